@@ -1,0 +1,278 @@
+"""Video files in and out, through ffmpeg.
+
+The executable is the system's `ffmpeg` where there is one of version 5.1 or newer, else the one that imageio-ffmpeg brings. `ffprobe` is not needed.
+"""
+
+import contextlib
+import functools
+import math
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+from styleinv.errors import UserError
+from styleinv.files import atomic
+
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
+)  # compared in lower case
+
+# swscale without these takes fast paths that differ between processors.
+_EXACT_SCALER = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Size in pixels as the viewer sees it (after rotation flags) and nominal frames per second."""
+
+    width: int
+    height: int
+    fps: float
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Size and frame rate of a video, from its first decoded frame.
+
+    Raises:
+        UserError: the file is missing, empty, or its first frame cannot be decoded.
+    """
+    stream = _source(path).output("pipe:", format="yuv4mpegpipe", pix_fmt="yuv444p", vframes=1, strict="-1")
+    with _decoder(stream, path) as pipe:
+        header = pipe.readline().decode("ascii", "replace")
+        while pipe.read(1 << 20):
+            pass
+    found = re.match(r"YUV4MPEG2 W(\d+) H(\d+) F(\d+):(\d+)", header)
+    if not found:
+        raise UserError("contains no video frame", file=path, cure="Remove it or fetch it again.")
+    width, height, numerator, denominator = map(int, found.groups())
+    if not numerator or not denominator:
+        raise UserError("does not say its frame rate", file=path, cure="Convert it to mp4 first.")
+    return VideoInfo(width, height, numerator / denominator)
+
+
+def count_frames(path: str | Path) -> int:
+    """Number of frames that `read_frames(path)` yields, found by decoding the whole file without converting pixels.
+
+    Raises:
+        UserError: the file is missing, not a video, cut or corrupt.
+    """
+    stream = _source(path).output("pipe:", format="framecrc", fps_mode="passthrough")
+    with _decoder(stream, path) as pipe:
+        frames = sum(not line.startswith(b"#") for line in pipe)
+    if not frames:
+        raise UserError("contains no video frame", file=path, cure="Remove it or fetch it again.")
+    return frames
+
+
+def read_frames(path: str | Path, fps: float | None = None) -> Iterator[np.ndarray]:
+    """Yield every frame in order; memory does not grow with the length.
+
+    Args:
+        path: any file that ffmpeg reads; sound is ignored and rotation flags are applied.
+        fps: resample in time to this constant rate (nearest frame); None keeps the frames as they are stored.
+
+    Yields:
+        uint8 RGB [H, W, 3], each a fresh array.
+
+    Raises:
+        UserError: the file is missing, not a video, cut or corrupt. The error comes at the latest after the last good frame, so whoever
+            reads to the end never takes a damaged file for a shorter one.
+    """
+    video = _source(path)
+    if fps is not None:
+        video = video.filter("fps", fps=_rate(fps))
+    video = video.filter("scale", flags=_EXACT_SCALER).filter("format", "rgb24")
+    # A PPM image carries its own size, so no second process has to ask for it.
+    stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough")
+    count = 0
+    with _decoder(stream, path) as pipe:
+        while (frame := _read_ppm(pipe)) is not None:
+            count += 1
+            yield frame
+    if not count:
+        raise UserError("contains no video frame", file=path, cure="Remove it or fetch it again.")
+
+
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 10) -> None:
+    """Write an H.264 mp4 that starts playing before it is fully loaded; the same frames always give the same bytes.
+
+    Even sizes are stored as yuv420p, which every player shows. Odd sizes are stored as yuv444p, because 4:2:0 would have to add a row or
+    column; colours are BT.709 and tagged so.
+
+    Args:
+        path: where the file goes; written atomically.
+        frames: uint8 RGB [H, W, 3], all of one size.
+        fps: frames per second.
+        crf: x264's quality, 0 (lossless for yuv) to 51 (worst).
+
+    Raises:
+        UserError: no frames, frames of several sizes or types, or ffmpeg failing (for instance a full disk).
+    """
+    iterator = iter(frames)
+    first = next(iterator, None)
+    if first is None:
+        raise UserError("there are no frames to write", file=path)
+    height, width = _checked(first, None, path).shape[:2]
+    pixels = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
+    with atomic(path) as temporary:
+        stream = (
+            ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=_rate(fps))
+            .filter("scale", flags=_EXACT_SCALER, out_color_matrix="bt709", out_range="tv")
+            .filter("format", pixels)
+            .output(
+                str(temporary),
+                format="mp4",
+                vcodec="libx264",
+                preset="medium",
+                crf=crf,
+                threads=1,
+                movflags="+faststart",
+                map_metadata=-1,
+                colorspace="bt709",
+                color_primaries="bt709",
+                color_trc="bt709",
+                color_range="tv",
+                **{"fflags": "+bitexact", "flags:v": "+bitexact"},
+            )
+            .global_args("-v", "error", "-filter_complex_threads", "1")
+            .overwrite_output()
+        )
+        with tempfile.TemporaryFile() as messages:
+            process = subprocess.Popen(stream.compile(cmd=executable()), stdin=subprocess.PIPE, stderr=messages)
+            assert process.stdin is not None
+            try:
+                process.stdin.write(np.ascontiguousarray(first).data)
+                for frame in iterator:
+                    process.stdin.write(np.ascontiguousarray(_checked(frame, first, path)).data)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # the process has ended by itself: its exit code and message follow
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+            if process.wait() != 0:
+                raise UserError(f"could not be written ({_complaint(messages)})", file=path)
+
+
+def list_videos(folder: str | Path) -> list[Path]:
+    """All video files below a folder (symlinks followed, hidden ones left out), sorted by path.
+
+    Raises:
+        UserError: there is no such folder, or no video in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError("is not a folder", file=folder, cure="Name the folder that holds the videos.")
+    videos: list[Path] = []
+    seen: set[str] = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link back up would walk for ever
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        videos += [Path(place, name) for name in names if is_video(name)]
+    if not videos:
+        raise UserError("contains no video files", file=folder, cure=f"Known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}.")
+    return sorted(videos, key=lambda video: video.relative_to(folder).as_posix())
+
+
+def is_video(name: str) -> bool:
+    """Whether a file name looks like a video that is not hidden."""
+    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not os.path.basename(name).startswith(".")
+
+
+@functools.cache
+def executable() -> str:
+    """Path of the ffmpeg to run."""
+    system = shutil.which("ffmpeg")
+    if system:
+        banner = subprocess.run([system, "-version"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+        numbered = re.search(r"ffmpeg version n?(\d+)\.(\d+)", banner)
+        # Releases before 5.1 lack -fps_mode. A build without a release number is a recent snapshot.
+        if banner.startswith("ffmpeg version") and (not numbered or tuple(map(int, numbered.groups())) >= (5, 1)):
+            return system
+    return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def _source(path: str | Path) -> Any:
+    """The first video stream of a file that exists, with every decoding error made fatal."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError("does not exist" if not path.exists() else "is not a file", file=path)
+    if path.stat().st_size == 0:
+        raise UserError("is empty (zero bytes)", file=path, cure="Remove it or fetch it again.")
+    # "file:" keeps ffmpeg from reading a protocol or an option into an unusual name.
+    return ffmpeg.input(f"file:{path.absolute()}", err_detect="explode")["v:0"]
+
+
+@contextlib.contextmanager
+def _decoder(stream: Any, path: str | Path) -> Iterator[IO[bytes]]:
+    """Run ffmpeg and yield its standard output; afterwards any error that it reported is ours.
+
+    The exit code alone does not tell: a file cut between two packets decodes "well" and only says `partial file`.
+    """
+    command = stream.global_args("-nostdin", "-v", "error", "-xerror").compile(cmd=executable())
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages)
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+            code = process.wait()
+        finally:
+            process.kill()  # a reader that stops early leaves it running
+            process.stdout.close()
+            process.wait()
+        complaint = _complaint(messages)
+        if code or complaint:
+            raise UserError(f"cannot be decoded ({complaint or f'exit code {code}'})", file=path, cure="It is cut, corrupt or no video.")
+
+
+def _complaint(messages: IO[bytes]) -> str:
+    """The first thing ffmpeg complained of, without its internal addresses."""
+    messages.seek(0)
+    line = next((line for line in messages.read(4096).decode("utf-8", "replace").splitlines() if line.strip()), "")
+    return re.sub(r"^(\[[^\]]*\] *)+", "", line).strip()
+
+
+def _read_ppm(pipe: IO[bytes]) -> np.ndarray | None:
+    """Next binary PPM image of a pipe, or None at its end or at a half image (ffmpeg's exit code then tells why)."""
+    if pipe.readline() != b"P6\n":
+        return None
+    width, height = map(int, pipe.readline().split())
+    pipe.readline()  # the largest value, 255
+    frame = np.empty((height, width, 3), np.uint8)
+    filled = pipe.readinto(frame.reshape(-1).data)  # type: ignore[attr-defined]
+    return frame if filled == frame.size else None
+
+
+def _rate(fps: float) -> str:
+    """A rate as a fraction: 29.97 as a decimal drifts against 30000/1001."""
+    if not 0 < fps < math.inf:
+        raise UserError(f"a frame rate must be positive, not {fps}")
+    for denominator in (1, 1001):
+        numerator = round(fps * denominator)
+        if numerator and abs(numerator / denominator - fps) < 1e-6:
+            return f"{numerator}/{denominator}"
+    fraction = Fraction(fps).limit_denominator(100_000)
+    return f"{fraction.numerator}/{fraction.denominator}"
+
+
+def _checked(frame: np.ndarray, like: np.ndarray | None, path: str | Path) -> np.ndarray:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise UserError(f"frames must be uint8 [height, width, 3], not {frame.dtype} {list(frame.shape)}", file=path)
+    if like is not None and frame.shape != like.shape:
+        raise UserError(f"frames of several sizes: {list(like.shape[:2])} and {list(frame.shape[:2])}", file=path)
+    return frame

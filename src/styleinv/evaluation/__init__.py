@@ -1,0 +1,5 @@
+"""FID and FVD with a record of how they were made.
+
+Read in this order: `protocol` (the rules), `sampling` (what is drawn), `detectors`, `codec`, `features` (the streaming passes),
+`statistics`, `frechet`, `evaluate` (all of it together). `diagnostics` looks at motion without any detector.
+"""

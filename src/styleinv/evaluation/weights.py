@@ -1,0 +1,182 @@
+"""Network weights made by others: where they come from, what they must hash to, where they lie.
+
+Jobs never touch the network: `styleinv weights fetch` downloads, everything else only looks. A weight whose publisher gives no SHA-256 is
+trusted on first use: the hash seen then is written to the lock file and enforced ever after. TorchScript and pickle files are programs, so
+nothing is opened before its hash has been verified.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from styleinv.errors import UserError
+from styleinv.files import read_json, sha256
+
+LOCK = Path("config/weights.lock.json")
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One published file.
+
+    Attributes:
+        url: where it is fetched from.
+        sha256: its hash; None where the publisher gives none (trust on first use).
+        size: bytes, None where unknown.
+        licence: in a few words.
+        sha256_prefix: the part of the hash that the publisher put into the file name, "" for none.
+    """
+
+    url: str
+    sha256: str | None
+    size: int | None
+    licence: str
+    sha256_prefix: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file on disk."""
+        return self.url.split("?")[0].rsplit("/", 1)[1]
+
+
+WEIGHTS = {
+    "inception": Weight(
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+        None,
+        None,
+        "Inception: Apache-2.0; packaging: NVIDIA, non-commercial",
+    ),
+    "i3d": Weight(
+        "https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
+        "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
+        51_235_320,
+        "I3D: Apache-2.0",
+    ),
+    "arcface_ir_se50": Weight(
+        "https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth",
+        "a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
+        175_367_323,
+        "code MIT; trained on face data for research use",
+    ),
+    "alexnet": Weight(
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", None, None, "BSD-3; ImageNet terms", "7be5be79"
+    ),
+    "vgg16": Weight(
+        "https://download.pytorch.org/models/vgg16-397923af.pth",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        553_433_881,
+        "BSD-3; ImageNet terms",
+    ),
+    "lpips_alex": Weight(
+        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/alex.pth", None, None, "BSD-2"
+    ),
+    "lpips_vgg": Weight(
+        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth", None, None, "BSD-2"
+    ),
+    "retinaface_r50": Weight(
+        "https://github.com/ternaus/retinaface/releases/download/0.01/retinaface_resnet50_2020-07-20-f168fae3c.zip",
+        None,
+        None,
+        "code MIT; WIDER FACE data for research use",
+        "f168fae3c",
+    ),
+    "fan4": Weight(
+        "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
+        None,
+        None,
+        "code BSD-3; 300W-LP data for research use",
+        "11f355bf06",
+    ),
+    "stylegan2_ffhq256": Weight(
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/transfer-learning-source-nets/"
+        "ffhq-res256-mirror-paper256-noaug.pkl",
+        None,
+        None,
+        "NVIDIA Source Code License, non-commercial",
+    ),
+}
+
+
+def weights_folder() -> Path:
+    """Folder of the weights: the environment variable `STYLEINV_WEIGHTS`, or `weights` in the working directory."""
+    return Path(os.environ.get("STYLEINV_WEIGHTS", "weights"))
+
+
+def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path = LOCK) -> list[Path]:
+    """Download what is not there yet and verify everything; returns the paths in the order of `names`.
+
+    Raises:
+        UserError: unknown name, failed download, or a file with another hash.
+    """
+    from styleinv.data.download import download
+
+    folder = folder or weights_folder()
+    paths = []
+    for name in names:
+        weight = _weight(name)
+        path = folder / weight.file_name
+        if not path.exists():
+            download(weight.url, path, weight.sha256, None if weight.sha256 else lock)
+        verify(name, folder, lock)
+        paths.append(path)
+    return paths
+
+
+def where(name: str, folder: Path | None = None) -> Path:
+    """Path of a weight that has been fetched.
+
+    Raises:
+        UserError: unknown name, or not fetched yet.
+    """
+    path = (folder or weights_folder()) / _weight(name).file_name
+    if not path.is_file():
+        raise UserError("has not been fetched", file=path, cure=f"Run `styleinv weights fetch {name}` where there is a network.")
+    return path
+
+
+def verify(name: str, folder: Path | None = None, lock: Path = LOCK) -> str:
+    """Hash a fetched weight and return its SHA-256.
+
+    Raises:
+        UserError: not fetched, no known hash to compare with, or another hash or size.
+    """
+    weight, path = _weight(name), where(name, folder)
+    expected = weight.sha256 or _locked(weight.url, lock)
+    refetch = f"Delete it and run `styleinv weights fetch {name}`."
+    if expected is None:
+        raise UserError(f"has no SHA-256 in {lock}, so it cannot be trusted", file=path, cure=refetch)
+    found = verify_file(path, expected, refetch)
+    if not found.startswith(weight.sha256_prefix):
+        raise UserError(f"has SHA-256 {found}, expected {weight.sha256_prefix}...", file=path, cure=refetch)
+    if weight.size is not None and path.stat().st_size != weight.size:
+        raise UserError(f"has {path.stat().st_size} bytes, expected {weight.size}", file=path, cure=refetch)
+    return found
+
+
+def verify_file(path: Path, expected: str, cure: str) -> str:
+    """Hash any file and compare; returns the hash.
+
+    Raises:
+        UserError: the file is missing or has another hash.
+    """
+    if not path.is_file():
+        raise UserError("does not exist", file=path, cure=cure)
+    found = sha256(path)
+    if found != expected.lower():
+        raise UserError(f"has SHA-256 {found}, expected {expected.lower()}", file=path, cure=cure)
+    return found
+
+
+def _weight(name: str) -> Weight:
+    if name not in WEIGHTS:
+        raise UserError(f"no weight is called {name!r}", cure=f"Known: {', '.join(WEIGHTS)}.")
+    return WEIGHTS[name]
+
+
+def _locked(url: str, lock: Path) -> str | None:
+    """The SHA-256 recorded when `url` was first fetched; None when it never was."""
+    if not lock.exists():
+        return None
+    entry = read_json(lock).get(url)
+    return entry if isinstance(entry, str) or entry is None else entry["sha256"]

@@ -1,0 +1,38 @@
+"""The inference contract that evaluation, figures, galleries and the command line speak to."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+
+Rounding = Literal["truncate", "round"]
+
+
+@runtime_checkable
+class VideoGenerator(Protocol):
+    """A trained method that makes videos.
+
+    `videos(seeds, times)` is a pure function of each seed: the batch a seed is asked in never changes its video.
+    """
+
+    resolution: int
+    fps: float
+
+    def videos(self, seeds: Sequence[int], times: torch.Tensor, rounding: Rounding = "truncate") -> torch.Tensor:
+        """Generate clips.
+
+        Args:
+            seeds: N non-negative integers, one video each.
+            times: [T] frame times (float, in frames; fractional where the method allows).
+            rounding: how [-1, 1] floats become 8 bit: `truncate` as the official generators do, `round` to nearest.
+
+        Returns:
+            uint8 [N, T, 3, H, W] on the CPU, values 0..255.
+        """
+        ...
+
+
+def to_uint8(images: torch.Tensor, rounding: Rounding = "truncate") -> torch.Tensor:
+    """Map float images in [-1, 1] to uint8 0..255 (any shape), clamping what lies outside."""
+    scaled = (images.float() * 0.5 + 0.5).clamp(0, 1) * 255
+    return (scaled.round() if rounding == "round" else scaled).to(torch.uint8)

@@ -1,0 +1,134 @@
+"""Blocks of StyleGAN2's discriminators."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from styleinv.nn.layers import Conv2dLayer, FullyConnectedLayer
+from styleinv.nn.resample import downsample2d, setup_filter
+
+
+class DiscriminatorBlock(nn.Module):
+    """One resolution of the discriminator: (from RGB), two convolutions, down-sampling by 2.
+
+    Args:
+        in_channels: 0 for the first block, which reads the image.
+        tmp_channels, out_channels: widths inside and after the block.
+        architecture: `resnet`, `skip` or `orig`.
+        first_layer_idx, freeze_layers: layers counted from the image; those below `freeze_layers` are not trained.
+        half: dtype of this block, or None for float32.
+    """
+
+    resample_filter: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        tmp_channels: int,
+        out_channels: int,
+        resolution: int,
+        img_channels: int = 3,
+        first_layer_idx: int = 0,
+        architecture: str = "resnet",
+        activation: str = "lrelu",
+        resample_filter: tuple[float, ...] = (1, 3, 3, 1),
+        conv_clamp: float | None = None,
+        half: torch.dtype | None = None,
+        freeze_layers: int = 0,
+    ):
+        super().__init__()
+        self.in_channels, self.resolution, self.architecture, self.half = in_channels, resolution, architecture, half
+        self.register_buffer("resample_filter", setup_filter(resample_filter))
+        self.num_layers = 0
+
+        def conv(cin: int, cout: int, size: int, **options) -> Conv2dLayer:
+            trainable = first_layer_idx + self.num_layers >= freeze_layers
+            self.num_layers += 1
+            return Conv2dLayer(
+                cin, cout, size, trainable=trainable, resample_filter=resample_filter, **options
+            )
+
+        if in_channels == 0 or architecture == "skip":
+            self.fromrgb = conv(img_channels, tmp_channels, 1, activation=activation, conv_clamp=conv_clamp)
+        self.conv0 = conv(tmp_channels, tmp_channels, 3, activation=activation, conv_clamp=conv_clamp)
+        self.conv1 = conv(tmp_channels, out_channels, 3, activation=activation, down=2, conv_clamp=conv_clamp)
+        if architecture == "resnet":
+            self.skip = conv(tmp_channels, out_channels, 1, bias=False, down=2)
+
+    def forward(self, x: Tensor | None, img: Tensor | None, force_fp32: bool = False) -> tuple[Tensor, Tensor | None]:
+        """x [N, C, r, r] or None, img [N, 3, r, r] or None -> (x [N, C', r/2, r/2], img for the next block)."""
+        dtype = torch.float32 if force_fp32 or self.half is None else self.half
+        x = None if x is None else x.to(dtype)
+        if self.in_channels == 0 or self.architecture == "skip":
+            assert img is not None
+            img = img.to(dtype)
+            y = self.fromrgb(img)
+            x = y if x is None else x + y
+            img = downsample2d(img, self.resample_filter) if self.architecture == "skip" else None
+        assert x is not None
+        if self.architecture == "resnet":
+            y = self.skip(x, gain=math.sqrt(0.5))
+            x = self.conv1(self.conv0(x), gain=math.sqrt(0.5))
+            return y + x, img
+        return self.conv1(self.conv0(x)), img
+
+
+class MinibatchStdLayer(nn.Module):
+    """Append the mean standard deviation over groups of the mini-batch as channels.
+
+    Raises:
+        ValueError: if the batch is not divisible by the group size.
+    """
+
+    def __init__(self, group_size: int | None, num_channels: int = 1):
+        super().__init__()
+        self.group_size, self.num_channels = group_size, num_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        group = n if self.group_size is None else min(self.group_size, n)
+        if n % group:
+            raise ValueError(f"batch of {n} is not divisible by the mbstd_group_size {group}")
+        f = self.num_channels
+        y = x.reshape(group, -1, f, c // f, h, w)
+        y = (y.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=[2, 3, 4])
+        return torch.cat([x, y.reshape(-1, f, 1, 1).repeat(group, 1, h, w)], dim=1)
+
+
+class DiscriminatorEpilogue(nn.Module):
+    """4x4 features to logits: mini-batch std, convolution, two linear layers; always float32."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        cmap_dim: int,
+        resolution: int = 4,
+        img_channels: int = 3,
+        architecture: str = "resnet",
+        mbstd_group_size: int | None = 4,
+        mbstd_num_channels: int = 1,
+        activation: str = "lrelu",
+        conv_clamp: float | None = None,
+    ):
+        super().__init__()
+        self.cmap_dim, self.architecture = cmap_dim, architecture
+        if architecture == "skip":
+            self.fromrgb = Conv2dLayer(img_channels, in_channels, 1, activation=activation)
+        self.mbstd = MinibatchStdLayer(mbstd_group_size, mbstd_num_channels) if mbstd_num_channels > 0 else None
+        self.conv = Conv2dLayer(
+            in_channels + mbstd_num_channels, in_channels, 3, activation=activation, conv_clamp=conv_clamp
+        )
+        self.fc = FullyConnectedLayer(in_channels * resolution**2, in_channels, activation=activation)
+        self.out = FullyConnectedLayer(in_channels, cmap_dim or 1)
+
+    def forward(self, x: Tensor, img: Tensor | None = None, cmap: Tensor | None = None) -> Tensor:
+        """x [N, C, 4, 4], cmap [N, cmap_dim] -> logits [N, 1] (or [N, cmap_dim] when `cmap` is None)."""
+        x = x.float()
+        if self.architecture == "skip":
+            assert img is not None
+            x = x + self.fromrgb(img.float())
+        if self.mbstd is not None:
+            x = self.mbstd(x)
+        x = self.out(self.fc(self.conv(x).flatten(1)))
+        return x if cmap is None else (x * cmap).sum(dim=1, keepdim=True) / math.sqrt(self.cmap_dim)

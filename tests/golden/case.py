@@ -1,0 +1,150 @@
+"""A golden case: its manifest, arrays, deterministic weights and limits (tests/golden/README.md)."""
+
+import json
+import zlib
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+
+ROUNDING_NOISE = ("unfused_maxdiff", "w_list_mode_maxdiff", "max_diff_to_frame_by_frame")
+
+
+class Case:
+    """One folder of golden numbers."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.manifest = json.loads((path / "manifest.json").read_text())
+        self.kind: str = self.manifest["kind"]
+        self.config: dict = self.manifest.get("config", {})
+        self.limits: dict = self.manifest.get("limits", {})
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array of data.npz by its full key."""
+        file = self.path / "data.npz"
+        if not file.exists():
+            return {}
+        with np.load(file, allow_pickle=False) as data:
+            return {key: data[key] for key in data.files}
+
+    def _under(self, prefix: str) -> dict[str, np.ndarray]:
+        return {key[len(prefix) :]: value for key, value in self.arrays.items() if key.startswith(prefix)}
+
+    @cached_property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Inputs, stored or filled by rule."""
+        found = self._under("in/")
+        declared = self.manifest.get("inputs", {})
+        if isinstance(declared, dict):
+            for name, entry in declared.items():
+                if isinstance(entry, dict) and "fill" in entry and name not in found:
+                    rule = entry["fill"]
+                    found[name] = fill(rule.get("key", f"input:{name}"), entry["shape"], rule, self.manifest["seed"])
+        return found
+
+    @cached_property
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Expected outputs."""
+        return self._under("out/")
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """An input as a tensor."""
+        return torch.from_numpy(self.inputs[name].copy())
+
+    def state(self, module: str | None = None, prefix: str = "") -> dict[str, torch.Tensor]:
+        """The weights of the case as a state dict, without entries that construction derives.
+
+        Args:
+            module: which of several modules of the manifest (its `module` field).
+            prefix: keep the names that start with it, and cut it off.
+        """
+        state = {}
+        for entry in self.manifest["state"]:
+            name = entry["name"]
+            if entry.get("module") != module or not name.startswith(prefix) or entry.get("derive"):
+                continue
+            if entry.get("keep"):
+                key = f"state/{module}:{name}" if f"state/{module}:{name}" in self.arrays else f"state/{name}"
+                value = self.arrays[key]
+            else:
+                seed = self.manifest["module_seeds"][module] if module else self.manifest["seed"]
+                value = fill(name, entry["shape"], entry, seed)
+            state[name[len(prefix) :]] = torch.from_numpy(np.array(value))
+        return state
+
+    def load(self, net: nn.Module, module: str | None = None, prefix: str = "") -> nn.Module:
+        """Give a network the weights of the case; every name and shape must match."""
+        state = self.state(module, prefix)
+        own = net.state_dict()
+        missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+        surplus = [k for k in state if k not in own]
+        derived = {e["name"] for e in self.manifest["state"] if e.get("derive")}
+        missing = [k for k in missing if prefix + k not in derived]
+        assert not missing and not surplus, f"missing {missing[:5]}, surplus {surplus[:5]}"
+        net.load_state_dict(state, strict=False)
+        return net
+
+
+def fill(name: str, shape: list[int], rule: dict, seed: int) -> np.ndarray:
+    """The fill rule of README.md: standard normals seeded by the name."""
+    rng = np.random.RandomState(zlib.crc32(name.encode()) ^ seed)
+    x = rng.standard_normal(shape).astype(np.float32)
+    if rule.get("fill") == "abs":
+        x = np.abs(x)
+    return (x * np.float32(rule["std"]) + np.float32(rule["mean"])).astype(np.float32)
+
+
+def stats(x: np.ndarray | torch.Tensor) -> np.ndarray:
+    """[mean, std, l2, min, max] and 64 samples of a flattened tensor, in float64."""
+    x = np.asarray(x.detach() if isinstance(x, torch.Tensor) else x).astype(np.float64).ravel()
+    head = [x.mean(), x.std(), np.linalg.norm(x), x.min(), x.max()]
+    return np.array([*head, *x[:: max(1, x.size // 64)][:64]])
+
+
+def l2(tensor: torch.Tensor | None, absent: float = 0.0) -> float:
+    """L2 norm of a gradient, `absent` when there is none."""
+    return absent if tensor is None else float(tensor.detach().double().norm())
+
+
+def failures(case: Case, got: dict[str, np.ndarray]) -> list[str]:
+    """What the computed outputs miss of the limits of a case."""
+    lines = []
+    for key, limit in case.limits.items():
+        if not key.startswith("out/") or "see" in limit:
+            continue
+        name = key[4:]
+        if name not in got:
+            lines.append(f"{name}: not computed")
+            continue
+        want = case.outputs[name]
+        have = np.asarray(got[name].detach() if isinstance(got[name], torch.Tensor) else got[name])
+        if have.shape != want.shape:
+            lines.append(f"{name}: shape {have.shape}, expected {want.shape}")
+            continue
+        if limit.get("equal"):
+            if not np.array_equal(have, want):
+                lines.append(f"{name}: not equal")
+            continue
+        have, want = have.astype(np.float64), want.astype(np.float64)
+        if "rel_l2" in limit:
+            error = np.linalg.norm(have - want) / max(np.linalg.norm(want), 1e-30)
+            if not error <= limit["rel_l2"]:
+                lines.append(f"{name}: relative l2 error {error:.3g} > {limit['rel_l2']:.3g}")
+            continue
+        if name.endswith(ROUNDING_NOISE):
+            # The official code's own rounding noise between two equal forms: ours must stay as small, not equal it.
+            if not float(have) <= max(10 * float(want), 1e-5):
+                lines.append(f"{name}: {float(have):.3g} is more than rounding noise")
+            continue
+        nan = np.isnan(want)
+        bound = limit["atol"] + limit["rtol"] * np.abs(want)
+        excess = np.where(nan, np.where(np.isnan(have), 0, np.inf), np.abs(have - want) - bound)
+        if excess.size and not excess.max() <= 0:
+            worst = np.abs(have - want)[~nan].max() if (~nan).any() else np.inf
+            lines.append(f"{name}: off by {worst:.3g}, {int((excess > 0).sum())} of {excess.size} beyond the limit")
+    return lines

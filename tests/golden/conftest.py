@@ -1,0 +1,49 @@
+"""`pytest tests/golden --golden DIR`: one test per case, a table per kind at the end."""
+
+import collections
+import importlib
+from pathlib import Path
+
+import pytest
+
+from tests.golden.case import Case
+
+HERE = Path(__file__).parent
+RESULTS: dict[str, list[str]] = collections.defaultdict(list)
+
+
+def load_checkers() -> dict:
+    """Checkers of every kind, gathered from tests/golden/checkers/*.py."""
+    checkers: dict = {}
+    for file in sorted((HERE / "checkers").glob("[a-z]*.py")):
+        checkers |= importlib.import_module(f"tests.golden.checkers.{file.stem}").CHECKERS
+    return checkers
+
+
+def pending_kinds() -> set[str]:
+    """Kinds whose implementation is not there yet."""
+    return {line.strip() for line in (HERE / "pending.txt").read_text().splitlines() if line.strip()}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "golden_case" not in metafunc.fixturenames:
+        return
+    folders = [Path(p) for p in metafunc.config.getoption("golden") or []] or [HERE / "cases"]
+    paths = sorted(m.parent for folder in folders for m in folder.glob("*/manifest.json"))
+    assert paths, f"no golden cases under {', '.join(map(str, folders))}"
+    params = []
+    for path in paths:
+        case = Case(path)
+        slow = "full" in case.kind or "256" in path.name or case.kind in ("inversion/loss", "style_transfer/loss")
+        params.append(pytest.param(case, id=path.name, marks=[pytest.mark.slow] if slow else []))
+    metafunc.parametrize("golden_case", params)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if not RESULTS:
+        return
+    terminalreporter.section("golden cases")
+    for kind in sorted(RESULTS):
+        outcome = RESULTS[kind]
+        done = "pending" if "pending" in outcome else f"{outcome.count('passed')} passed"
+        terminalreporter.write_line(f"{kind:40} {len(outcome):3} cases  {done}")
