@@ -1,12 +1,12 @@
 """The frame store: one data set is one uncompressed zip of JPEG or PNG frames.
 
-    dataset.json                     {"labels": null, "fps", "resolution", "codec", "videos": {name: frames}, "meta": {...}}
-    frames/<video>/                  folder entries, which StyleGAN-V's loader needs
-    frames/<video>/000000.jpg        consecutive from 0
+    dataset.json               {"labels": null, "fps", "resolution", "codec", "videos": {name: frames}, "meta": {}}
+    frames/<video>/            folder entries, which StyleGAN-V's loader needs
+    frames/<video>/000000.jpg  consecutive from 0
 
-StyleGAN2-ADA's loader wants `dataset.json` at the top; StyleGAN-V's wants videos exactly one folder below a root. This layout is both.
-The bytes depend on nothing but frames, names and meta: no time, host or user enters. Reading is a slice of a memory map per frame, decoded
-straight into the result (3.4 k frames of 256 x 256 per second and core).
+StyleGAN2-ADA's loader wants `dataset.json` at the top; StyleGAN-V's wants videos exactly one folder below a root. This
+layout serves both. The bytes depend on nothing but frames, names and meta: no time, host or user enters. Reading is a
+slice of a memory map per frame, decoded straight into the result (some 3 000 frames of 256 x 256 per second and core).
 """
 
 import functools
@@ -35,6 +35,7 @@ _ENCODER: dict[str, list[int]] = {
 }
 _ROOT = "frames/"
 _TABLE = "dataset.json"
+_AGAIN = "Copy the store again or make it again (styleinv crop)."
 
 
 class DropVideo(Exception):
@@ -42,18 +43,23 @@ class DropVideo(Exception):
 
 
 def order(name: str) -> str:
-    """Sort key of video names: the order of their files' paths, so that every tool that sorts paths sees the same order ("b-1" before "b")."""
+    """Sort key of video names: the order of their files' paths, which every other tool sorts ("b-1" before "b")."""
     return name + "/"
 
 
-def write_store(path: str | Path, videos: Iterable[tuple[str, Iterable[np.ndarray]]], meta: dict[str, Any], codec: Codec) -> None:
+def write_store(
+    path: str | Path, videos: Iterable[tuple[str, Iterable[np.ndarray]]], meta: dict[str, Any], codec: Codec
+) -> None:
     """Write a frame store atomically; memory does not grow with the number of frames.
 
     Args:
         path: the zip to write.
-        videos: (name, frames) in ascending `order`; frames are uint8 RGB [R, R, 3], all videos alike. A frames iterator may raise `DropVideo`.
-        meta: goes into `dataset.json`; must hold `fps`. It is read after the last frame, so the iterators may still add to it.
-        codec: jpeg75 is quality 75 with 4:2:0 chroma (the official FaceForensics frames), jpeg95 quality 95 with 4:4:4, png lossless.
+        videos: (name, frames) in ascending `order`; frames are uint8 RGB [R, R, 3], all videos alike. A frames iterator
+            may raise `DropVideo`.
+        meta: goes into `dataset.json`; must hold `fps`. It is read after the last frame, so the iterators may still add
+            to it.
+        codec: jpeg75 is quality 75 with 4:2:0 chroma (the official FaceForensics frames), jpeg95 quality 95 with 4:4:4,
+            png lossless.
 
     Raises:
         UserError: no video, an empty one, a bad or unsorted name, frames of another size or type, no `fps`.
@@ -97,7 +103,8 @@ def write_store(path: str | Path, videos: Iterable[tuple[str, Iterable[np.ndarra
 
 def encode(frame: np.ndarray, codec: Codec) -> bytes:
     """One uint8 RGB [H, W, 3] frame as JPEG or PNG bytes."""
-    done, data = cv2.imencode(".png" if codec == "png" else ".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), _ENCODER[codec])
+    suffix = ".png" if codec == "png" else ".jpg"
+    done, data = cv2.imencode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), _ENCODER[codec])
     assert done
     return data.tobytes()
 
@@ -150,7 +157,7 @@ class FrameStore:
             self.names: list[str] = list(videos)
             self.lengths = np.array([int(videos[name]) for name in self.names], np.int64)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"lacks or garbles {error}", file=self.path, field=_TABLE, cure="Make the store again (styleinv crop).") from None
+            raise UserError(f"lacks or garbles {error}", file=self.path, field=_TABLE, cure=_AGAIN) from None
         self._first = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
         self._headers, self._sizes, self._crcs = self._in_order(index)
 
@@ -189,7 +196,7 @@ class FrameStore:
                 decode(data, place)
             except ValueError as error:
                 where = f"{self.names[video]}, frame {index}"
-                raise UserError(f"{error}", file=self.path, field=where, cure="Copy the store again or make it again.") from None
+                raise UserError(str(error), file=self.path, field=where, cure=_AGAIN) from None
         return out
 
     @functools.cached_property
@@ -204,7 +211,7 @@ class FrameStore:
                 data = member(self._content, int(self._headers[entry]), int(self._sizes[entry]), self.path)
                 if zlib.crc32(data) != self._crcs[entry]:
                     where = f"{name}, frame {entry - self._first[video]}"
-                    raise UserError("is damaged", file=self.path, field=where, cure="Copy the store again or make it again.")
+                    raise UserError("is damaged", file=self.path, field=where, cure=_AGAIN)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_content"}
@@ -223,22 +230,22 @@ class FrameStore:
                     raise UserError("is empty (zero bytes)", file=self.path, cure="Delete it and run its stage again.")
                 self._content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except FileNotFoundError:
-            raise UserError("does not exist", file=self.path, cure="Run the stage that makes it first (styleinv crop).") from None
+            raise UserError("does not exist", file=self.path, cure="Run the stage that makes it first.") from None
         except IsADirectoryError:
-            raise UserError("is a folder, not a frame store", file=self.path, cure="Make a store of it (styleinv crop).") from None
+            raise UserError("is a folder, not a frame store", file=self.path, cure="Crop it first.") from None
         return size
 
     def _read_table(self, index: Index) -> dict[str, Any]:
         if _TABLE not in index.names:
-            raise UserError("is missing", file=self.path, field=_TABLE, cure="This zip is not a frame store: make one (styleinv crop).")
+            raise UserError("is missing", file=self.path, field=_TABLE, cure="This is not a frame store: make one.")
         entry = index.names.index(_TABLE)
         data = member(self._content, int(index.headers[entry]), int(index.sizes[entry]), self.path)
         try:
             table = json.loads(bytes(data))
         except ValueError as error:
-            raise UserError(f"is not JSON ({error})", file=self.path, field=_TABLE, cure="Copy the store again.") from None
+            raise UserError(f"is not JSON ({error})", file=self.path, field=_TABLE, cure=_AGAIN) from None
         if not isinstance(table, dict):
-            raise UserError("is not a table", file=self.path, field=_TABLE, cure="This zip is not a frame store: make one.")
+            raise UserError("is not a table", file=self.path, field=_TABLE, cure=_AGAIN)
         return table
 
     def _in_order(self, index: Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -251,7 +258,7 @@ class FrameStore:
             for frame in range(length):
                 entry = place.get(f"{_ROOT}{name}/{frame:06d}.{suffix}")
                 if entry is None:
-                    raise UserError(f"frame {frame} is missing", file=self.path, field=name, cure="Copy the store again or make it again.")
+                    raise UserError(f"frame {frame} is missing", file=self.path, field=name, cure=_AGAIN)
                 entries[at] = entry
                 at += 1
         return index.headers[entries], index.sizes[entries], index.crcs[entries]
@@ -264,8 +271,10 @@ def _check_name(name: str, path: str | Path) -> None:
 
 def _check_frame(frame: np.ndarray, resolution: int, path: str | Path, where: str) -> int:
     """Returns the resolution."""
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.shape[0] != frame.shape[1] or not frame.size:
-        raise UserError(f"must be a square uint8 RGB frame, not {frame.dtype} {list(frame.shape)}", file=path, field=where)
-    if resolution and frame.shape[0] != resolution:
-        raise UserError(f"is {frame.shape[0]} pixels wide, the others {resolution}", file=path, field=where)
-    return int(frame.shape[0])
+    side = frame.shape[0] if frame.ndim == 3 else 0
+    if not side or frame.dtype != np.uint8 or frame.shape != (side, side, 3):
+        what = f"must be a square uint8 RGB frame, not {frame.dtype} {list(frame.shape)}"
+        raise UserError(what, file=path, field=where)
+    if resolution and side != resolution:
+        raise UserError(f"is {side} pixels wide, the others {resolution}", file=path, field=where)
+    return side

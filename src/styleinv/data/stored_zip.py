@@ -1,7 +1,8 @@
 """Uncompressed zip archives, written and indexed without Python's `zipfile`.
 
-Two reasons: a data set has a million members (`zipfile` keeps half a kilobyte of objects for each, while writing and while reading), and its bytes
-must depend on nothing but its content. Layout: PKWARE's APPNOTE 6.3, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14-16 (ends).
+Two reasons: a data set has a million members (`zipfile` keeps half a kilobyte of objects for each, while writing and
+while reading), and its bytes must depend on nothing but its content. Layout: PKWARE's APPNOTE 6.3, sections 4.3.7
+(local header), 4.3.12 (central directory), 4.3.14-16 (ends).
 """
 
 import io
@@ -76,7 +77,8 @@ class StoredZipWriter:
         start, size, count = self._position, len(self._central), self._count
         self._file.write(self._central)
         if start >= _BIG or size >= _BIG or count >= _MANY:
-            self._file.write(_END64.pack(b"PK\6\6", _END64.size - 12, _ON_UNIX | 45, 45, 0, 0, count, count, size, start))
+            version = (_ON_UNIX | 45, 45)
+            self._file.write(_END64.pack(b"PK\6\6", _END64.size - 12, *version, 0, 0, count, count, size, start))
             self._file.write(_LOCATOR64.pack(b"PK\6\7", 0, start + size, 1))
         count, size, start = min(count, _MANY), min(size, _BIG), min(start, _BIG)
         self._file.write(_END.pack(b"PK\5\6", 0, 0, count, count, size, start, 0))
@@ -112,7 +114,8 @@ def read_index(content: memoryview, path: str | Path) -> Index:
             record = _CENTRAL.unpack_from(content, position)
         except struct.error:
             raise _cut(path) from None
-        signature, _, _, _, method, _, _, crc, stored, size, name_length, extra_length, comment_length, _, _, _, header = record
+        signature, method, header = record[0], record[4], record[16]
+        crc, stored, size, name_length, extra_length, comment_length = record[7:13]
         name_start = position + _CENTRAL.size
         position = name_start + name_length + extra_length + comment_length
         if signature != b"PK\1\2" or position > len(content):
@@ -144,11 +147,13 @@ def member(content: memoryview, header: int, size: int, path: str | Path) -> mem
 
 
 def _find_directory(content: memoryview, path: str | Path) -> tuple[int, int]:
-    """Where the central directory starts and how many records it has; everything must add up to the length of the file."""
+    """Where the central directory starts and how many records it has; all must add up to the length of the file."""
     tail = bytes(content[-(_END.size + 65535) :])
     end = tail.rfind(b"PK\5\6")
     if end < 0 or end + _END.size > len(tail):
-        raise _cut(path) if content[:4] == b"PK\3\4" else UserError("is not a zip file", file=path, cure="Name a frame store (.zip).")
+        if content[:4] == b"PK\3\4":
+            raise _cut(path)
+        raise UserError("is not a zip file", file=path, cure="Name a frame store (.zip).")
     _, _, _, _, count, size, start, comment = _END.unpack_from(tail, end)
     end += len(content) - len(tail)
     if end + _END.size + comment != len(content):
@@ -185,4 +190,5 @@ def _wide(extra: memoryview, size: int, stored: int, header: int, path: str | Pa
 
 def _cut(path: str | Path) -> UserError:
     size = os.path.getsize(path)
-    return UserError(f"is cut or damaged ({size} bytes)", file=path, cure="Copy it again, or delete it and run its stage again.")
+    cure = "Copy it again, or delete it and run its stage again."
+    return UserError(f"is cut or damaged ({size} bytes)", file=path, cure=cure)

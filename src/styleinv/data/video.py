@@ -1,6 +1,7 @@
 """Video files in and out, through ffmpeg.
 
-The executable is the system's `ffmpeg` where there is one of version 5.1 or newer, else the one that imageio-ffmpeg brings. `ffprobe` is not needed.
+The executable is the system's `ffmpeg` where there is one of version 5.1 or newer, else the one that imageio-ffmpeg
+brings. `ffprobe` is not needed.
 """
 
 import contextlib
@@ -86,8 +87,8 @@ def read_frames(path: str | Path, fps: float | None = None) -> Iterator[np.ndarr
         uint8 RGB [H, W, 3], each a fresh array.
 
     Raises:
-        UserError: the file is missing, not a video, cut or corrupt. The error comes at the latest after the last good frame, so whoever
-            reads to the end never takes a damaged file for a shorter one.
+        UserError: the file is missing, not a video, cut or corrupt. The error comes at the latest after the last good
+            frame, so whoever reads to the end never takes a damaged file for a shorter one.
     """
     video = _source(path)
     if fps is not None:
@@ -107,8 +108,8 @@ def read_frames(path: str | Path, fps: float | None = None) -> Iterator[np.ndarr
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 10) -> None:
     """Write an H.264 mp4 that starts playing before it is fully loaded; the same frames always give the same bytes.
 
-    Even sizes are stored as yuv420p, which every player shows. Odd sizes are stored as yuv444p, because 4:2:0 would have to add a row or
-    column; colours are BT.709 and tagged so.
+    Even sizes are stored as yuv420p, which every player shows. Odd sizes are stored as yuv444p, because 4:2:0 would
+    have to add a row or column; colours are BT.709 and tagged so.
 
     Args:
         path: where the file goes; written atomically.
@@ -185,7 +186,8 @@ def list_videos(folder: str | Path) -> list[Path]:
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         videos += [Path(place, name) for name in names if is_video(name)]
     if not videos:
-        raise UserError("contains no video files", file=folder, cure=f"Known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}.")
+        cure = f"Known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}."
+        raise UserError("contains no video files", file=folder, cure=cure)
     return sorted(videos, key=lambda video: video.relative_to(folder).as_posix())
 
 
@@ -237,7 +239,8 @@ def _decoder(stream: Any, path: str | Path) -> Iterator[IO[bytes]]:
             process.wait()
         complaint = _complaint(messages)
         if code or complaint:
-            raise UserError(f"cannot be decoded ({complaint or f'exit code {code}'})", file=path, cure="It is cut, corrupt or no video.")
+            what = f"cannot be decoded ({complaint or f'exit code {code}'})"
+            raise UserError(what, file=path, cure="It is cut, corrupt or no video.")
 
 
 def _complaint(messages: IO[bytes]) -> str:

@@ -1,8 +1,8 @@
 """The JPEG round trip of generated frames, in memory.
 
-Both official pipelines store generated frames through Pillow with a quality option it ignores, that is quality 75 with 4:2:0 chroma, and
-score the stored files. Pillow encodes here too: simplejpeg's encoder uses a faster, less exact transform, and its files differ visibly
-from Pillow's. Decoders agree to the bit.
+Both official pipelines store generated frames through Pillow with a quality option it ignores, that is quality 75
+with 4:2:0 chroma, and score the stored files. Pillow encodes here too: simplejpeg's encoder uses a faster, less exact
+transform, and its files differ visibly from Pillow's. Decoders agree to the bit.
 """
 
 import io

@@ -1,7 +1,8 @@
 """The networks whose features FID and FVD compare.
 
-The official ones are TorchScript files: Inception for images and I3D (the TF-hub `i3d-kinetics-400` weights) for clips. Both take uint8
-and rescale and resize inside. A TorchScript file is a program, so it is loaded only after its SHA-256 has been verified.
+The official ones are TorchScript files: Inception for images and I3D (the TF-hub `i3d-kinetics-400` weights) for
+clips. Both take uint8 and rescale and resize inside. A TorchScript file is a program, so it is loaded only after its
+SHA-256 has been verified.
 """
 
 import warnings
@@ -13,15 +14,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from styleinv.data import weights
 from styleinv.errors import UserError
-from styleinv.evaluation import weights
 from styleinv.evaluation.protocol import DetectorRecord
 from styleinv.evaluation.stand_ins import StandInImage, StandInVideo, weights_sha256
 
 Kind = Literal["image", "video"]
 
 OFFICIAL = {"image": "inception", "video": "i3d"}
-# Positional, because some torch versions refuse the keyword `x`: (return_features,) and (rescale, resize, return_features).
+# Positional, because some torch versions refuse the keyword `x`: (return_features,) and (rescale, resize,
+# return_features).
 FLAGS: dict[Kind, tuple[bool, ...]] = {"image": (True,), "video": (True, True, True)}
 PROBE: dict[Kind, tuple[int, ...]] = {"image": (1, 3, 64, 64), "video": (1, 3, 16, 64, 64)}
 
@@ -37,7 +39,9 @@ class Detector:
         stand_in: True when scores are not comparable with anything published.
     """
 
-    def __init__(self, kind: Kind, name: str, sha256: str, stand_in: bool, network: Callable[..., Any], device: torch.device):
+    def __init__(
+        self, kind: Kind, name: str, sha256: str, stand_in: bool, network: Callable[..., Any], device: torch.device
+    ):
         self.kind, self.name, self.sha256, self.stand_in, self.device = kind, name, sha256, stand_in, device
         self._network = network
         self.dim = self(torch.zeros(PROBE[kind], dtype=torch.uint8)).shape[1]
@@ -55,14 +59,17 @@ class Detector:
             UserError: the network did not give one vector per item.
         """
         if pixels.dtype != torch.uint8 or pixels.ndim != len(PROBE[self.kind]) or pixels.shape[1] != 3:
-            raise ValueError(f"a {self.kind} detector takes uint8 {list(PROBE[self.kind])}-like batches, got {pixels.dtype} {list(pixels.shape)}")
-        # Scores are float32 everywhere: TF32 convolutions move features by 1e-3, and the profiling executor of TorchScript would
-        # recompile (and round differently) after the first call.
+            wanted = f"uint8 batches like {list(PROBE[self.kind])}"
+            raise ValueError(f"a {self.kind} detector takes {wanted}, got {pixels.dtype} {list(pixels.shape)}")
+        # Scores are float32 everywhere: TF32 convolutions move features by 1e-3, and the profiling executor of
+        # TorchScript would recompile (and round differently) after the first call.
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), torch.jit.optimized_execution(False), exact:
             features = self._network(pixels.to(self.device), *FLAGS[self.kind])
         if not isinstance(features, torch.Tensor) or features.ndim != 2 or len(features) != len(pixels):
-            raise UserError(f"{self.name}: a detector must return [N, D] features", cure="Use a file with the documented call.")
+            raise UserError(
+                f"{self.name}: a detector must return [N, D] features", cure="Use a file with the documented call."
+            )
         return features.float().cpu().numpy()
 
     @property
@@ -84,7 +91,9 @@ class Detectors:
         return self.image.stand_in or self.video.stand_in
 
 
-def load_detector(kind: Kind, which: str | Path, device: str | torch.device = "cpu", sha256: str | None = None) -> Detector:
+def load_detector(
+    kind: Kind, which: str | Path, device: str | torch.device = "cpu", sha256: str | None = None
+) -> Detector:
     """Load a detector.
 
     Args:
@@ -107,7 +116,11 @@ def load_detector(kind: Kind, which: str | Path, device: str | torch.device = "c
     else:
         path = Path(which)
         if sha256 is None:
-            raise UserError("is a program, and no SHA-256 to trust it by was given", file=path, cure="Give its hash beside its path.")
+            raise UserError(
+                "is a program, and no SHA-256 to trust it by was given",
+                file=path,
+                cure="Give its hash beside its path.",
+            )
         digest = weights.verify_file(path, sha256, "Give the right file, or the right hash.")
     return Detector(kind, path.name, digest, False, _torchscript(path, device), device)
 

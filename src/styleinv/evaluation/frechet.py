@@ -2,10 +2,11 @@
 
     d = |mu_a - mu_b|^2 + tr A + tr B - 2 tr (A B)^(1/2)
 
-The last trace needs no matrix square root. With A = L L^T, A B and L^T B L have the same eigenvalues, and the second is symmetric: one
-Cholesky factor and one symmetric eigenvalue problem, an order of magnitude faster than `scipy.linalg.sqrtm` at 2048 features. When
-a covariance is singular (fewer samples than features, dead features) both are factored by eigenvectors, A = F F^T and B = G G^T, and the
-trace is the sum of the singular values of F^T G, which rounding errors do not blow up as they would the roots of zero eigenvalues.
+The last trace needs no matrix square root. With A = L L^T, A B and L^T B L have the same eigenvalues, and the second
+is symmetric: one Cholesky factor and one symmetric eigenvalue problem, an order of magnitude faster than
+`scipy.linalg.sqrtm` at 2048 features. When a covariance is singular (fewer samples than features, dead features) both
+are factored by eigenvectors, A = F F^T and B = G G^T, and the trace is the sum of the singular values of F^T G, which
+rounding errors do not blow up as they would the roots of zero eigenvalues.
 """
 
 import logging
@@ -19,7 +20,8 @@ from styleinv.evaluation.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
-# A Cholesky pivot this small relative to the largest one means that rounding errors would dominate the small eigenvalues.
+# A Cholesky pivot this small relative to the largest one means that rounding errors would dominate the small
+# eigenvalues.
 SMALLEST_PIVOT = 1e-6
 
 

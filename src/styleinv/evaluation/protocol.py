@@ -1,7 +1,8 @@
 """How a score is made, and when two scores may be compared.
 
-A `Protocol` is the rule; a `ProtocolRecord` is what was really done with it: which detectors, which real data, how many items on each
-side. No FID or FVD leaves this package without its record (specification of the StyleInV stage, sections 14 and 15).
+A `Protocol` is the rule; a `ProtocolRecord` is what was really done with it: which detectors, which real data, how
+many items on each side. No FID or FVD leaves this package without its record (specification of the StyleInV stage,
+sections 14 and 15).
 """
 
 import hashlib
@@ -22,13 +23,14 @@ class Protocol(BaseModel):
     Attributes:
         name: a label; two protocols with equal rules are the same whatever they are called.
         rounding: how generated floats become 8 bit.
-        jpeg_quality: quality of the JPEG round trip of generated frames, None for no codec. Real frames are used as stored.
+        jpeg_quality: quality of the JPEG round trip of generated frames, None for no codec. Real frames are used as
+            stored.
         jpeg_subsampling: chroma subsampling of that round trip.
         n_fake: generated videos.
         clip_length: frames generated per video; of a folder of videos at most the first `clip_length` frames are used.
         fid_items: images on each side of FID (fewer where there are fewer).
-        fid_choice: `sampled` is the paper's rule (real: one random frame of each video in turn; generated: without replacement from all
-            frames); `all` takes every frame once.
+        fid_choice: `sampled` is the paper's rule (real: one random frame of each video in turn; generated: without
+            replacement from all frames); `all` takes every frame once.
         real_clips: at most so many real clips, one per video, videos in shuffled order.
         clip_choice: start of the real clip, `random` (uniform over all valid starts) or `first` (frame 0).
         fvd_lengths: frames per clip, one FVD each. Generated clips start at frame 0.
@@ -62,7 +64,9 @@ class Protocol(BaseModel):
             raise ValueError(f"fvd_lengths must be distinct positive numbers, got {self.fvd_lengths}")
         if longest := max(self.fvd_lengths, default=0):
             if self.span(longest) > self.clip_length:
-                raise ValueError(f"fvd_lengths: {longest} frames at stride {self.stride} do not fit clip_length {self.clip_length}")
+                raise ValueError(
+                    f"fvd_lengths: {longest} frames at stride {self.stride} do not fit clip_length {self.clip_length}"
+                )
         return self
 
     @property
@@ -91,6 +95,26 @@ PROTOCOLS = {
     "styleinv": Protocol(),
     "clean": Protocol(name="clean", rounding="round", jpeg_quality=None),
 }
+
+
+# The fields of a record that are rules: they enter the comparison as they are.
+RULES = (
+    "resolution",
+    "resize",
+    "mirror",
+    "rounding",
+    "codec",
+    "n_fake",
+    "clip_length",
+    "fid_items",
+    "fid_choice",
+    "real_clips",
+    "clip_choice",
+    "fvd_lengths",
+    "stride",
+    "seeds",
+    "distance",
+)
 
 
 class DetectorRecord(BaseModel):
@@ -137,15 +161,13 @@ class ProtocolRecord(BaseModel):
     def comparable_fields(self) -> dict[str, Any]:
         """The fields that must agree before two scores may be compared, flat, by name.
 
-        Names, versions, the device and the generation seed are recorded but left out: they say who computed a number where, not what
-        the number is. So are detector names: the hash decides.
+        Names, versions, the device and the generation seed are recorded but left out: they say who computed a number
+        where, not what the number is. So are detector names: the hash decides.
         """
         return {**self._rule_fields(), **self._data_fields()}
 
     def _rule_fields(self) -> dict[str, Any]:
-        same = ("resolution", "resize", "mirror", "rounding", "codec", "n_fake", "clip_length", "fid_items", "fid_choice")
-        same += ("real_clips", "clip_choice", "fvd_lengths", "stride", "seeds", "distance")
-        fields = {name: getattr(self, name) for name in same}
+        fields = {name: getattr(self, name) for name in RULES}
         fields["image_detector"] = self.image_detector.sha256
         fields["video_detector"] = self.video_detector.sha256
         return fields | {f"counts.{name}": count for name, count in self.counts.items() if name.endswith("_fake")}
@@ -156,7 +178,7 @@ class ProtocolRecord(BaseModel):
 
     @property
     def id(self) -> str:
-        """Two short hashes `<rule>-<real data>`: scores are comparable when both agree; the first is the same across data sets."""
+        """Two short hashes, `<rules>-<real data>`. Scores are comparable when both agree; the first spans data sets."""
         return f"{_short_hash(self._rule_fields())}-{_short_hash(self._data_fields())}"
 
 
@@ -185,7 +207,9 @@ def read_record(scores: dict[str, Any], where: object = None) -> ProtocolRecord:
         return ProtocolRecord.model_validate(scores["protocol"])
     except (KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"has no valid protocol record ({reason})", file=where, cure="Run its evaluation again.") from None
+        raise UserError(
+            f"has no valid protocol record ({reason})", file=where, cure="Run its evaluation again."
+        ) from None
 
 
 def library_versions() -> dict[str, str]:

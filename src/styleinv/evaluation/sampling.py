@@ -1,7 +1,7 @@
 """What FID and FVD look at: every random choice of the protocol, as pure functions of a seed.
 
-Each choice has its own random stream, so that no score depends on which others were computed. (In the released code the metrics share
-one stream, and a score depends on the metrics that ran before it.)
+Each choice has its own random stream, so that no score depends on which others were computed. (In the released code
+the metrics share one stream, and a score depends on the metrics that ran before it.)
 """
 
 import zlib
@@ -44,7 +44,7 @@ def real_clips(
 def real_frames(
     lengths: Sequence[int], items: int, seed: int, choice: Literal["sampled", "all"] = "sampled"
 ) -> np.ndarray:
-    """Choose the real images of FID: item i is a random frame (with replacement) of video `order[i % n]`, so videos count equally.
+    """Choose the real images of FID: item i is a random frame of video `order[i % n]`, so that videos count equally.
 
     Returns:
         int64 [M, 2]: video, frame; M = min(items, number of frames), or every frame once for `all`.

@@ -1,8 +1,8 @@
 """Small random networks in the place of Inception and I3D.
 
-They let the whole evaluation run in seconds, offline, on a CPU: the same calls, the same protocol, other features. Scores made with them
-order obviously good and bad videos correctly but compare with nothing published, so their record says `stand_in`. The weights are drawn
-from a fixed seed; their hash is their identity.
+They let the whole evaluation run in seconds, offline, on a CPU: the same calls, the same protocol, other features.
+Scores made with them order obviously good and bad videos correctly but compare with nothing published, so their
+record says `stand_in`. The weights are drawn from a fixed seed; their hash is their identity.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ SIZE = 32
 
 
 class StandInImage(nn.Module):
-    """uint8 [N, 3, H, W] -> float32 [N, 48]: mean responses of two random convolutions, to colour and edges and to larger structure."""
+    """uint8 [N, 3, H, W] -> float32 [N, 48]: mean responses to colour and edges (16) and to larger structure (32)."""
 
     dim = 48
 
@@ -35,7 +35,7 @@ class StandInImage(nn.Module):
 
 
 class StandInVideo(nn.Module):
-    """uint8 [B, 3, T, H, W], T >= 2 -> float32 [B, 32]: mean responses to short clips and to the changes between frames."""
+    """uint8 [B, 3, T, H, W], T >= 2 -> float32 [B, 32]: mean responses to appearance (16) and to its changes (16)."""
 
     dim = 32
 
@@ -54,7 +54,9 @@ class StandInVideo(nn.Module):
         clips = images.unflatten(0, (batch, frames)).transpose(1, 2)
         # Frames differ little from their neighbours; the factor gives motion about the weight of appearance.
         changes = 4 * clips.diff(dim=2)
-        return torch.cat([F.relu(self.look(clips)).mean([2, 3, 4]), F.relu(self.change(changes)).mean([2, 3, 4])], dim=1)
+        return torch.cat(
+            [F.relu(self.look(clips)).mean([2, 3, 4]), F.relu(self.change(changes)).mean([2, 3, 4])], dim=1
+        )
 
 
 def weights_sha256(network: nn.Module) -> str:
@@ -71,7 +73,7 @@ def _resized(images: torch.Tensor) -> torch.Tensor:
 
 
 def _fill(network: nn.Module, seed: int) -> None:
-    """Fixed weights: NumPy's legacy generator promises the same numbers for ever. The gain keeps scores away from zero."""
+    """Fixed weights: NumPy's legacy generator keeps its numbers for ever. The gain keeps scores away from zero."""
     random = np.random.RandomState(seed)
     for value in network.parameters():
         fan_in = value[0].numel() if value.ndim > 1 else 1

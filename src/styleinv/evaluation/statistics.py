@@ -40,7 +40,9 @@ class Statistics:
             raise UserError(f"features have shape {list(features.shape)}, expected [N, {self.dim}]")
         if not np.isfinite(features).all():
             bad = int((~np.isfinite(features).all(axis=1)).sum())
-            raise UserError(f"{bad} of {len(features)} feature vectors are not finite", cure="Look at the frames they come from.")
+            raise UserError(
+                f"{bad} of {len(features)} feature vectors are not finite", cure="Look at the frames they come from."
+            )
         rows = features.astype(np.float64)
         self.n += len(rows)
         self.total += rows.sum(axis=0)
@@ -62,7 +64,7 @@ class Statistics:
 
     @property
     def covariance(self) -> np.ndarray:
-        """float64 [D, D], biased: E[x x^T] - mean mean^T, as in the released metrics (dividing by N - 1 changes small-sample scores)."""
+        """float64 [D, D], biased as in the released metrics: E[x x^T] - mean mean^T."""
         mean = self.mean
         return self.outer / self.n - np.outer(mean, mean)
 

@@ -45,16 +45,15 @@ class DiscriminatorBlock(nn.Module):
         def conv(cin: int, cout: int, size: int, **options) -> Conv2dLayer:
             trainable = first_layer_idx + self.num_layers >= freeze_layers
             self.num_layers += 1
-            return Conv2dLayer(
-                cin, cout, size, trainable=trainable, resample_filter=resample_filter, **options
-            )
+            return Conv2dLayer(cin, cout, size, trainable=trainable, resample_filter=resample_filter, **options)
 
         if in_channels == 0 or architecture == "skip":
             self.fromrgb = conv(img_channels, tmp_channels, 1, activation=activation, conv_clamp=conv_clamp)
-        self.conv0 = conv(tmp_channels, tmp_channels, 3, activation=activation, conv_clamp=conv_clamp)
+        width_in = in_channels or tmp_channels
+        self.conv0 = conv(width_in, tmp_channels, 3, activation=activation, conv_clamp=conv_clamp)
         self.conv1 = conv(tmp_channels, out_channels, 3, activation=activation, down=2, conv_clamp=conv_clamp)
         if architecture == "resnet":
-            self.skip = conv(tmp_channels, out_channels, 1, bias=False, down=2)
+            self.skip = conv(width_in, out_channels, 1, bias=False, down=2)
 
     def forward(self, x: Tensor | None, img: Tensor | None, force_fp32: bool = False) -> tuple[Tensor, Tensor | None]:
         """x [N, C, r, r] or None, img [N, 3, r, r] or None -> (x [N, C', r/2, r/2], img for the next block)."""

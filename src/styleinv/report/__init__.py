@@ -1,0 +1,1 @@
+"""Tables, figures and the report page, from plain files and dictionaries."""

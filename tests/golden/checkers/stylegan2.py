@@ -4,12 +4,17 @@ import numpy as np
 import torch
 
 from styleinv.methods.stylegan2.discriminator import Discriminator
+from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.methods.stylegan2.synthesis import Generator, SynthesisNetwork
 from styleinv.nn.augment import AugmentPipe
 from styleinv.nn.conv import conv2d_resample, modulated_conv2d
 from styleinv.nn.layers import bias_act
 from styleinv.nn.mapping import MappingNetwork
+from styleinv.nn.precision import channels_at, half_from
 from styleinv.nn.resample import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
+from styleinv.training import schedule
+from styleinv.training.draws import Draws
+from styleinv.training.ema import ema_beta
 from tests.golden.case import Case, l2, stats
 
 RESAMPLERS = {"upfirdn2d": upfirdn2d, "filter2d": filter2d, "upsample2d": upsample2d, "downsample2d": downsample2d}
@@ -138,7 +143,100 @@ def check_ada(case: Case) -> dict:
     return out
 
 
+class Collector:
+    """The official statistics: every reported element, in call order."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, list[np.ndarray]] = {}
+
+    def __call__(self, name: str, value: torch.Tensor) -> None:
+        self.seen.setdefault(name, []).append(value.detach().double().reshape(-1).numpy())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {name: np.concatenate(parts) for name, parts in self.seen.items()}
+
+
+def check_loss(case: Case) -> dict:
+    cfg, out = case.config, {}
+    names = case.manifest["vector_names"]
+    draws = Draws(0, 0, "golden", 0)
+    z, real, pl_noise = case.tensor("gen_z"), case.tensor("real_img"), case.tensor("pl_noise")
+    for name in cfg["phases"]:
+        G = case.load(Generator(**cfg["G"]), prefix="G.").train()
+        D = case.load(Discriminator(**cfg["D"]), prefix="D.").train()
+        augment = None
+        if "aug" in cfg:
+            pipe = AugmentPipe(**cfg["aug"])
+            q = cfg["aug_q"]
+            augment = lambda images, generator, pipe=pipe, q=q: pipe(images, debug_percentile=q)  # noqa: E731
+        loss = StyleGAN2Loss(G, D, augment, noise_mode=cfg["noise_mode"], **cfg["loss"])
+        loss.pl_mean = torch.tensor(float(cfg["pl_mean0"]))
+        report = Collector()
+        phases = {
+            "Gmain": lambda loss=loss, report=report: loss.generator_main(z, draws, report),
+            "Greg": lambda loss=loss, report=report: loss.generator_reg(z, draws, report, pl_noise),
+            "Gboth": lambda loss=loss, report=report: loss.generator_both(z, draws, report, pl_noise),
+            "Dmain": lambda loss=loss, report=report: loss.discriminator_main(z, real, draws, report),
+            "Dreg": lambda loss=loss, report=report: loss.discriminator_reg(real, draws, report),
+            "Dboth": lambda loss=loss, report=report: loss.discriminator_both(z, real, draws, report),
+        }
+        active = {"G": G, "D": D}[name[0]]
+        for net in (G, D):
+            net.requires_grad_(net is active)
+        for term in phases[name]():
+            (term * cfg["gains"][name]).backward()
+        params = dict(active.named_parameters())
+        out |= {f"{name}/{key}": value for key, value in report.arrays().items()}
+        order = names[f"{name[0]}_grad_l2"]
+        out[f"{name}/grad_l2"] = np.array([l2(params[n].grad) for n in order])
+        for full in cfg["full_grads"][name[0]]:
+            grad = params[full].grad
+            out[f"{name}/grad/{full}"] = torch.zeros_like(params[full]) if grad is None else grad
+        out[f"{name}/pl_mean_after"] = loss.pl_mean
+        out[f"{name}/w_avg_after"] = G.mapping.w_avg.clone()
+    return out
+
+
+def check_schedule(case: Case) -> dict:
+    functions = {
+        "lazy_reg": lambda lr, betas, interval: dict(
+            zip(("lr", "betas"), schedule.lazy_regularization(lr, betas, interval), strict=True)
+        ),
+        "ema_beta": lambda batch, ema_kimg, ramp, cur: ema_beta(batch, ema_kimg, ramp, cur),
+        "ada_p": lambda p, signs, target, batch, interval, ada_kimg: schedule.ada_update(
+            p, signs, target, batch, interval, ada_kimg
+        ),
+        "auto_cfg": lambda res, gpus: schedule.auto_config(res, gpus),
+        "channels": lambda res, base, mx: {
+            str(2**i): channels_at(2**i, base, mx) for i in range(2, int(np.log2(res)) + 1)
+        },
+        "fp16_blocks": lambda res, n: {
+            "threshold": half_from(res, n),
+            "blocks": [2**i for i in range(2, int(np.log2(res)) + 1) if 2**i >= half_from(res, n)],
+        },
+    }
+    for entry in case.manifest["cases"]:
+        got = functions[entry["fn"]](**entry["args"])
+        _same(got, entry["expected"], entry)
+    return {}
+
+
+def _same(got, want, entry) -> None:
+    if isinstance(want, dict):
+        assert set(got) == set(want), entry
+        for key in want:
+            _same(got[key], want[key], entry)
+    elif isinstance(want, list):
+        assert len(got) == len(want), entry
+        for a, b in zip(got, want, strict=True):
+            _same(a, b, entry)
+    else:
+        assert np.isclose(got, want, rtol=1e-6, atol=1e-12), (got, entry)
+
+
 CHECKERS = {
+    "stylegan2/loss": check_loss,
+    "stylegan2/schedule": check_schedule,
     "stylegan2/ops": check_ops,
     "stylegan2/mapping": check_mapping,
     "stylegan2/synthesis": check_synthesis,

@@ -4,9 +4,9 @@ import math
 
 from torch import Tensor, nn
 
-from styleinv.methods.stylegan2.synthesis import HALF, channels_at, half_from
 from styleinv.nn.discriminator import DiscriminatorBlock, DiscriminatorEpilogue
 from styleinv.nn.mapping import MappingNetwork
+from styleinv.nn.precision import HALF, channels_at, half_from
 
 
 class Discriminator(nn.Module):
@@ -51,9 +51,7 @@ class Discriminator(nn.Module):
         width = channels_at(4, channel_base, channel_max)
         cmap_dim = (width if cmap_dim is None else cmap_dim) if c_dim > 0 else 0
         if c_dim > 0:
-            self.mapping = MappingNetwork(
-                0, c_dim, cmap_dim, num_ws=None, w_avg_beta=None, **(mapping_kwargs or {})
-            )
+            self.mapping = MappingNetwork(0, c_dim, cmap_dim, num_ws=None, w_avg_beta=None, **(mapping_kwargs or {}))
         self.b4 = DiscriminatorEpilogue(width, cmap_dim, 4, **common, **(epilogue_kwargs or {}))
 
     def forward(self, img: Tensor, c: Tensor | None = None, force_fp32: bool = False) -> Tensor:

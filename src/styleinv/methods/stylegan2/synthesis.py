@@ -9,21 +9,8 @@ from torch import Tensor, nn
 from styleinv.nn.conv import modulated_conv2d
 from styleinv.nn.layers import Conv2dLayer, FullyConnectedLayer
 from styleinv.nn.mapping import MappingNetwork
+from styleinv.nn.precision import HALF, channels_at, half_from
 from styleinv.nn.resample import setup_filter, upsample2d
-
-HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
-    """Width of the networks at one resolution."""
-    return min(channel_base // resolution, channel_max)
-
-
-def half_from(img_resolution: int, num_fp16_res: int) -> int:
-    """Lowest resolution that runs in half precision; above `img_resolution` when none does."""
-    if num_fp16_res <= 0:
-        return img_resolution * 2
-    return max(2 ** (int(math.log2(img_resolution)) + 1 - num_fp16_res), 8)
 
 
 class SynthesisLayer(nn.Module):

@@ -1,8 +1,8 @@
 """Network weights made by others: where they come from, what they must hash to, where they lie.
 
-Jobs never touch the network: `styleinv weights fetch` downloads, everything else only looks. A weight whose publisher gives no SHA-256 is
-trusted on first use: the hash seen then is written to the lock file and enforced ever after. TorchScript and pickle files are programs, so
-nothing is opened before its hash has been verified.
+Jobs never touch the network: `styleinv weights fetch` downloads, everything else only looks. A weight whose publisher
+gives no SHA-256 is trusted on first use: the hash seen then is written to the lock file and enforced ever after.
+TorchScript and pickle files are programs, so nothing is opened before its hash has been verified.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from styleinv.data.download import download
 from styleinv.errors import UserError
 from styleinv.files import read_json, sha256
 
@@ -69,17 +70,22 @@ WEIGHTS = {
         "BSD-3; ImageNet terms",
     ),
     "lpips_alex": Weight(
-        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/alex.pth", None, None, "BSD-2"
+        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/alex.pth",
+        None,
+        None,
+        "BSD-2",
     ),
     "lpips_vgg": Weight(
-        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth", None, None, "BSD-2"
+        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
+        None,
+        None,
+        "BSD-2",
     ),
     "retinaface_r50": Weight(
         "https://github.com/ternaus/retinaface/releases/download/0.01/retinaface_resnet50_2020-07-20-f168fae3c.zip",
         None,
         None,
         "code MIT; WIDER FACE data for research use",
-        "f168fae3c",
     ),
     "fan4": Weight(
         "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
@@ -99,8 +105,8 @@ WEIGHTS = {
 
 
 def weights_folder() -> Path:
-    """Folder of the weights: the environment variable `STYLEINV_WEIGHTS`, or `weights` in the working directory."""
-    return Path(os.environ.get("STYLEINV_WEIGHTS", "weights"))
+    """Folder of the weights: the environment variable `STYLEINV_WEIGHTS`, or `results/weights`."""
+    return Path(os.environ.get("STYLEINV_WEIGHTS", "results/weights"))
 
 
 def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path = LOCK) -> list[Path]:
@@ -109,15 +115,13 @@ def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path =
     Raises:
         UserError: unknown name, failed download, or a file with another hash.
     """
-    from styleinv.data.download import download
-
     folder = folder or weights_folder()
     paths = []
     for name in names:
         weight = _weight(name)
         path = folder / weight.file_name
-        if not path.exists():
-            download(weight.url, path, weight.sha256, None if weight.sha256 else lock)
+        known = weight.sha256 or weight.sha256_prefix or None
+        download(weight.url, path, known, None if weight.sha256 else lock)
         verify(name, folder, lock)
         paths.append(path)
     return paths
@@ -131,7 +135,9 @@ def where(name: str, folder: Path | None = None) -> Path:
     """
     path = (folder or weights_folder()) / _weight(name).file_name
     if not path.is_file():
-        raise UserError("has not been fetched", file=path, cure=f"Run `styleinv weights fetch {name}` where there is a network.")
+        raise UserError(
+            "has not been fetched", file=path, cure=f"Run `styleinv weights fetch {name}` where there is a network."
+        )
     return path
 
 

@@ -1,0 +1,242 @@
+"""Typed configuration: strict YAML files in, one frozen and fully resolved configuration per run out.
+
+config/config.yaml          which data sets and methods the workflow runs, and at which scale
+config/<scale>.yaml         what a scale changes (demo, small, paper)
+config/datasets/<name>.yaml one data set
+config/methods/<name>.yaml  one method at paper scale, and its variants
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from styleinv.errors import UserError
+
+NAME = re.compile(r"[a-z0-9_]+\Z")
+
+
+class Strict(BaseModel):
+    """A configuration block: unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class SyntheticSource(Strict):
+    """The built-in talking faces."""
+
+    type: Literal["synthetic"]
+    videos: int = Field(ge=1)
+    frames: int = Field(ge=1)
+    size: int = Field(ge=32)
+    seed: int = Field(0, ge=0)
+
+
+class FolderSource(Strict):
+    """A folder of video files, or one with `original/` and `mask/` sub-folders."""
+
+    type: Literal["folder"]
+    path: str
+
+
+class CropConfig(Strict):
+    """How frames are cut out of the raw videos."""
+
+    type: Literal["centre", "mask"]
+    border: Literal["faithful", "fixed"] = "faithful"
+
+
+class DatasetConfig(Strict):
+    """One data set."""
+
+    title: str
+    source: SyntheticSource | FolderSource = Field(discriminator="type")
+    crop: CropConfig
+    resolution: int = Field(ge=8)
+    fps: float | None = Field(None, gt=0)
+    codec: Literal["jpeg75", "jpeg95", "png"] = "jpeg95"
+    min_frames: int = Field(128, ge=1)
+    on_bad_video: Literal["error", "skip"] = "error"
+    methods: dict[str, dict[str, Any]] = {}
+
+
+class EvaluationConfig(Strict):
+    """The metric protocol (paper section 4; decisions on what it leaves open)."""
+
+    protocol: Literal["styleinv", "clean"] = "styleinv"
+    detectors: Literal["official", "stand-in"] = "official"
+    n_fake: int = Field(2048, ge=2)
+    clip_length: int = Field(128, ge=2)
+    fvd_lengths: tuple[int, ...] = (16, 128)
+    fid_items: int = Field(50000, ge=2)
+    real_clips: int = Field(2048, ge=2)
+    seeds: tuple[int, ...] = (0, 1, 2, 3)
+    generation_seed: int = Field(42, ge=0)
+    batch: int = Field(8, ge=1)
+
+
+class Scale(Strict):
+    """What one scale changes; every key of `methods` and `datasets` overrides the file of that name."""
+
+    seed: int = Field(0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    datasets: dict[str, dict[str, Any]] = {}
+    methods: dict[str, dict[str, Any]] = {}
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers read as other tools read them (1e-3 is a number) and whose keys are unique."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d[\d_]*\.[\d_]*(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d+(?:[eE][-+]?\d+)?|\.inf|\.nan)\Z"),
+    list("-+0123456789."),
+)
+
+
+def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.YAMLError(f"the key {key!r} occurs twice")
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; a missing or broken file is a `UserError`."""
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        raise UserError("does not exist", file=path, cure=_nearest(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"is not valid YAML ({error})", file=path, cure="Correct the line it names.") from None
+    if not isinstance(value, dict):
+        raise UserError("must hold `key: value` lines", file=path)
+    return value
+
+
+def _nearest(path: Path) -> str:
+    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    return f"Known here: {', '.join(known)}." if known else "Check the path."
+
+
+def parse(model: type[Model], value: dict[str, Any], file: object) -> Model:
+    """Validate a mapping against a schema; the first fault becomes one line naming file, field and cure."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            owner = _fields_at(model, fault["loc"][:-1])
+            cure = f"Known keys: {', '.join(owner)}." if owner else "Remove it."
+            raise UserError("unknown key", file=file, field=field, cure=cure) from None
+        got = f", got {fault['input']!r}" if fault["type"] != "missing" else ""
+        raise UserError(f"{fault['msg']}{got}"[:300], file=file, field=field, cure="Correct this value.") from None
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    current: Any = model
+    for part in path:
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            current = fields[part].annotation
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def merge(base: dict[str, Any], *overrides: dict[str, Any]) -> dict[str, Any]:
+    """Deep-merge mappings; later ones win, lists are replaced."""
+    out = dict(base)
+    for override in overrides:
+        for key, value in override.items():
+            nested = isinstance(value, dict) and isinstance(out.get(key), dict)
+            out[key] = merge(out[key], value) if nested else value
+    return out
+
+
+class Run(Strict):
+    """The name of a run: `<dataset>/<method>` or `<dataset>/<method>-<variant>`."""
+
+    dataset: str
+    method: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.folder}"
+
+    @property
+    def folder(self) -> str:
+        """`<method>` or `<method>-<variant>`."""
+        return f"{self.method}-{self.variant}" if self.variant else self.method
+
+
+def parse_run(text: str) -> Run:
+    """`taichi/styleinv-no_ffa_ape` -> Run.
+
+    Raises:
+        UserError: for anything else.
+    """
+    dataset, slash, rest = text.partition("/")
+    method, _, variant = rest.partition("-")
+    if not slash or not all(NAME.match(part) for part in (dataset, method, variant or "x")):
+        raise UserError(f"{text!r} is no run", cure="Write <dataset>/<method> or <dataset>/<method>-<variant>.")
+    return Run(dataset=dataset, method=method, variant=variant)
+
+
+def load_scale(file: Path) -> Scale:
+    """Read config/<scale>.yaml."""
+    return parse(Scale, read_yaml(file), file)
+
+
+def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
+    """Resolve one data set at a scale."""
+    file = scale_file.parent / "datasets" / f"{name}.yaml"
+    scale = load_scale(scale_file)
+    return parse(DatasetConfig, merge(read_yaml(file), scale.datasets.get(name, {})), file)
+
+
+def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
+    """Resolve one run: method file, then its data set's and its scale's overrides, then its variant."""
+    file = scale_file.parent / "methods" / f"{run.method}.yaml"
+    base = read_yaml(file)
+    variants = base.pop("variants", {})
+    dataset = load_dataset(run.dataset, scale_file)
+    scale = load_scale(scale_file)
+    value = merge(base, dataset.methods.get(run.method, {}), scale.methods.get(run.method, {}))
+    if run.variant:
+        if run.variant not in variants:
+            known = ", ".join(sorted(variants)) or "none"
+            raise UserError(f"no variant {run.variant!r}", file=file, field="variants", cure=f"Known: {known}.")
+        value = merge(value, variants[run.variant])
+    return parse(schema, value, file)
+
+
+def fingerprint(value: BaseModel | dict[str, Any], without: tuple[str, ...] = ()) -> str:
+    """Short hash of a configuration; `without` drops top-level keys that do not change results."""
+    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    data = {key: item for key, item in data.items() if key not in without}
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def dump_yaml(value: BaseModel | dict[str, Any]) -> str:
+    """The configuration as YAML text."""
+    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def expand(path: str) -> Path:
+    """A user's path: `~` and environment variables are allowed."""
+    return Path(os.path.expandvars(os.path.expanduser(path)))

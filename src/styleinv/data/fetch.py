@@ -1,0 +1,157 @@
+"""Raw videos in one plain layout (`original/`, `mask/` where there are masks) and a manifest."""
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from styleinv import files
+from styleinv.data.check import INFORMATION, VideoFacts, examine, findings, raise_on
+from styleinv.data.store import order
+from styleinv.data.synthetic import make_talking_faces
+from styleinv.data.video import list_videos
+from styleinv.errors import UserError
+
+Manifest = dict[str, Any]
+
+
+def fetch_folder(
+    source: str | Path, out: str | Path, min_frames: int = 1, on_bad_video: Literal["error", "skip"] = "error"
+) -> Manifest:
+    """Take in a folder of videos in any layout and format, without copying: `out` gets links.
+
+    A source with `original/` and `mask/` (FaceForensics; also below `train/`) gives each video the mask of the same
+    name.
+
+    Args:
+        source: the folder; sub-folders count, names may hold spaces and any letters.
+        out: the raw folder to fill; links of an earlier call are removed.
+        min_frames: fewer frames make a video bad.
+        on_bad_video: what to do about corrupt, too short or duplicate videos: stop, or leave them out and say so.
+
+    Returns:
+        {"source": {...}, "videos": [{"name", "file", "mask", "sha256", "width", "height", "fps", "frames"}], "skipped":
+        [{"file", "problem", "detail"}], "notes": [...]}; `file` and `mask` are relative to `out` (`mask` may be None),
+        videos are sorted by name.
+
+    Raises:
+        UserError: no folder, no videos, a missing mask, or a bad video with on_bad_video = "error".
+    """
+    source, out = Path(source), Path(out)
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UserError(f"lies inside the source {source}", file=out, cure="Choose another place for results.")
+    originals, masks = _layout(source)
+    found = list_videos(originals)
+    partners = {video: _mask_of(video, originals, masks) for video in found} if masks else {}
+    facts = examine(found)
+    judged = findings(facts, min_frames)
+    if on_bad_video == "error":
+        raise_on(judged)
+    bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
+    good = [video for video in facts if video.file not in bad]
+    if not good:
+        raise_on(judged)
+    names = safe_names([video.file.relative_to(originals) for video in good])
+    _remove_links(out)
+    videos = []
+    for name, video in zip(names, good, strict=True):
+        entry = _entry(name, f"original/{name}{video.file.suffix.lower()}", video)
+        _link(video.file, out / entry["file"])
+        if mask := partners.get(video.file):
+            entry["mask"] = f"mask/{name}{mask.suffix.lower()}"
+            _link(mask, out / entry["mask"])
+        videos.append(entry)
+    return {
+        "source": {"kind": "folder", "name": source.resolve().name, "masks": masks is not None},
+        "videos": sorted(videos, key=lambda video: order(video["name"])),
+        "skipped": [
+            {
+                "file": f.file.relative_to(originals).as_posix(),
+                "problem": f.problem,
+                "detail": f.detail.replace(f"{originals}/", ""),
+            }
+            for f in judged
+            if f.file is not None and f.problem not in INFORMATION
+        ],
+        "notes": [f"{finding.problem}: {finding.detail}" for finding in judged if finding.problem in INFORMATION],
+    }
+
+
+def fetch_synthetic(out: str | Path, videos: int, frames: int, size: int, fps: float, seed: int) -> Manifest:
+    """Make the built-in talking faces.
+
+    The arguments are those of `make_talking_faces`, the manifest is that of `fetch_folder`; each video's entry also
+    names its `landmarks`.
+    """
+    out = Path(out)
+    entries = []
+    for name in make_talking_faces(out, videos, frames, size, fps, seed):
+        file = f"original/{name}.mp4"
+        entry = _entry(name, file, VideoFacts(out / file, files.sha256(out / file), size, size, float(fps), frames))
+        entries.append(entry | {"mask": f"mask/{name}.mp4", "landmarks": f"landmarks/{name}.npz"})
+    settings = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed}
+    return {"source": {"kind": "synthetic", **settings, "masks": True}, "videos": entries, "skipped": [], "notes": []}
+
+
+def safe_names(paths: Sequence[Path]) -> list[str]:
+    """One plain name (letters, digits, "_", "-") for each relative path, told apart by a hash where two are alike."""
+    plain = []
+    for path in paths:
+        letters = unicodedata.normalize("NFKD", path.with_suffix("").as_posix()).encode("ascii", "ignore").decode()
+        plain.append(re.sub(r"[^A-Za-z0-9-]+", "_", letters).strip("_-"))
+    alike = Counter(name.lower() for name in plain)  # some file systems ignore case
+    return [
+        name if name and alike[name.lower()] == 1 else f"{name or 'video'}_{_short_hash(path)}"
+        for name, path in zip(plain, paths, strict=True)
+    ]
+
+
+def _short_hash(path: Path) -> str:
+    return hashlib.sha256(path.as_posix().encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _layout(source: Path) -> tuple[Path, Path | None]:
+    """Where the videos are, and where their masks are if there are any."""
+    for base in (source, source / "train"):
+        if (base / "original").is_dir() and (base / "mask").is_dir():
+            return base / "original", base / "mask"
+    return source, None
+
+
+def _mask_of(video: Path, originals: Path, masks: Path) -> Path:
+    mask = masks / video.relative_to(originals)
+    if not mask.is_file():
+        raise UserError("has no mask of the same name", file=video, cure=f"Put it at {mask}, or remove the video.")
+    return mask
+
+
+def _entry(name: str, file: str, facts: VideoFacts) -> Manifest:
+    return {
+        "name": name,
+        "file": file,
+        "mask": None,
+        "sha256": facts.sha256,
+        "width": facts.width,
+        "height": facts.height,
+        "fps": facts.fps,
+        "frames": facts.frames,
+    }
+
+
+def _remove_links(out: Path) -> None:
+    for folder in (out / "original", out / "mask"):
+        for old in folder.iterdir() if folder.is_dir() else ():
+            if old.is_symlink():
+                old.unlink()
+
+
+def _link(target: Path, link: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.symlink(target.resolve(), link)
+    except FileExistsError:
+        raise UserError("is in the way of a link", file=link, cure="Remove it.") from None

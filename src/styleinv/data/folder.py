@@ -1,0 +1,162 @@
+"""A folder of videos with the face of a frame store: for scoring what somebody generated."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from styleinv import files
+from styleinv.data.store import decode
+from styleinv.data.video import count_frames, is_video, list_videos, probe, read_frames
+from styleinv.errors import UserError
+
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".ppm", ".bmp"))  # compared in lower case
+
+
+class VideoFolder:
+    """Either video files, or folders of images, anywhere below one folder.
+
+    Image folders: every folder (links followed) that holds images is a video; frames are sorted by path and videos by
+        the path of their first
+    frame (the official rule). Video files: sorted by path; the one read last stays decoded in memory.
+
+    Attributes:
+        path: the folder.
+        names: paths of the videos below it.
+        resolution: height and width, which must be equal and the same in all frames.
+
+    Raises:
+        UserError: no such folder, nothing in it, both kinds in it, or frames that are not square.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise UserError("is not a folder", file=self.path, cure="Name a folder of videos or of image folders.")
+        groups, has_videos = _walk(self.path)
+        if groups and has_videos:
+            raise UserError(
+                "holds both video files and images", file=self.path, cure="Name a folder that holds one kind."
+            )
+        if not groups and not has_videos:
+            raise UserError(
+                "holds no videos and no images", file=self.path, cure="Name a folder of videos or of image folders."
+            )
+        self._images = list(groups.values())
+        self._videos = list_videos(self.path) if has_videos else []
+        relative = list(groups) if groups else [str(video.relative_to(self.path)) for video in self._videos]
+        self.names = [self.path.name if name == "." else Path(name).as_posix() for name in relative]
+        self._latest: tuple[int, np.ndarray] | None = None
+        height, width = self._first_size()
+        if height != width:
+            raise UserError(
+                f"frames must be square, not {width} x {height}", file=self.path / relative[0], cure="Crop them first."
+            )
+        self.resolution = int(width)
+
+    def __len__(self) -> int:
+        """Number of videos."""
+        return len(self.names)
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """int64 [videos], frames of each. Video files are decoded once to count them."""
+        counts = [len(frames) for frames in self._images] or [count_frames(video) for video in self._videos]
+        return np.array(counts, np.int64)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hex SHA-256 over the names and contents of all files in order."""
+        total = hashlib.sha256()
+        for file in [frame for frames in self._images for frame in frames] + self._videos:
+            total.update(
+                f"{file.relative_to(self.path).as_posix()}\0{files.sha256(file)}\n".encode("utf-8", "surrogateescape")
+            )
+        return total.hexdigest()
+
+    def frames(self, video: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Frames of one video.
+
+        Args:
+            video: 0 to len - 1.
+            indices: frame numbers in any order, repeats allowed.
+
+        Returns:
+            uint8 RGB [T, R, R, 3].
+
+        Raises:
+            IndexError: no such video or frame.
+            UserError: a damaged file or a frame of another size.
+        """
+        if not 0 <= video < len(self.names):
+            raise IndexError(f"video {video} of {len(self.names)}")
+        length = len(self._images[video]) if self._images else len(self._decoded(video))
+        for index in indices:
+            if not 0 <= index < length:
+                raise IndexError(f"frame {index} of {length} in {self.names[video]}")
+        if not self._images:
+            return self._decoded(video)[np.asarray(indices, np.int64)]
+        out = np.empty((len(indices), self.resolution, self.resolution, 3), np.uint8)
+        for place, index in zip(out, indices, strict=True):
+            _read_image(self._images[video][index], place)
+        return out
+
+    def _decoded(self, video: int) -> np.ndarray:
+        if self._latest is None or self._latest[0] != video:
+            frames = list(read_frames(self._videos[video]))
+            height, width = frames[0].shape[:2]
+            if (height, width) != (self.resolution, self.resolution):
+                wanted = f"{self.resolution} x {self.resolution}"
+                raise UserError(
+                    f"is {width} x {height}, the first one {wanted}",
+                    file=self._videos[video],
+                    cure="Crop them to one size.",
+                )
+            self._latest = (video, np.stack(frames))
+        return self._latest[1]
+
+    def _first_size(self) -> tuple[int, int]:
+        if self._images:
+            return _image_size(self._images[0][0])
+        info = probe(self._videos[0])
+        return info.height, info.width
+
+
+def _walk(root: Path) -> tuple[dict[str, list[Path]], bool]:
+    """Frames by folder, in order, and whether there is a video file."""
+    groups: dict[str, list[Path]] = {}
+    has_videos = False
+    seen: set[str] = set()
+    for place, subfolders, names in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link back up would walk for ever
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        has_videos = has_videos or any(map(is_video, names))
+        frames = [
+            Path(place, name)
+            for name in names
+            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and name[0] != "."
+        ]
+        if frames:
+            groups[os.path.relpath(place, root)] = sorted(frames, key=str)
+    return dict(sorted(groups.items(), key=lambda group: str(group[1][0]))), has_videos
+
+
+def _image_size(path: Path) -> tuple[int, int]:
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if image is None:
+        raise UserError("cannot be decoded", file=path, cure="It is cut, corrupt or no image.")
+    return image.shape[0], image.shape[1]
+
+
+def _read_image(path: Path, out: np.ndarray) -> None:
+    try:
+        decode(path.read_bytes(), out)
+    except ValueError as error:
+        raise UserError(str(error), file=path, cure="All frames must be whole and of one size.") from None

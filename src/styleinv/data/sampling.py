@@ -1,0 +1,156 @@
+"""What a training step sees.
+
+Item i = step * size + j of a run depends on (seed, i) alone, so neither workers, ranks nor a resume change it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+
+from styleinv.data.random import generator
+from styleinv.errors import UserError
+
+
+class Videos(Protocol):
+    """What the samplers need of a data set: `FrameStore` and `VideoFolder` have it."""
+
+    names: list[str]
+    lengths: np.ndarray
+    resolution: int
+
+    def frames(self, video: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """uint8 RGB [T, R, R, 3]."""
+
+
+class ClassAwareFrames:
+    """Single frames for the image stage: every video equally likely whatever its length.
+
+    This is the "class-aware sampling" of the paper's supplement. Within one pass over the videos each is drawn once, in
+    an order that is new in every pass; the frame is uniform.
+
+    Args:
+        store: the data set.
+        seed: of the run.
+        mirror: flip left and right with probability 1/2.
+    """
+
+    def __init__(self, store: Videos, seed: int, mirror: bool):
+        self._store, self._seed, self._mirror = store, seed, mirror
+        self._passes = _Passes(len(store.names), seed, "order of videos for frames")
+
+    def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> torch.Tensor:
+        """The items j of global batch `step` with j % world == rank.
+
+        Returns:
+            uint8 [size / world, 3, R, R].
+
+        Raises:
+            UserError: `size` is not a multiple of `world`.
+        """
+        items = _share(step, size, rank, world)
+        images = np.empty((len(items), 3, self._store.resolution, self._store.resolution), np.uint8)
+        for place, item in zip(images, items, strict=True):
+            video = self._passes.video(item)
+            rng = generator(self._seed, "frame", item)
+            frames = self._store.frames(video, [int(rng.integers(self._store.lengths[video]))])
+            _put(frames, self._mirror and rng.random() < 0.5, place[None])
+        return torch.from_numpy(images)
+
+
+class Clips:
+    """A few frames each of a random window of a video, for the video stages.
+
+    Args:
+        store: the data set.
+        seed: of the run.
+        mirror: flip all frames of a clip left and right with probability 1/2.
+        min_length: videos with fewer frames are not used.
+        window: frames of the window; shorter where a video is shorter.
+        sample_times: given a generator and the window's length, the T frame offsets (integers, 0 to length - 1) to
+            show.
+
+    Raises:
+        UserError: no video is long enough.
+    """
+
+    def __init__(
+        self,
+        store: Videos,
+        seed: int,
+        mirror: bool,
+        min_length: int,
+        window: int,
+        sample_times: Callable[[np.random.Generator, int], np.ndarray],
+    ):
+        if min_length < 1 or window < 1:
+            raise UserError(f"min_length and window must be at least 1, not {min_length} and {window}")
+        self._store, self._seed, self._mirror = store, seed, mirror
+        self._window, self._sample_times = window, sample_times
+        self.videos = np.flatnonzero(store.lengths >= min_length)
+        if not len(self.videos):
+            raise UserError(
+                f"none of the {len(store.names)} videos has the {min_length} frames that training needs;"
+                f" the longest has {max(store.lengths)}",
+                file=getattr(store, "path", None),
+                cure="Use longer videos or a shorter clip length.",
+            )
+        self._passes = _Passes(len(self.videos), seed, "order of videos for clips")
+
+    def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        """The items j of global batch `step` with j % world == rank.
+
+        Returns:
+            clips: uint8 [N, T, 3, R, R] with N = size / world.
+            times: float32 [N, T], frame offsets from the start of the window.
+
+        Raises:
+            UserError: `size` is not a multiple of `world`.
+        """
+        clips: list[np.ndarray] = []
+        times: list[np.ndarray] = []
+        for item in _share(step, size, rank, world):
+            video = int(self.videos[self._passes.video(item)])
+            rng = generator(self._seed, "clip", item)
+            length = min(self._window, int(self._store.lengths[video]))
+            start = int(rng.integers(self._store.lengths[video] - length + 1))
+            flip = self._mirror and rng.random() < 0.5
+            offsets = np.asarray(self._sample_times(rng, length))
+            chosen = offsets.astype(np.int64)
+            if not np.array_equal(chosen, offsets) or chosen.min() < 0 or chosen.max() >= length:
+                raise ValueError(f"sample_times must give integers from 0 to {length - 1}, not {offsets.tolist()}")
+            clips.append(np.empty((len(chosen), 3, self._store.resolution, self._store.resolution), np.uint8))
+            _put(self._store.frames(video, start + chosen), flip, clips[-1])
+            times.append(offsets.astype(np.float32))
+        return torch.from_numpy(np.stack(clips)), torch.from_numpy(np.stack(times))
+
+
+class _Passes:
+    """Item i belongs to pass i // n; every pass is a random permutation of the n videos."""
+
+    def __init__(self, videos: int, seed: int, purpose: str):
+        self._videos, self._seed, self._purpose = videos, seed, purpose
+        self._latest: tuple[int, np.ndarray] | None = None
+
+    def video(self, item: int) -> int:
+        number, position = divmod(item, self._videos)
+        latest = self._latest  # one read: another thread may replace it
+        if latest is None or latest[0] != number:
+            latest = (number, generator(self._seed, self._purpose, number).permutation(self._videos))
+            self._latest = latest
+        return int(latest[1][position])
+
+
+def _share(step: int, size: int, rank: int, world: int) -> range:
+    if size < 1 or size % world:
+        raise UserError(f"a batch of {size} cannot be shared by {world} processes", cure="Make it a multiple.")
+    return range(step * size + rank, (step + 1) * size, world)
+
+
+def _put(frames: np.ndarray, flip: bool, out: np.ndarray) -> None:
+    """Copy [T, H, W, 3], mirrored left to right if wanted, into [T, 3, H, W]."""
+    for frame, planes in zip(frames, out, strict=True):
+        # OpenCV separates the channels ten times faster than a transposing copy does.
+        cv2.split(cv2.flip(frame, 1) if flip else frame, list(planes))

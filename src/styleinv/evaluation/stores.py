@@ -1,0 +1,110 @@
+"""The two things evaluation can look at: stored videos and generated ones."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol as Contract
+from typing import TypeGuard
+
+import numpy as np
+import torch
+
+from styleinv.errors import UserError
+from styleinv.evaluation import codec, sampling
+from styleinv.evaluation.protocol import Protocol
+from styleinv.generator import VideoGenerator
+
+
+class VideoStore(Contract):
+    """Stored videos: a frame store or a folder.
+
+    Attributes:
+        names: one per video.
+        lengths: frames of each video.
+        resolution: height and width of every frame.
+        sha256: hash of the content, so that a changed file is noticed.
+    """
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    @property
+    def lengths(self) -> Sequence[int]: ...
+
+    @property
+    def resolution(self) -> int: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    def frames(self, video: int, indices: Sequence[int]) -> np.ndarray:
+        """Read frames of one video: uint8 [T, R, R, 3]."""
+        ...
+
+
+def is_store(videos: object) -> TypeGuard[VideoStore]:
+    """True for stored videos. Only looks for `frames`: asking for every attribute would hash the whole store."""
+    return callable(getattr(videos, "frames", None))
+
+
+def read_clip(store: VideoStore, video: int, indices: Sequence[int]) -> torch.Tensor:
+    """Frames of one stored video as uint8 [T, 3, R, R].
+
+    Raises:
+        UserError: the store gave something else than it promises.
+    """
+    frames = store.frames(video, indices)
+    expected = (len(indices), store.resolution, store.resolution, 3)
+    if frames.shape != expected or frames.dtype != np.uint8:
+        raise UserError(
+            f"video {store.names[video]} gives {frames.dtype} {list(frames.shape)}, expected uint8 {list(expected)}",
+            cure="Check the store with `styleinv data check`.",
+        )
+    return torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
+
+
+class StoredFakes:
+    """Fakes that lie in a folder: used as stored, no codec, at most `clip_length` frames of each."""
+
+    def __init__(self, store: VideoStore, protocol: Protocol):
+        self._store = store
+        self._videos = sampling.fake_videos(len(store.lengths), protocol.n_fake, protocol.generation_seed)
+        self.lengths = [min(int(store.lengths[video]), protocol.clip_length) for video in self._videos]
+        self.resolution = store.resolution
+        self.identity: str | None = store.sha256
+        self.rounding = self.codec = "as stored"
+
+    def clips(self) -> Iterator[torch.Tensor]:
+        """One video after the other, uint8 [T, 3, R, R]."""
+        for video, length in zip(self._videos, self.lengths, strict=True):
+            yield read_clip(self._store, video, range(length))
+
+
+class GeneratedFakes:
+    """Fakes that a generator makes now: video i has seed `generation_seed + i`; frames pass the codec in memory."""
+
+    def __init__(
+        self, generator: VideoGenerator, protocol: Protocol, identity: str | None, batch: int, keep: Path | None = None
+    ):
+        self._generator, self._protocol, self._batch, self._keep = generator, protocol, batch, keep
+        self.lengths = [protocol.clip_length] * protocol.n_fake
+        self.resolution = generator.resolution
+        self.identity = identity
+        self.rounding, self.codec = protocol.rounding, protocol.codec
+
+    def clips(self) -> Iterator[torch.Tensor]:
+        """One video after the other, uint8 [T, 3, R, R]."""
+        times = torch.arange(self._protocol.clip_length, dtype=torch.float32)
+        first, stop = self._protocol.generation_seed, self._protocol.generation_seed + self._protocol.n_fake
+        for start in range(first, stop, self._batch):
+            seeds = range(start, min(start + self._batch, stop))
+            clips = self._generator.videos(seeds, times, self._protocol.rounding)
+            expected = (len(seeds), len(times), 3, self.resolution, self.resolution)
+            if clips.shape != expected or clips.dtype != torch.uint8:
+                raise UserError(
+                    f"the generator gave {clips.dtype} {list(clips.shape)}, expected torch.uint8 {list(expected)}"
+                )
+            names = [f"{seed - first:06d}" for seed in seeds]
+            yield from codec.stored(clips.cpu(), self._protocol, names, self._keep)
+
+
+Fakes = StoredFakes | GeneratedFakes

@@ -1,0 +1,143 @@
+"""Losses of the image GAN (Karras et al. 2020): non-saturating logistic, path length, R1."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styleinv.methods.stylegan2.discriminator import Discriminator
+from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.training.draws import Draws
+from styleinv.training.method import Report
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class StyleGAN2Loss:
+    """Terms of each phase, each a mean over the micro-batch.
+
+    Args:
+        G, D: the networks.
+        augment: (images, generator) -> images, applied to reals and fakes in every phase; None for none.
+        pl_mean: running mean of path lengths (a 0-dim tensor that is replaced by `path_length`).
+    """
+
+    def __init__(
+        self,
+        G: Generator,
+        D: Discriminator,
+        augment: Augment | None = None,
+        style_mixing_prob: float = 0.9,
+        r1_gamma: float = 10,
+        pl_batch_shrink: int = 2,
+        pl_decay: float = 0.01,
+        pl_weight: float = 2,
+        noise_mode: str = "random",
+    ):
+        self.G, self.D, self.augment = G, D, augment
+        self.style_mixing_prob, self.r1_gamma = style_mixing_prob, r1_gamma
+        self.pl_batch_shrink, self.pl_decay, self.pl_weight = pl_batch_shrink, pl_decay, pl_weight
+        self.noise_mode = noise_mode
+        self.pl_mean = torch.zeros([])
+
+    def generate(self, z: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """z [N, z_dim] -> (images, ws [N, num_ws, w_dim]), with style mixing at one cut for the micro-batch."""
+        ws = self.G.mapping(z)
+        if self.style_mixing_prob > 0:
+            rng = draws.python("style_mixing")
+            if rng.random() < self.style_mixing_prob:
+                cut = rng.randint(1, ws.shape[1] - 1)
+                other = draws.randn("mixed_z", *z.shape, device=z.device)
+                ws = torch.cat([ws[:, :cut], self.G.mapping(other, skip_w_avg_update=True)[:, cut:]], dim=1)
+        return self.G.synthesis(ws, noise_mode=self.noise_mode, generator=draws.generator("noise")), ws
+
+    def logits(self, images: Tensor, draws: Draws, purpose: str) -> Tensor:
+        """Discriminator scores of augmented images."""
+        if self.augment is not None:
+            images = self.augment(images, draws.generator(f"augment_{purpose}"))
+        return self.D(images)
+
+    def generator_main(self, z: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
+        """softplus(-D(G(z)))."""
+        images, _ = self.generate(z, draws)
+        logits = self.logits(images, draws, "fake")
+        report("Loss/scores/fake", logits)
+        report("Loss/signs/fake", logits.sign())
+        loss = F.softplus(-logits)
+        report("Loss/G/loss", loss)
+        yield loss.mean()
+
+    def generator_reg(
+        self, z: Tensor, draws: Draws, report: Report, pl_noise: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Path length regularisation on the first 1 / pl_batch_shrink of z.
+
+        The gradient also flows through the freshly updated mean, as released.
+        """
+        images, ws = self.generate(z[: max(1, z.shape[0] // self.pl_batch_shrink)], draws)
+        if pl_noise is None:
+            pl_noise = draws.randn("path_length", *images.shape, device=images.device)
+        pl_noise = pl_noise / math.sqrt(images.shape[2] * images.shape[3])
+        (jacobian,) = torch.autograd.grad((images * pl_noise).sum(), ws, create_graph=True)
+        lengths = jacobian.square().sum(dim=2).mean(dim=1).sqrt()
+        mean = self.pl_mean.to(lengths.device).lerp(lengths.mean(), self.pl_decay)
+        self.pl_mean.copy_(mean.detach())
+        penalty = (lengths - mean).square()
+        report("Loss/pl_penalty", penalty)
+        report("Loss/G/reg", penalty * self.pl_weight)
+        yield (images[:, 0, 0, 0] * 0 + penalty * self.pl_weight).mean()
+
+    def discriminator_main(self, z: Tensor, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
+        """softplus(D(G(z))), then softplus(-D(real)); both count in `Loss/D/loss`."""
+        yield self._fake_term(z, draws, report)[0]
+        logits = self.logits(real, draws, "real")
+        _report_real(logits, report)
+        loss = F.softplus(-logits)
+        report("Loss/D/loss", self._last_fake_loss + loss.detach())
+        yield loss.mean()
+
+    def discriminator_reg(self, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
+        """R1: gamma / 2 * squared gradient with respect to the un-augmented reals."""
+        logits, penalty = self._r1(real, draws, report)
+        yield (logits[:, 0] * 0 + penalty).mean()
+
+    def generator_both(
+        self, z: Tensor, draws: Draws, report: Report, pl_noise: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Main and regularisation in one phase (no lazy regularisation)."""
+        yield from self.generator_main(z, draws, report)
+        yield from self.generator_reg(z, draws, report, pl_noise)
+
+    def discriminator_both(self, z: Tensor, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
+        """Main and regularisation in one phase, sharing the scores of the reals."""
+        yield self._fake_term(z, draws, report)[0]
+        logits, penalty = self._r1(real, draws, report)
+        loss = F.softplus(-logits)
+        report("Loss/D/loss", self._last_fake_loss + loss.detach())
+        yield (loss[:, 0] + penalty).mean()
+
+    def _fake_term(self, z: Tensor, draws: Draws, report: Report) -> tuple[Tensor, Tensor]:
+        images, _ = self.generate(z, draws)
+        logits = self.logits(images, draws, "fake")
+        report("Loss/scores/fake", logits)
+        report("Loss/signs/fake", logits.sign())
+        loss = F.softplus(logits)
+        self._last_fake_loss = loss.detach()
+        return loss.mean(), loss
+
+    def _r1(self, real: Tensor, draws: Draws, report: Report) -> tuple[Tensor, Tensor]:
+        real = real.detach().requires_grad_(True)
+        logits = self.logits(real, draws, "real")
+        _report_real(logits, report)
+        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+        penalty = gradient.square().sum(dim=[1, 2, 3])
+        report("Loss/r1_penalty", penalty)
+        report("Loss/D/reg", penalty * (self.r1_gamma / 2))
+        return logits, penalty * (self.r1_gamma / 2)
+
+
+def _report_real(logits: Tensor, report: Report) -> None:
+    report("Loss/scores/real", logits)
+    report("Loss/signs/real", logits.sign())

@@ -1,0 +1,202 @@
+"""Training the image generator on all frames of a video data set (paper section 3.2, supplement F)."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from styleinv.config import Strict
+from styleinv.data.sampling import ClassAwareFrames
+from styleinv.generator import to_uint8
+from styleinv.methods.context import Context
+from styleinv.methods.stylegan2.discriminator import Discriminator
+from styleinv.methods.stylegan2.loss import StyleGAN2Loss
+from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.nn.augment import PIPES, AugmentPipe
+from styleinv.training.checkpoint import load_module, read_model
+from styleinv.training.draws import Draws
+from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.schedule import lazy_regularization
+
+BUILDS_ON = None
+
+
+class NetworkConfig(Strict):
+    """Sizes of generator and discriminator."""
+
+    z_dim: int = Field(512, ge=1)
+    w_dim: int = Field(512, ge=1)
+    mapping_layers: int = Field(8, ge=1)
+    channel_base: int = Field(16384, ge=1)
+    channel_max: int = Field(512, ge=1)
+    num_fp16_res: int = Field(4, ge=0)
+    half_dtype: str = "float16"
+    conv_clamp: float | None = 256
+    use_noise: bool = True
+    mbstd_group_size: int = Field(8, ge=1)
+
+
+class Config(Strict):
+    """config/methods/stylegan2.yaml."""
+
+    training: TrainingConfig
+    networks: NetworkConfig
+    ada: AdaConfig = AdaConfig()
+    lr: float = Field(0.0025, gt=0)
+    betas: tuple[float, float] = (0, 0.99)
+    r1_gamma: float = Field(1, ge=0)
+    pl_weight: float = Field(2, ge=0)
+    pl_batch_shrink: int = Field(2, ge=1)
+    style_mixing_prob: float = Field(0.9, ge=0, le=1)
+    g_reg_interval: int = Field(4, ge=1)
+    d_reg_interval: int = Field(16, ge=1)
+    mirror: bool = True
+
+
+def build_generator(net: NetworkConfig, resolution: int) -> Generator:
+    """The generator of a configuration, freshly initialised."""
+    return Generator(
+        net.z_dim,
+        net.w_dim,
+        resolution,
+        mapping_kwargs={"num_layers": net.mapping_layers},
+        synthesis_kwargs={
+            "channel_base": net.channel_base,
+            "channel_max": net.channel_max,
+            "num_fp16_res": net.num_fp16_res,
+            "half_dtype": net.half_dtype,
+            "conv_clamp": net.conv_clamp,
+            "use_noise": net.use_noise,
+        },
+    )
+
+
+def build_discriminator(net: NetworkConfig, resolution: int) -> Discriminator:
+    """The discriminator of a configuration, freshly initialised."""
+    return Discriminator(
+        resolution,
+        channel_base=net.channel_base,
+        channel_max=net.channel_max,
+        num_fp16_res=net.num_fp16_res,
+        half_dtype=net.half_dtype,
+        conv_clamp=net.conv_clamp,
+        epilogue_kwargs={"mbstd_group_size": net.mbstd_group_size},
+    )
+
+
+def build_augment(ada: AdaConfig) -> AugmentPipe | None:
+    """The augmentation pipe at its starting probability.
+
+    Raises:
+        ValueError: for an unknown pipe.
+    """
+    if ada.mode == "none":
+        return None
+    if ada.pipe not in PIPES:
+        raise ValueError(f"unknown augmentation pipe {ada.pipe!r}; known: {', '.join(PIPES)}")
+    pipe = AugmentPipe(**PIPES[ada.pipe]).requires_grad_(False)
+    pipe.p.fill_(ada.p)
+    return pipe
+
+
+def adam(params: Any, lr: float, betas: tuple[float, float], interval: int | None = None) -> torch.optim.Adam:
+    """Adam with the settings of lazy regularisation; the fused form is the fastest on CPU and GPU alike."""
+    lr, betas = lazy_regularization(lr, betas, interval)
+    return torch.optim.Adam(params, lr=lr, betas=betas, eps=1e-8, fused=True)
+
+
+def load_generator_of(model_file: Any, device: torch.device, name: str = "G_ema") -> tuple[Generator, dict[str, Any]]:
+    """The frozen image generator inside a model of this project, and the model's description."""
+    description, tensors = read_model(model_file)
+    image = description["image_generator"]
+    generator = build_generator(NetworkConfig.model_validate(image["networks"]), image["resolution"])
+    load_module(generator, tensors, name, model_file)
+    return generator.eval().requires_grad_(False).to(device), description
+
+
+def to_float(real: Tensor) -> Tensor:
+    """uint8 0..255 -> float [-1, 1]."""
+    return real.float() / 127.5 - 1
+
+
+def create(config: Config, context: Context) -> "StyleGAN2":
+    """The method, ready to train."""
+    return StyleGAN2(config, context)
+
+
+class StyleGAN2(Method):
+    """StyleGAN2-ADA on class-aware sampled frames."""
+
+    def __init__(self, config: Config, context: Context):
+        self.config, self.context, self.training = config, context, config.training
+        resolution, device = context.store.resolution, context.device
+        check_batch(config.training, [config.networks.mbstd_group_size], context.world_size)
+        G = build_generator(config.networks, resolution).train().requires_grad_(False).to(device)
+        D = build_discriminator(config.networks, resolution).train().requires_grad_(False).to(device)
+        G_ema = copy.deepcopy(G).eval()
+        pipe = build_augment(config.ada)
+        self.loss = StyleGAN2Loss(
+            G,
+            D,
+            None if pipe is None else (lambda images, generator: pipe.to(device)(images, generator=generator)),
+            style_mixing_prob=config.style_mixing_prob,
+            r1_gamma=config.r1_gamma,
+            pl_batch_shrink=config.pl_batch_shrink,
+            pl_weight=config.pl_weight,
+        )
+        self.parts = Parts(
+            modules={"G": G, "D": D, "G_ema": G_ema},
+            averages={"G_ema": "G"},
+            optimizers={
+                "G": adam(G.parameters(), config.lr, config.betas, config.g_reg_interval),
+                "D": adam(D.parameters(), config.lr, config.betas, config.d_reg_interval),
+            },
+            tensors={"pl_mean": self.loss.pl_mean},
+            augment=pipe,
+            ada=config.ada,
+        )
+        self.phases = [
+            Phase("Gmain", "G", self._generator_main),
+            Phase("Greg", "G", self._generator_reg, config.g_reg_interval),
+            Phase("Dmain", "D", self._discriminator_main),
+            Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
+        ]
+        self.frames = ClassAwareFrames(context.store, context.seed, config.mirror)
+
+    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
+        """Real frames uint8 [N, 3, R, R]."""
+        return (self.frames.batch(micro_step, size),)
+
+    def _z(self, draws: Draws, n: int) -> Tensor:
+        return draws.randn("z", n, self.config.networks.z_dim, device=self.context.device)
+
+    def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
+        yield from self.loss.generator_main(self._z(draws, len(real[0])), draws, report)
+
+    def _generator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
+        self.loss.pl_mean = self.parts.tensors["pl_mean"]
+        yield from self.loss.generator_reg(self._z(draws, len(real[0])), draws, report)
+
+    def _discriminator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
+        yield from self.loss.discriminator_main(self._z(draws, len(real[0])), to_float(real[0]), draws, report)
+
+    def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
+        yield from self.loss.discriminator_reg(to_float(real[0]), draws, report)
+
+    @torch.no_grad()
+    def sample_images(self) -> np.ndarray:
+        """A 4 x 8 grid of the averaged generator, fixed latents, constant noise."""
+        z = Draws(self.context.seed, 0, "samples", 0).randn(
+            "z", 32, self.config.networks.z_dim, device=self.context.device
+        )
+        images = torch.cat([self.parts.modules["G_ema"](part, noise_mode="const") for part in z.split(8)])
+        return to_uint8(images, "round").permute(0, 2, 3, 1).reshape(4, 8, *images.shape[2:], 3).cpu().numpy()
+
+    def description(self) -> dict[str, Any]:
+        """What rebuilds the networks."""
+        image = {"networks": self.config.networks.model_dump(mode="json"), "resolution": self.context.store.resolution}
+        return {"method": "stylegan2", "image_generator": image, "fps": self.context.store.fps}

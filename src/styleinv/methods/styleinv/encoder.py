@@ -1,0 +1,126 @@
+"""The temporal style modulated inversion encoder E(x, s_t) (paper section 3.2, Fig. 3)."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from styleinv.methods.inversion.encoder import UNITS, WIDTHS
+from styleinv.nn.irse import irse_units
+from styleinv.nn.layers import FullyConnectedLayer
+
+
+class AdaIN(nn.Module):
+    """Instance normalisation whose scale and shift are an affine function of the style."""
+
+    def __init__(self, style_dim: int, num_features: int, lr_multiplier: float = 1.0):
+        super().__init__()
+        self.fc = FullyConnectedLayer(style_dim, num_features * 2, lr_multiplier=lr_multiplier)
+
+    def forward(self, x: Tensor, s: Tensor) -> Tensor:
+        """x [B, C, H, W], s [F * B, style_dim] with rows (frame, video) -> [F * B, C, H, W]."""
+        frames = s.shape[0] // x.shape[0]
+        gamma, beta = self.fc(s).unflatten(0, (frames, x.shape[0]))[..., None, None].chunk(2, dim=2)
+        # One normalisation serves all frames of a video that share x.
+        return torch.addcmul(beta, 1 + gamma, F.instance_norm(x, eps=1e-5)[None]).flatten(0, 1)
+
+
+class AdainResBlk(nn.Module):
+    """Residual AdaIN block (StarGAN v2) at constant width and resolution; supplement F: "residual connection and
+    variance normalization enabled"."""
+
+    def __init__(self, dim: int, style_dim: int, lr_multiplier: float = 1.0, normalize: bool = True):
+        super().__init__()
+        self.normalize = normalize
+        self.conv1 = nn.Conv2d(dim, dim, 3, 1, 1)
+        self.conv2 = nn.Conv2d(dim, dim, 3, 1, 1)
+        self.norm1 = AdaIN(style_dim, dim, lr_multiplier)
+        self.norm2 = AdaIN(style_dim, dim, lr_multiplier)
+
+    def forward(self, x: Tensor, s: Tensor) -> Tensor:
+        """x [B, C, H, W], s [F * B, style_dim] -> [F * B, C, H, W]."""
+        residual = self.conv1(F.leaky_relu(self.norm1(x, s), 0.2))
+        residual = self.conv2(F.leaky_relu(self.norm2(residual, s), 0.2))
+        out = (residual.unflatten(0, (-1, x.shape[0])) + x).flatten(0, 1)
+        return out / math.sqrt(2) if self.normalize else out
+
+
+class ModulatedEncoder(nn.Module):
+    """IR-SE-50 with an AdaIN block after each group of units (`adain_mode="block"`) or after each unit.
+
+    The units before the first AdaIN block do not see the style: they run once per video, not once per frame.
+    """
+
+    def __init__(
+        self,
+        w_dim: int = 512,
+        style_dim: int = 512,
+        widths: tuple[int, ...] = WIDTHS,
+        units: tuple[int, ...] = UNITS,
+        adain_mode: str = "block",
+        normalize_adain: bool = True,
+        lr_multiplier: float = 1.0,
+    ):
+        super().__init__()
+        self.input_layer, self.body, last = irse_units(tuple(widths), tuple(units))
+        self.linear = FullyConnectedLayer(widths[-1], w_dim, lr_multiplier=lr_multiplier)
+        group_of = [g for g, count in enumerate(units) for _ in range(count)]
+        self.adain_index = last if adain_mode == "block" else list(range(len(group_of)))
+        self.adains = nn.ModuleList(
+            AdainResBlk(widths[group_of[i] + 1], style_dim, lr_multiplier, normalize_adain) for i in self.adain_index
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
+        """x [B, 3, R, R], s [F * B, style_dim] with rows (frame, video) -> [F * B, w_dim].
+
+        `s=None` leaves the AdaIN blocks out: the raw inversion encoder.
+        """
+        shared = self.adain_index[0] + 1
+        frames = 1 if s is None else s.shape[0] // x.shape[0]
+        with _as_if_repeated(nn.ModuleList([self.input_layer, *self.body[:shared]]), frames, self.training):
+            x = self.input_layer(x)
+            for unit in self.body[:shared]:
+                x = unit(x)
+        blocks = iter(self.adains)
+        for i, unit in enumerate(self.body):
+            if i >= shared:
+                x = unit(x)
+            if s is not None and i in self.adain_index:
+                x = next(blocks)(x, s)
+        return self.linear(x.mean(dim=[2, 3]))
+
+
+@contextmanager
+def _as_if_repeated(trunk: nn.Module, frames: int, training: bool) -> Iterator[None]:
+    """Give BatchNorm the running variance that `frames` copies of the batch would have given.
+
+    Repeating a batch changes neither its mean nor its biased variance, only the n / (n - 1) of the running variance.
+    """
+    if not training or frames == 1:
+        yield
+        return
+    norms = [m for m in trunk.modules() if isinstance(m, nn.BatchNorm2d)]
+    before = [m.running_var.clone() for m in norms]
+    counts: dict[nn.Module, int] = {}
+    hooks = [
+        m.register_forward_pre_hook(lambda m, a: counts.__setitem__(m, a[0].numel() // a[0].shape[1])) for m in norms
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for norm, old in zip(norms, before, strict=True):
+        m, kept = counts[norm], 1 - norm.momentum
+        n = m * frames
+        fix = (n * (m - 1)) / (m * (n - 1))
+        # Autograd has saved the old tensor, so the buffer is replaced rather than written to.
+        norm.running_var = kept * old + (norm.running_var - kept * old) * fix

@@ -1,0 +1,81 @@
+"""Videos from a trained StyleInV (Eq. 2; supplement A): any length, any frame rate, one seed at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from styleinv.generator import Rounding, to_uint8
+from styleinv.methods.styleinv.model import StyleInV
+from styleinv.methods.stylegan2.method import load_generator_of
+from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.training.checkpoint import load_module, read_model
+from styleinv.training.draws import key
+
+# Frames that go through encoder and synthesis at once.
+CHUNK = 32
+
+
+class StyleInVGenerator:
+    """The `VideoGenerator` of this method.
+
+    Each seed is computed on its own, so that a video never depends on its neighbours in a batch.
+    """
+
+    def __init__(self, G: Generator, SI: StyleInV, fps: float, noise_mode: str = "const"):
+        self.G, self.SI, self.fps, self.noise_mode = G, SI, fps, noise_mode
+        self.resolution = G.img_resolution
+        self.device = G.mapping.w_avg.device
+
+    @torch.no_grad()
+    def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
+        """See `styleinv.generator.VideoGenerator`; times may be any non-negative reals."""
+        clips = []
+        for seed in seeds:
+            w0, initial = self.first_frame(seed)
+            w = self.latents(w0, initial, self.motion_noise(seed, float(times.max())), times)
+            clips.append(torch.cat([to_uint8(self.decode(part), rounding).cpu() for part in w.split(CHUNK)]))
+        return torch.stack(clips)
+
+    @torch.no_grad()
+    def first_frame(self, seed: int) -> tuple[Tensor, Tensor]:
+        """(w_0 [1, w_dim], G(w_0) [1, 3, R, R]) of a seed."""
+        generator = torch.Generator().manual_seed(key("content", seed))
+        w0 = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
+        return w0, self.decode(w0)
+
+    def motion_noise(self, seed: int, max_t: float) -> Tensor:
+        """[1, L, z_dim]; longer videos continue the noise of shorter ones."""
+        motion = self.SI.mapping.motion_encoder
+        rng = np.random.Generator(np.random.Philox(key=key("motion", seed)))
+        noise = rng.standard_normal((1, motion.traj_len(max_t), motion.z_dim)).astype(np.float32)
+        return torch.from_numpy(noise).to(self.device)
+
+    @torch.no_grad()
+    def latents(self, w0: Tensor, initial: Tensor, motion_z: Tensor, times: Tensor) -> Tensor:
+        """w_t [T, w_dim] of one video at `times` [T] in frames."""
+        t = times.float().to(self.device)[None]
+        return torch.cat([self.SI(initial, w0, motion_z, part) for part in t.split(CHUNK, dim=1)])
+
+    @torch.no_grad()
+    def decode(self, w: Tensor) -> Tensor:
+        """w [T, w_dim] -> frames [T, 3, R, R] in [-1, 1], the same noise in all of them."""
+        return self.G.synthesis(w[:, None].expand(-1, self.G.num_ws, -1), noise_mode=self.noise_mode)
+
+
+def build_styleinv(description: dict[str, Any]) -> StyleInV:
+    """The motion generator of a model's description, freshly initialised."""
+    return StyleInV(**description["styleinv"])
+
+
+def load_generator(model_file: Path, device: torch.device) -> StyleInVGenerator:
+    """The averaged motion generator of a trained run."""
+    G, description = load_generator_of(model_file, device, name="G")
+    _, tensors = read_model(model_file)
+    SI = build_styleinv(description)
+    load_module(SI, tensors, "SI_ema", model_file)
+    SI = SI.eval().requires_grad_(False).to(device)
+    return StyleInVGenerator(G, SI, description["fps"], description["noise_mode"])

@@ -1,0 +1,123 @@
+"""FFA-APE: the first-frame-aware acyclic positional encoding of time and motion noise (paper section 3.3, Fig. 4)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from styleinv.methods.styleinv.time_encoder import AlignedTimeEncoder
+from styleinv.nn.layers import bias_act
+
+
+class EqLRConv1d(nn.Module):
+    """Equalised 1-D convolution [B, in, L] -> [B, out, L'].
+
+    Args:
+        mask_right: zero the taps right of the centre, which makes a kernel of 11 with padding 5 the left-sided kernel
+            of 6 of supplement F. The dead taps stay parameters and the gain keeps counting them, as released.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: int,
+        padding: int = 0,
+        stride: int = 1,
+        activation: str = "linear",
+        lr_multiplier: float = 1.0,
+        bias: bool = True,
+        bias_init: float = 0.0,
+        mask_right: bool = False,
+    ):
+        super().__init__()
+        self.activation, self.padding, self.stride, self.mask_right = activation, padding, stride, mask_right
+        self.weight = nn.Parameter(torch.randn([out_features, in_features, kernel_size]) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full([out_features], float(bias_init))) if bias else None
+        self.weight_gain = lr_multiplier / math.sqrt(in_features * kernel_size)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.to(x.dtype) * self.weight_gain
+        if self.mask_right:
+            live = (weight.shape[2] + 1) // 2
+            weight = torch.cat([weight[:, :, :live], torch.zeros_like(weight[:, :, live:])], dim=2)
+        bias = None if self.bias is None else self.bias.to(x.dtype) * self.bias_gain
+        x = F.conv1d(x, weight, bias, stride=self.stride, padding=self.padding)
+        return bias_act(x, act=self.activation, gain=1)
+
+
+class MotionMappingNetwork(nn.Module):
+    """Motion noise at anchors every `motion_z_distance` frames -> codes v_t at arbitrary times.
+
+    Args:
+        z_dim, v_dim: widths of the noise and of the anchor tokens.
+        motion_z_distance: frames between anchors.
+        max_num_frames: T, the longest training clip; fixes the least number of anchors.
+        first_frame_aware: False is the ablation "w/o FFA-APE" (Table 3 #2), StyleGAN-V's original encoding.
+    """
+
+    def __init__(
+        self,
+        z_dim: int = 512,
+        v_dim: int = 512,
+        motion_z_distance: int = 16,
+        max_num_frames: int = 128,
+        kernel_size: int = 11,
+        time_dim: int = 256,
+        min_period_len: float = 16,
+        max_period_len: float = 128,
+        first_frame_aware: bool = True,
+    ):
+        super().__init__()
+        self.z_dim, self.distance, self.max_num_frames = z_dim, motion_z_distance, max_num_frames
+        self.first_frame_aware = first_frame_aware
+        self.extra = 0 if first_frame_aware else 2 * (kernel_size - 1)
+        shape = {
+            "kernel_size": kernel_size,
+            "padding": kernel_size // 2 if first_frame_aware else 0,
+            "mask_right": first_frame_aware,
+        }
+        if first_frame_aware:
+            self.frame_0_const = nn.Parameter(torch.randn([z_dim]))
+        self.time_encoder = AlignedTimeEncoder(v_dim, time_dim, min_period_len, max_period_len)
+        self.conv = nn.Sequential(
+            EqLRConv1d(z_dim, z_dim, activation="lrelu", lr_multiplier=0.01, **shape),
+            EqLRConv1d(z_dim, v_dim, activation="lrelu", lr_multiplier=0.01, **shape),
+        )
+        self.dim = self.time_encoder.dim
+
+    def traj_len(self, max_t: float) -> int:
+        """How many anchors of noise cover times up to `max_t` frames."""
+        return math.ceil(max(self.max_num_frames - 1, max_t) / self.distance) + 2 + self.extra
+
+    def tokens(self, motion_z: Tensor) -> Tensor:
+        """Noise [B, L, z_dim] -> anchor tokens u [B, L - extra, v_dim]; u_0 is the same whatever the noise."""
+        if self.first_frame_aware:
+            first = self.frame_0_const.to(motion_z.dtype).expand(motion_z.shape[0], 1, -1)
+            motion_z = torch.cat([first, motion_z[:, 1:]], dim=1)
+        return self.conv(motion_z.transpose(1, 2)).transpose(1, 2)
+
+    def at_times(self, u: Tensor, t: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Codes v [B * F, dim] at t [B, F] frames from tokens u, and the anchors they were taken from."""
+        left = (t / self.distance).floor().long()
+        rows = torch.arange(t.shape[0], device=t.device)[:, None]
+        t_left = t - t % self.distance
+        weight = ((t % self.distance) / self.distance)[:, :, None].to(u.dtype)
+        anchors = {"u_left": u[rows, left], "u_right": u[rows, left + 1], "t_left": t_left, "weight": weight}
+        v = self.time_encoder(t, anchors["u_left"], anchors["u_right"], t_left, t_left + self.distance, weight)
+        return v, anchors
+
+    def forward(self, t: Tensor, motion_z: Tensor) -> Tensor:
+        """t [B, F] in frames, motion_z [B, >= traj_len(max t), z_dim] -> [B * F, dim], rows ordered (video, frame).
+
+        Raises:
+            ValueError: if the noise has too few anchors.
+        """
+        need = self.traj_len(float(t.max()))
+        if motion_z.shape[1] < need:
+            raise ValueError(
+                f"motion noise has {motion_z.shape[1]} anchors, times up to {float(t.max()):g} need {need}"
+            )
+        return self.at_times(self.tokens(motion_z[:, :need]), t)[0]

@@ -1,0 +1,82 @@
+"""Where everything made lies: the one place that command line, Snakemake and DVC take paths from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from styleinv.config import Run
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths under the results folder; every method is a function of names alone."""
+
+    root: Path = Path("results")
+
+    def data(self, dataset: str) -> Path:
+        """Folder of one data set."""
+        return self.root / "data" / dataset
+
+    def raw(self, dataset: str) -> Path:
+        """Manifest of the raw videos (output of `fetch`); the videos lie in `raw/` beside it."""
+        return self.data(dataset) / "raw.json"
+
+    def raw_videos(self, dataset: str) -> Path:
+        """Folder of the raw videos."""
+        return self.data(dataset) / "raw"
+
+    def frames(self, dataset: str) -> Path:
+        """Frame store (output of `crop`)."""
+        return self.data(dataset) / "frames.zip"
+
+    def census(self, dataset: str) -> Path:
+        """What was kept and dropped (output of `crop`)."""
+        return self.data(dataset) / "census.json"
+
+    def run(self, run: Run) -> Path:
+        """Folder of one run."""
+        return self.root / run.dataset / run.folder
+
+    def model(self, run: Run) -> Path:
+        """Trained networks (output of `train`)."""
+        return self.run(run) / "model.safetensors"
+
+    def curves(self, run: Run) -> Path:
+        """Training curves (output of `train`)."""
+        return self.run(run) / "curves.csv"
+
+    def samples(self, run: Run) -> Path:
+        """A picture of what the run makes (output of `train`)."""
+        return self.run(run) / "samples.png"
+
+    def state(self, run: Run) -> Path:
+        """Resumable state; nobody's output."""
+        return self.run(run) / "state"
+
+    def metrics(self, run: Run) -> Path:
+        """Scores and their protocol record (output of `evaluate`)."""
+        return self.run(run) / "metrics.json"
+
+    @property
+    def features(self) -> Path:
+        """Cache of detector features by content."""
+        return self.root / "cache" / "features"
+
+    @property
+    def weights(self) -> Path:
+        """Downloaded detector and backbone weights."""
+        return self.root / "weights"
+
+    @property
+    def table(self) -> Path:
+        """Table 1 (output of `table1`)."""
+        return self.root / "tables" / "table1.csv"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of figures (outputs of `figures`)."""
+        return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The report (output of `report`)."""
+        return self.root / "report.html"

@@ -1,0 +1,65 @@
+"""How an artefact came to be: provenance.json beside every stage's outputs."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from styleinv.files import sha256, write_json
+
+PACKAGES = ("torch", "torchvision", "numpy", "styleinv")
+
+
+class Recorder:
+    """Times one stage and writes its provenance.
+
+    Args:
+        stage: name of the stage.
+        run: what it worked on.
+        config_hash: hash of its resolved configuration.
+        inputs: files it read.
+    """
+
+    def __init__(self, stage: str, run: str, config_hash: str, inputs: list[Path]):
+        self.stage, self.run, self.config_hash = stage, run, config_hash
+        self.inputs = {str(path): sha256(path) for path in inputs}
+        self.start = time.monotonic()
+
+    def write(self, path: Path, outputs: list[Path], device: str = "cpu", **extra: Any) -> None:
+        """Write the record; `outputs` are hashed, `extra` is added as is."""
+        commit, dirty = _commit()
+        record = {
+            "stage": self.stage,
+            "run": self.run,
+            "commit": commit,
+            "dirty": dirty,
+            "config_hash": self.config_hash,
+            "inputs": self.inputs,
+            "outputs": {str(p): sha256(p) for p in outputs},
+            "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
+            | {"python": platform.python_version()},
+            "host": socket.gethostname(),
+            "device": torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine(),
+            "job_id": os.environ.get("SLURM_JOB_ID"),
+            "seconds": round(time.monotonic() - self.start, 1),
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            **extra,
+        }
+        write_json(path, record)
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    def git(*args: str) -> str:
+        return subprocess.run(["git", *args], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return None, None

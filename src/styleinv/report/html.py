@@ -1,0 +1,192 @@
+"""`report.html`: one file that opens without a server, everything inside it."""
+
+import base64
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from styleinv.errors import UserError
+from styleinv.files import write_text
+from styleinv.report import figures, tables
+from styleinv.report.published import dataset_title, method_title
+
+MEDIA = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+    ".mp4": "video/mp4",
+}
+
+# What the provenance line of a run shows, in this order: key, title.
+PROVENANCE = {
+    "commit": "commit",
+    "config_hash": "configuration",
+    "seconds": "wall time",
+    "peak_memory_mb": "peak memory",
+    "host": "host",
+    "device": "device",
+    "job_id": "job",
+}
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the page shows of one stage of one run.
+
+    Attributes:
+        run: `<dataset>/<method>[-<variant>]`.
+        stage: name of the stage.
+        curves_csv: its training curves, None where it has none.
+        videos: .mp4 files.
+        images: film strips and other pictures.
+        provenance: content of its provenance.json.
+        metrics: what `evaluation.evaluate` returned, None where it was not evaluated; with a key `diagnostics` (what
+            `evaluation.diagnostics.diagnose` returned) the motion numbers are shown too.
+    """
+
+    run: str
+    stage: str
+    curves_csv: Path | None = None
+    videos: list[Path] = field(default_factory=list)
+    images: list[Path] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] | None = None
+
+
+def write_report(
+    out_html: str | Path, title: str, table_rows: Sequence[dict[str, Any]], runs: Sequence[RunView]
+) -> None:
+    """Write the page.
+
+    Args:
+        out_html: the file.
+        title: its heading.
+        table_rows: rows as `tables.table_rows` or `tables.write_table` give them.
+        runs: in the order of the page.
+
+    Raises:
+        UserError: a picture, video or curve is missing, or of a kind that a page cannot show.
+    """
+    rows = list(table_rows)
+    metrics = [name for name in (rows[0] if rows else {}) if f"{name}_std" in rows[0]]
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title=title,
+            rows=rows,
+            metrics=metrics,
+            best=tables.best_cells(rows),
+            notes=[_bold(note) for note in tables.notes(rows) if note != tables.STAND_IN_NOTE],
+            stand_in=any(row["stand_in"] for row in rows) or any((view.metrics or {}).get("stand_in") for view in runs),
+            records=_records(runs),
+            groups=_groups(runs),
+        )
+    )
+    write_text(out_html, page)
+
+
+def data_uri(path: str | Path) -> str:
+    """A file as a `data:` address.
+
+    Raises:
+        UserError: missing, or not a picture or video that browsers show.
+    """
+    path = Path(path)
+    kind = MEDIA.get(path.suffix.lower())
+    if kind is None:
+        raise UserError("is neither a picture nor an mp4", file=path, cure=f"Known: {', '.join(MEDIA)}.")
+    if not path.is_file():
+        raise UserError("does not exist", file=path, cure="Run the stage that makes it first.")
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("styleinv.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "data_uri": data_uri,
+        "curves": _curves,
+        "score": lambda row, metric: tables.score_text(row[metric], row[f"{metric}_std"]),
+        "metric": tables.metric_title,
+        "method": method_title,
+        "dataset": dataset_title,
+        # An id is two hashes: it may be broken between them.
+        "breakable": lambda text: Markup("-<wbr>").join(text.split("-")),
+        "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    }
+    return environment
+
+
+def _groups(runs: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
+    """Runs by data set, each with its provenance and motion in words."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for view in runs:
+        dataset, _, run = view.run.partition("/")
+        motion = (view.metrics or {}).get("diagnostics", {})
+        facts = provenance_facts(view.provenance)
+        facts += [(name.replace("_", " "), f"{value:.3g}") for name, value in motion.items()]
+        groups.setdefault(dataset, []).append({"view": view, "name": run, "facts": facts})
+    return groups
+
+
+def provenance_facts(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """(title, text) of what provenance says about where a result comes from; what it does not say is left out."""
+    return [
+        (title, _fact(key, provenance[key]))
+        for key, title in PROVENANCE.items()
+        if provenance.get(key) not in (None, "")
+    ]
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "seconds":
+        return duration(float(value))
+    if key == "peak_memory_mb":
+        return f"{float(value) / 1024:.2f} GiB" if float(value) >= 1024 else f"{float(value):.0f} MiB"
+    # Hashes are long; their beginning is what people compare.
+    return str(value)[:12] if key in ("commit", "config_hash") else str(value)
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `5 h 12 min`, `2 d 3 h`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    whole = round(seconds)
+    first = next(i for i, (_, size) in enumerate(units) if whole >= size)
+    (big, size), (small, part) = units[first], units[first + 1]
+    return f"{whole // size} {big} {whole % size // part} {small}"
+
+
+def _records(runs: Sequence[RunView]) -> dict[str, Any]:
+    """Protocol id -> record, each once."""
+    return {view.metrics["protocol_id"]: view.metrics["protocol"] for view in runs if view.metrics}
+
+
+def _curves(path: Path) -> str:
+    """Curves as an inline picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "curves.png"
+        figures.curves_figure({"": path}, picture)
+        return data_uri(picture)
+
+
+def _bold(text: str) -> Markup:
+    """Markdown's **bold** and `code` as HTML."""
+    pieces = str(escape(text)).split("**")
+    html = "".join(f"<b>{piece}</b>" if i % 2 else piece for i, piece in enumerate(pieces)).split("`")
+    return Markup("".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(html)))

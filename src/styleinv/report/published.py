@@ -1,0 +1,94 @@
+"""The numbers that the paper and its supplement print, from `config/published.csv`."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from styleinv.errors import UserError
+
+COLUMNS = ["table", "dataset", "method", "variant", "metric", "value", "source"]
+
+DATASETS = {
+    "deeperforensics": "DeeperForensics",
+    "faceforensics": "FaceForensics",
+    "taichi": "TaiChi",
+    "sky": "SkyTimelapse",
+}
+METHODS = {
+    "stylegan2": "StyleGAN2",
+    "styleinv": "StyleInV",
+    "mocogan_hd": "MoCoGAN-HD",
+    "digan": "DIGAN",
+    "stylegan_v": "StyleGAN-V",
+    "long_video_gan": "Long-Video-GAN",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One printed number.
+
+    Attributes:
+        table: `1`, `2`, `3` of the paper, `S1`, `S2`, `S3` of the supplement.
+        dataset: data set id, empty where the table is about no data set in particular.
+        method, variant: ids; the variant is empty for the method itself.
+        metric: such as `fid`, `fvd16`, `gpu_days`.
+        value: the number.
+        source: where it is printed.
+    """
+
+    table: str
+    dataset: str
+    method: str
+    variant: str
+    metric: str
+    value: float
+    source: str
+
+
+def read_published(path: str | Path) -> list[Published]:
+    """Read every printed number.
+
+    Raises:
+        UserError: the file is missing, has other columns, or a value is not a number.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if reader.fieldnames != COLUMNS:
+                raise UserError(f"has columns {reader.fieldnames}, expected {COLUMNS}", file=path)
+            return [Published(*_texts(row), float(row["value"]), row["source"]) for row in reader]
+    except FileNotFoundError:
+        raise UserError("does not exist", file=path, cure="It is part of the repository: restore it.") from None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"is damaged ({error})", file=path, cure="Restore it from the repository.") from None
+
+
+def _texts(row: dict[str, str]) -> tuple[str, str, str, str, str]:
+    return row["table"], row["dataset"], row["method"], row["variant"], row["metric"]
+
+
+def published_scores(numbers: list[Published]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """Printed scores of each (data set, method, variant), by metric; costs that belong to no data set are left out."""
+    scores: dict[tuple[str, str, str], dict[str, float]] = {}
+    for number in numbers:
+        if number.dataset:
+            scores.setdefault((number.dataset, number.method, number.variant), {})[number.metric] = number.value
+    return scores
+
+
+def run_name(method: str, variant: str) -> str:
+    """`method` or `method-variant`."""
+    return f"{method}-{variant}" if variant else method
+
+
+def method_title(run: str) -> str:
+    """`styleinv-no_ffa_ape` -> `StyleInV (no_ffa_ape)`; unknown methods keep their id."""
+    method, _, variant = run.partition("-")
+    name = METHODS.get(method, method)
+    return f"{name} ({variant})" if variant else name
+
+
+def dataset_title(dataset: str) -> str:
+    """Name of a data set for people; unknown ones keep their id."""
+    return DATASETS.get(dataset, dataset)

@@ -1,0 +1,21 @@
+"""Exponential moving average of weights."""
+
+import torch
+from torch import nn
+
+
+def ema_beta(batch: int, ema_kimg: float, rampup: float | None = None, cur_nimg: int = 0) -> float:
+    """Decay per step for a half-life of `ema_kimg` thousand images; `rampup` shortens it early on."""
+    half_life = ema_kimg * 1000
+    if rampup is not None:
+        half_life = min(half_life, cur_nimg * rampup)
+    return 0.5 ** (batch / max(half_life, 1e-8))
+
+
+@torch.no_grad()
+def update_ema(average: nn.Module, module: nn.Module, beta: float) -> None:
+    """Move parameters of `average` towards `module`; copy its buffers (also BatchNorm statistics and w_avg)."""
+    slow, fast = list(average.parameters()), list(module.parameters())
+    torch._foreach_lerp_(slow, fast, 1 - beta)
+    for kept, current in zip(average.buffers(), module.buffers(), strict=True):
+        kept.copy_(current)

@@ -1,0 +1,32 @@
+"""One process per run folder."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from styleinv.errors import UserError
+
+
+@contextmanager
+def run_lock(state: Path) -> Iterator[None]:
+    """Hold `state/lock`; freed by the kernel even when the process is killed.
+
+    Raises:
+        UserError: if another process holds it.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with open(state / "lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
+            raise UserError(
+                f"is being trained by {owner}", file=state.parent, cure="Wait for it or stop it first."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {os.uname().nodename}")
+        file.flush()
+        yield

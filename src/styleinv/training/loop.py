@@ -1,0 +1,214 @@
+"""The one training loop that all methods share."""
+
+import logging
+import resource
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from styleinv.data.prefetch import prefetch
+from styleinv.errors import Stopped
+from styleinv.training.checkpoint import load_state, read_progress, save_state
+from styleinv.training.curves import Curves
+from styleinv.training.distribution import World
+from styleinv.training.draws import Draws
+from styleinv.training.ema import ema_beta, update_ema
+from styleinv.training.lock import run_lock
+from styleinv.training.method import Method, Phase
+from styleinv.training.schedule import ada_update, total_steps
+from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
+from styleinv.training.snapshots import save_samples
+from styleinv.training.statistics import Statistics
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    method: Method, folder: Path, seed: int, fingerprint: str, world: World, sample_stem: str = "samples"
+) -> None:
+    """Train until the configured length, resuming from `folder/state` when it holds a state of the same run.
+
+    Args:
+        folder: run folder; `curves.csv` and samples are written there, the state under `state/`.
+        seed: step k is a pure function of (seed, k).
+        fingerprint: hash of configuration and inputs; a state with another one is set aside, not continued.
+
+    Raises:
+        Stopped: after saving, when a signal asked to stop.
+        UserError: when another process trains in the same folder.
+    """
+    state = folder / "state"
+    if world.rank == 0:
+        with run_lock(state):
+            _Loop(method, folder, seed, fingerprint, world, sample_stem).run()
+    else:
+        _Loop(method, folder, seed, fingerprint, world, sample_stem).run()
+
+
+class _Loop:
+    def __init__(self, method: Method, folder: Path, seed: int, fingerprint: str, world: World, sample_stem: str):
+        self.method, self.folder, self.seed, self.fingerprint, self.world = method, folder, seed, fingerprint, world
+        self.sample_stem = sample_stem
+        self.checkpoint = folder / "state" / "latest.safetensors"
+        self.config = method.training
+        self.images_per_step = self.config.batch * method.images_per_sample
+        self.last_step = total_steps(self.config.total_kimg, self.images_per_step)
+        self.tick_steps = max(1, round(self.config.tick_kimg * 1000 / self.images_per_step))
+        self.rounds = self.config.batch // self.config.batch_gpu
+        self.mine = range(world.rank, self.rounds, world.size)
+        self.statistics = Statistics()
+        self.signs = torch.zeros(2, dtype=torch.float64)
+        self.step = 0
+        self.seconds = 0.0
+
+    def run(self) -> None:
+        self._restore()
+        stop = StopFlag()
+        batches = prefetch(self._real, range(self.step, self.last_step))
+        saved = started = time.monotonic()
+        before, first = self.seconds, self.step
+        try:
+            for real in batches:
+                self._advance(real)
+                self.step += 1
+                self.seconds = before + time.monotonic() - started
+                if self.step % self.tick_steps == 0 or self.step == self.last_step:
+                    self._tick(self.step - first, time.monotonic() - started)
+                due = time.monotonic() - saved > self.config.checkpoint_minutes * 60
+                wish = self.world.any(max(stop.value, SAVE if due and self.world.rank == 0 else 0))
+                if wish or self.step == self.last_step:
+                    self._save()
+                    saved = time.monotonic()
+                if wish > SAVE and self.step < self.last_step:
+                    if wish == REQUEUE and self.world.rank == 0:
+                        requeue()
+                    raise Stopped(
+                        f"stopped at step {self.step} of {self.last_step} after saving",
+                        file=self.folder,
+                        cure="Run the same command to continue.",
+                    )
+        finally:
+            batches.close()
+            stop.close()
+        if self.world.rank == 0:
+            save_samples(self.method, self.folder, self.sample_stem)
+            shutil.copyfile(self.folder / "state" / "curves.csv", self.folder / "curves.csv.tmp")
+            (self.folder / "curves.csv.tmp").replace(self.folder / "curves.csv")
+
+    def _real(self, step: int) -> list[tuple[Tensor, ...]]:
+        return [self.method.real_batch(step * self.rounds + m, self.config.batch_gpu) for m in self.mine]
+
+    def _advance(self, real: list[tuple[Tensor, ...]]) -> None:
+        batches = [tuple(part.to(self.world.device, non_blocking=True) for part in batch) for batch in real]
+        for phase in self.method.phases:
+            if self.step % phase.interval == 0:
+                self._update(phase, batches)
+        parts, config = self.method.parts, self.config
+        beta = ema_beta(config.batch, config.ema_kimg, config.ema_rampup, self.step * self.images_per_step)
+        for average, source in parts.averages.items():
+            update_ema(parts.modules[average], parts.modules[source], beta)
+        self._control_augmentation()
+
+    def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:
+        parts = self.method.parts
+        optimizer = parts.optimizers[phase.optimizer]
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.zero_grad(set_to_none=True)
+        _require_grad(params, True)
+        for m, real in zip(self.mine, batches, strict=True):
+            draws = Draws(self.seed, self.step, phase.name, m)
+            for term in phase.loss(real, draws, self._report):
+                # Averaged over micro-batches, so that a step does not depend on how it is split.
+                if term.requires_grad:
+                    (term * (phase.interval / len(self.mine))).backward()
+        _require_grad(params, False)
+        gradients = [p.grad for p in params if p.grad is not None]
+        self.world.mean_gradients(gradients)
+        for gradient in gradients:
+            torch.nan_to_num(gradient, nan=0, posinf=1e5, neginf=-1e5, out=gradient)
+        optimizer.step()
+
+    def _report(self, name: str, value: Tensor) -> None:
+        self.statistics.report(name, value)
+        if name == "Loss/signs/real":
+            value = value.detach().double()
+            self.signs += torch.stack([value.sum(), torch.full_like(value.sum(), value.numel())]).cpu()
+
+    def _control_augmentation(self) -> None:
+        pipe, ada = self.method.parts.augment, self.method.parts.ada
+        if pipe is None or ada is None or ada.mode != "ada" or (self.step + 1) % ada.interval:
+            return
+        total, count = self.world.sum(self.signs).tolist()
+        if count:
+            p = ada_update(float(pipe.p), total / count, ada.target, self.config.batch, ada.interval, ada.kimg)
+            pipe.p.fill_(p)
+        self.signs = torch.zeros(2, dtype=torch.float64)
+
+    def _tick(self, steps: int, seconds: float) -> None:
+        means = self.statistics.means(self.world)
+        if self.world.rank:
+            return
+        kimg = self.step * self.images_per_step / 1000
+        rate = seconds / max(steps, 1)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        row: dict[str, Any] = {"step": self.step, "kimg": kimg, "seconds": self.seconds}
+        if self.method.parts.augment is not None:
+            row["augment_p"] = float(self.method.parts.augment.p)
+        row |= {name.lower().replace("/", "_"): value for name, value in means.items()}
+        Curves(self.folder / "state" / "curves.csv", self.step - 1).add(row)
+        log.info(
+            "step %d/%d  %.1f kimg  %.3f s/step  %.1f s/kimg  ETA %s  %.1f GB",
+            *(self.step, self.last_step, kimg, rate, rate / self.images_per_step * 1000),
+            *(time.strftime("%H:%M:%S", time.gmtime(rate * (self.last_step - self.step))), memory),
+        )
+        if (self.step // self.tick_steps) % self.config.snapshot_ticks == 0:
+            save_samples(self.method, self.folder / "snapshots", f"kimg{round(kimg):06d}")
+
+    def _restore(self) -> None:
+        state = self.checkpoint.parent
+        if self.world.rank == 0 and self.checkpoint.exists():
+            other = read_progress(self.checkpoint)["fingerprint"]
+            if other != self.fingerprint:
+                aside = state.parent / f"state-{other}"
+                shutil.rmtree(aside, ignore_errors=True)
+                aside.mkdir()
+                for file in state.iterdir():
+                    if file.name != "lock":
+                        file.rename(aside / file.name)
+                log.warning("%s: state of another configuration set aside as %s; starting afresh", state, aside.name)
+        self.world.any(0)
+        if self.checkpoint.exists():
+            progress = load_state(self.checkpoint, self.method.parts)
+            self.step, self.seconds = progress["step"], progress["seconds"]
+            if self.world.rank == 0:
+                self.signs = torch.tensor(progress["signs"], dtype=torch.float64)
+                self.statistics.sums = {
+                    name: torch.tensor(v, dtype=torch.float64, device=self.world.device)
+                    for name, v in progress["statistics"].items()
+                }
+            log.info("resuming at step %d of %d", self.step, self.last_step)
+        for module in self.method.parts.modules.values():
+            self.world.broadcast([*module.parameters(), *module.buffers()])
+
+    def _save(self) -> None:
+        self.signs = self.world.gather(self.signs)
+        self.statistics.gather(self.world)
+        if self.world.rank:
+            return
+        progress = {
+            "fingerprint": self.fingerprint,
+            "step": self.step,
+            "seconds": self.seconds,
+            "signs": self.signs.tolist(),
+            "statistics": {name: value.tolist() for name, value in self.statistics.sums.items()},
+        }
+        save_state(self.checkpoint, self.method.parts, progress)
+
+
+def _require_grad(params: list[nn.Parameter], on: bool) -> None:
+    for param in params:
+        param.requires_grad_(on)

@@ -1,0 +1,135 @@
+"""What a method tells the training loop: modules, averages, optimisers and phases."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from styleinv.config import Strict
+from styleinv.nn.augment import AugmentPipe
+from styleinv.training.draws import Draws
+
+Report = Callable[[str, Tensor], None]
+
+
+class TrainingConfig(Strict):
+    """What the loop itself needs to know; the same block in every method's YAML.
+
+    Attributes:
+        batch: samples per step over all processes.
+        batch_gpu: samples per micro-batch; gradients are averaged over the micro-batches of a step.
+        total_kimg: length in thousands of images (StyleInV counts every frame shown).
+        ema_kimg: half-life of the averaged weights.
+        ema_rampup: shortens the half-life early on; null for none.
+        tick_kimg: between two rows of curves.csv.
+        snapshot_ticks: between two sample pictures.
+        checkpoint_minutes: between two resumable checkpoints.
+    """
+
+    batch: int = Field(ge=1)
+    batch_gpu: int = Field(ge=1)
+    total_kimg: float = Field(gt=0)
+    ema_kimg: float = Field(20, gt=0)
+    ema_rampup: float | None = None
+    tick_kimg: float = Field(4, gt=0)
+    snapshot_ticks: int = Field(50, ge=1)
+    checkpoint_minutes: float = Field(15, ge=0)
+
+
+class AdaConfig(Strict):
+    """Adaptive discriminator augmentation (Karras et al. 2020; supplement F: target 0.6, pipe bgc)."""
+
+    mode: Literal["ada", "fixed", "none"] = "ada"
+    pipe: str = "bgc"
+    p: float = Field(0, ge=0, le=1)
+    target: float = 0.6
+    interval: int = Field(4, ge=1)
+    kimg: float = Field(500, gt=0)
+
+
+@dataclass
+class Phase:
+    """One kind of update.
+
+    Attributes:
+        name: as in StyleGAN2-ADA, e.g. `Gmain`, `Dreg`.
+        optimizer: name of the optimiser that steps; its parameters get gradients.
+        interval: runs at steps divisible by it; its loss is multiplied by it (lazy regularisation).
+        loss: (micro-batch of real data, draws, report) -> scalar terms, each back-propagated when it is yielded.
+    """
+
+    name: str
+    optimizer: str
+    loss: Callable[[tuple[Tensor, ...], Draws, Report], Iterator[Tensor]]
+    interval: int = 1
+
+
+@dataclass
+class Parts:
+    """The state of a method.
+
+    Attributes:
+        modules: networks by name; all are saved in the model.
+        averages: averaged network -> the network it follows.
+        tensors: further state, such as the path-length mean.
+    """
+
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    averages: dict[str, str] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    augment: AugmentPipe | None = None
+    ada: AdaConfig | None = None
+
+
+class Method(ABC):
+    """A method in training.
+
+    Attributes:
+        training: the loop's configuration.
+        parts: networks, averages, optimisers.
+        phases: updates in the order they run in.
+        images_per_sample: how many images one sample of the batch counts for (StyleInV: frames per video).
+    """
+
+    training: TrainingConfig
+    parts: Parts
+    phases: list[Phase]
+    images_per_sample: int = 1
+
+    @abstractmethod
+    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
+        """Real data of the `micro_step`-th micro-batch since the start, on the CPU; a pure function of its number."""
+
+    @abstractmethod
+    def sample_images(self) -> np.ndarray:
+        """A fixed picture of what the run makes: uint8 [rows, columns, H, W, 3]."""
+
+    def sample_clips(self) -> tuple[np.ndarray, float] | None:
+        """Fixed clips uint8 [N, T, H, W, 3] and their frame rate, for methods that make videos."""
+        return None
+
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """What is needed to rebuild the networks of the saved model, as JSON."""
+
+
+def check_batch(training: TrainingConfig, groups: Sequence[int], world: int) -> None:
+    """Refuse impossible batch sizes.
+
+    Raises:
+        ValueError: naming the numbers.
+    """
+    if training.batch % training.batch_gpu:
+        raise ValueError(f"batch {training.batch} is not a multiple of batch_gpu {training.batch_gpu}")
+    rounds = training.batch // training.batch_gpu
+    if rounds % world:
+        raise ValueError(f"{rounds} micro-batches per step cannot be shared by {world} processes")
+    for group in groups:
+        if training.batch_gpu % min(group, training.batch_gpu):
+            raise ValueError(f"batch_gpu {training.batch_gpu} is not divisible by mbstd_group_size {group}")

@@ -1,0 +1,43 @@
+"""Arithmetic of the StyleGAN2-ADA training recipe."""
+
+import numpy as np
+
+
+def lazy_regularization(
+    lr: float, betas: tuple[float, float], interval: int | None
+) -> tuple[float, tuple[float, float]]:
+    """Adam's settings when its regularisation phase only runs every `interval` steps (Karras et al. 2020)."""
+    if not interval:
+        return lr, (float(betas[0]), float(betas[1]))
+    ratio = interval / (interval + 1)
+    return lr * ratio, (float(betas[0] ** ratio), float(betas[1] ** ratio))
+
+
+def ada_update(p: float, sign_mean: float, target: float, batch: int, interval: int, ada_kimg: float) -> float:
+    """The next augmentation probability: up when the discriminator is too sure of reals, down otherwise, never < 0.
+
+    Computed in float32, as the probability is a float32 buffer.
+    """
+    adjust = np.sign(sign_mean - target) * (batch * interval) / (ada_kimg * 1000)
+    return float(max(np.float32(p) + np.float32(adjust), np.float32(0)))
+
+
+def total_steps(total_kimg: float, images_per_step: int) -> int:
+    """Steps until at least `total_kimg` thousand images were shown."""
+    return max(1, -(-round(total_kimg * 1000) // images_per_step))
+
+
+def auto_config(resolution: int, gpus: int) -> dict[str, float]:
+    """StyleGAN2-ADA's `auto` configuration for a resolution and a number of GPUs."""
+    mb = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
+    return {
+        "mb": mb,
+        "batch_gpu": mb // gpus,
+        "mbstd": min(mb // gpus, 4),
+        "fmaps": 1 if resolution >= 512 else 0.5,
+        "lrate": 0.002 if resolution >= 1024 else 0.0025,
+        "gamma": 0.0002 * resolution**2 / mb,
+        "ema": mb * 10 / 32,
+        "ramp": 0.05,
+        "map": 2,
+    }

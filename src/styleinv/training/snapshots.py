@@ -1,0 +1,30 @@
+"""Sample grids and clips of a run."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from styleinv.data.video import write_video
+from styleinv.files import atomic
+from styleinv.training.method import Method
+
+
+def tile(images: np.ndarray) -> np.ndarray:
+    """uint8 [rows, columns, H, W, 3] -> one picture [rows * H, columns * W, 3]."""
+    rows, columns, h, w, c = images.shape
+    return images.transpose(0, 2, 1, 3, 4).reshape(rows * h, columns * w, c)
+
+
+def save_samples(method: Method, folder: Path, stem: str) -> None:
+    """Write `<stem>.png`, and `<stem>.mp4` for methods that make videos."""
+    with atomic(folder / f"{stem}.png") as temporary:
+        Image.fromarray(tile(method.sample_images())).save(temporary)
+    clips = method.sample_clips()
+    if clips is not None:
+        videos, fps = clips
+        columns = int(np.ceil(np.sqrt(len(videos))))
+        missing = -len(videos) % columns
+        videos = np.concatenate([videos, np.zeros_like(videos[:1]).repeat(missing, axis=0)]) if missing else videos
+        frames = videos.reshape(-1, columns, *videos.shape[1:])
+        write_video(folder / f"{stem}.mp4", (tile(frames[:, :, t]) for t in range(videos.shape[1])), fps)

@@ -1,0 +1,182 @@
+"""Downloads from a server that misbehaves in every way we know."""
+
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from styleinv.data.download import download
+from styleinv.errors import AccessError, UserError
+
+CONTENT = bytes(range(256)) * 4000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """`cut`: bytes sent before the connection breaks; `failures`: status codes to give first; `ranges`, `etag`, ..."""
+
+    content = CONTENT
+    cut: list[int]
+    failures: list[int]
+    ranges = True
+    etag = '"v1"'
+    requests: list[str | None]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/weights.pth"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server, wanted = self.server, self.headers["Range"]
+        server.requests.append(wanted)
+        if server.failures:
+            return self.send_error(server.failures.pop(0))
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.ranges else 0
+        if self.headers["If-Range"] not in (None, server.etag):
+            start = 0
+        if start >= len(server.content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(server.content)}")
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        if server.etag:
+            self.send_header("ETag", server.etag)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
+        self.end_headers()
+        self.wfile.write(body[: server.cut.pop(0)] if server.cut else body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), Handler)
+    server.cut, server.failures, server.requests = [], [], []
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def get(server: Server, path: Path, **options) -> Path:
+    return download(server.url, path, attempts=options.pop("attempts", 3), wait=0.001, **options)
+
+
+def test_plain_and_not_twice(server: Server, tmp_path: Path) -> None:
+    path = get(server, tmp_path / "deep" / "w.pth", sha256=DIGEST)
+    assert path.read_bytes() == CONTENT
+    get(server, path, sha256=DIGEST[:8])
+    assert server.requests == [None]
+    assert [file.name for file in path.parent.iterdir()] == ["w.pth"]
+
+
+@pytest.mark.parametrize("etag", ['"v1"', ""])
+def test_cuts_are_resumed(server: Server, tmp_path: Path, etag: str) -> None:
+    server.cut, server.etag = [300_000, 0, 200_000], etag
+    assert get(server, tmp_path / "w.pth", sha256=DIGEST).read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=300000-", "bytes=300000-", "bytes=500000-"]
+
+
+def test_a_later_call_goes_on_and_a_finished_part_is_taken(server: Server, tmp_path: Path) -> None:
+    server.cut = [400_000]
+    with pytest.raises(UserError, match="goes on where it stopped"):
+        get(server, tmp_path / "w.pth", attempts=1)
+    assert (tmp_path / "w.pth.part").stat().st_size == 400_000 and not (tmp_path / "w.pth").exists()
+    assert get(server, tmp_path / "w.pth").read_bytes() == CONTENT
+    assert server.requests[-1] == "bytes=400000-"
+    (tmp_path / "x.pth.part").write_bytes(CONTENT)
+    assert get(server, tmp_path / "x.pth", sha256=DIGEST).read_bytes() == CONTENT
+    assert server.requests[-1] == f"bytes={len(CONTENT)}-"
+
+
+def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
+    server.cut, server.ranges = [300_000], False
+    assert get(server, tmp_path / "w.pth", sha256=DIGEST).read_bytes() == CONTENT
+
+
+def test_a_file_that_changed_meanwhile_is_not_mixed(server: Server, tmp_path: Path) -> None:
+    server.cut = [300_000]
+    with pytest.raises(UserError):
+        get(server, tmp_path / "w.pth", attempts=1)
+    server.content, server.etag = CONTENT[::-1], '"v2"'
+    assert get(server, tmp_path / "w.pth").read_bytes() == CONTENT[::-1]
+    server.etag = ""  # and a server that cannot say so is not trusted with half a file
+    (tmp_path / "x.pth.part").write_bytes(CONTENT[:1000])
+    assert get(server, tmp_path / "x.pth").read_bytes() == CONTENT[::-1]
+    (tmp_path / "y.pth.part").write_bytes(b"?" * 1000)  # a wrong half costs one more try
+    digest = hashlib.sha256(CONTENT[::-1]).hexdigest()
+    assert get(server, tmp_path / "y.pth", sha256=digest).read_bytes() == CONTENT[::-1]
+    (tmp_path / "z.pth.part").write_bytes(b"?" * (len(CONTENT) + 5))  # longer than the file
+    assert get(server, tmp_path / "z.pth", sha256=digest).read_bytes() == CONTENT[::-1]
+
+
+def test_wrong_bytes_are_refused(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"SHA-256 {DIGEST}, expected 0123456789"):
+        get(server, tmp_path / "w.pth", sha256="0123456789" + "a" * 54)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "w.pth").write_bytes(b"spoilt")
+    with pytest.raises(UserError, match="w.pth: has SHA-256"):
+        get(server, tmp_path / "w.pth", sha256=DIGEST)
+
+
+def test_first_download_is_trusted_and_later_ones_compared(server: Server, tmp_path: Path) -> None:
+    lock = tmp_path / "weights.lock.json"
+    get(server, tmp_path / "w.pth", lock=lock)
+    assert json.loads(lock.read_text()) == {server.url: {"sha256": DIGEST, "size": len(CONTENT)}}
+    (tmp_path / "w.pth").unlink()
+    server.content = CONTENT[:-1] + b"!"
+    with pytest.raises(UserError, match="expected " + DIGEST):
+        get(server, tmp_path / "w.pth", lock=lock)
+    server.content = CONTENT
+    get(server, tmp_path / "w.pth", lock=lock)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "says"),
+    [(404, UserError, "HTTP 404"), (410, UserError, "HTTP 410"), (403, AccessError, "permission")],
+)
+def test_final_answers_are_not_asked_again(server: Server, tmp_path: Path, code: int, kind: type, says: str) -> None:
+    server.failures = [code]
+    with pytest.raises(kind, match=says):
+        get(server, tmp_path / "w.pth")
+    assert len(server.requests) == 1 and not (tmp_path / "w.pth").exists()
+
+
+def test_troubled_servers_are_asked_again(server: Server, tmp_path: Path) -> None:
+    server.failures = [503, 429]
+    assert get(server, tmp_path / "w.pth").read_bytes() == CONTENT
+    server.failures = [500] * 9
+    with pytest.raises(UserError, match="could not be downloaded .HTTP 500"):
+        get(server, tmp_path / "x.pth")
+    assert len(server.failures) == 6
+
+
+def test_no_server_and_no_address(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="could not be downloaded"):
+        download("http://127.0.0.1:9/x", tmp_path / "x", attempts=2, wait=0.001)
+    with pytest.raises(UserError, match="http"):
+        download("ftp://example.org/x", tmp_path / "x")
+    with pytest.raises(UserError, match="no SHA-256"):
+        download("http://127.0.0.1:9/x", tmp_path / "x", sha256="xyz")
+
+
+def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
+    threads = [threading.Thread(target=get, args=(server, tmp_path / "w.pth"), kwargs={"sha256": DIGEST}) for _ in "12"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.requests == [None] and (tmp_path / "w.pth").read_bytes() == CONTENT

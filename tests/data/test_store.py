@@ -1,0 +1,227 @@
+"""The frame store: its bytes, what other tools see in it, and what is refused."""
+
+import io
+import json
+import mmap
+import multiprocessing
+import pickle
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleinv.data.store import DropVideo, FrameStore, encode, write_store
+from styleinv.data.stored_zip import StoredZipWriter, member, read_index
+from styleinv.errors import UserError
+from tests.data.conftest import pictures
+
+VIDEOS = [("a-1", pictures(3, 32, 32)), ("a", pictures(5, 32, 32)), ("ü", pictures(4, 32, 32)[::-1])]
+
+
+def make(path: Path, codec: str = "jpeg95") -> Path:
+    write_store(path, ((name, iter(frames)) for name, frames in VIDEOS), {"fps": 25, "note": "ß"}, codec)
+    return path
+
+
+@pytest.mark.parametrize("codec", ["jpeg75", "jpeg95", "png"])
+def test_same_input_same_bytes(tmp_path: Path, codec: str) -> None:
+    assert make(tmp_path / "a.zip", codec).read_bytes() == make(tmp_path / "b.zip", codec).read_bytes()
+    assert FrameStore(tmp_path / "a.zip").sha256 == FrameStore(tmp_path / "b.zip").sha256
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "b.zip"]
+
+
+@pytest.mark.parametrize("codec", ["jpeg75", "jpeg95", "png"])
+def test_frames_equal_what_pillow_reads(tmp_path: Path, codec: str) -> None:
+    store = FrameStore(make(tmp_path / "s.zip", codec))
+    assert store.names == ["a-1", "a", "ü"] and store.lengths.tolist() == [3, 5, 4] and len(store) == 3
+    assert (store.resolution, store.fps, store.num_frames, store.codec) == (32, 25.0, 12, codec)
+    assert store.meta == {"fps": 25, "note": "ß"}
+    suffix = "png" if codec == "png" else "jpg"
+    with zipfile.ZipFile(store.path) as archive:
+        assert archive.testzip() is None
+        for video, name in enumerate(store.names):
+            want = [
+                np.asarray(Image.open(io.BytesIO(archive.read(f"frames/{name}/{frame:06d}.{suffix}"))))
+                for frame in (2, 0, 2)
+            ]
+            assert np.array_equal(store.frames(video, [2, 0, 2]), np.stack(want))
+    if codec == "png":
+        assert np.array_equal(store.frames(1, range(5)), np.stack(VIDEOS[1][1]))
+    store.verify()
+
+
+def test_jpeg_bytes_are_pillows() -> None:
+    frame = pictures(1, 64, 64)[0]
+    for codec, options in (("jpeg75", {"quality": 75}), ("jpeg95", {"quality": 95, "subsampling": 0})):
+        file = io.BytesIO()
+        Image.fromarray(frame).save(file, "jpeg", **options)
+        assert encode(frame, codec) == file.getvalue()
+
+
+def test_other_tools_understand_the_listing(tmp_path: Path) -> None:
+    with zipfile.ZipFile(make(tmp_path / "s.zip")) as archive:
+        names = archive.namelist()
+        assert all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert json.loads(archive.read("dataset.json"))["labels"] is None
+    # StyleGAN-V: the first of the sorted names is the root; below it come folders, each followed by its frames.
+    first, *rest = sorted(names)
+    assert first == "dataset.json"
+    folder = ""
+    for name in rest:
+        depth = len(name.rstrip("/").split("/"))
+        if name.endswith("/"):
+            folder = name
+            assert depth == 2
+        else:
+            assert name.startswith(folder) and depth == 3
+
+
+def test_pickle_threads_and_fork(tmp_path: Path) -> None:
+    store = FrameStore(make(tmp_path / "s.zip"))
+    want = store.frames(1, [0, 4])
+    assert np.array_equal(pickle.loads(pickle.dumps(store)).frames(1, [0, 4]), want)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(np.array_equal(got, want) for got in pool.map(lambda _: store.frames(1, [0, 4]), range(20)))
+    with multiprocessing.get_context("fork").Pool(1) as workers:
+        assert np.array_equal(workers.apply(store.frames, (1, [0, 4])), want)
+
+
+def test_a_store_cut_or_thinned_anywhere_is_refused(tmp_path: Path) -> None:
+    content = make(tmp_path / "s.zip").read_bytes()
+    bad = tmp_path / "bad.zip"
+    for size in range(1, len(content), 61):
+        bad.write_bytes(content[:size])
+        with pytest.raises(UserError, match="bad.zip"):
+            FrameStore(bad)
+    bad.write_bytes(content[:500] + content[600:])
+    with pytest.raises(UserError, match="cut or damaged"):
+        FrameStore(bad)
+
+
+def test_damaged_frames_are_named(tmp_path: Path) -> None:
+    path = make(tmp_path / "s.zip")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"frames/a/000002.jpg") + len(b"frames/a/000002.jpg")
+    content[start : start + 300] = bytes(300)
+    path.write_bytes(content)
+    store = FrameStore(path)
+    store.frames(1, [0])
+    with pytest.raises(UserError, match="s.zip: a, frame 2"):
+        store.frames(1, [2])
+    with pytest.raises(UserError, match="s.zip: a, frame 2: is damaged"):
+        store.verify()
+
+
+def test_what_is_no_store(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with pytest.raises(UserError, match="does not exist"):
+        FrameStore(path)
+    with pytest.raises(UserError, match="folder"):
+        FrameStore(tmp_path)
+    for content, says in ((b"", "empty"), (b"no zip" * 20, "not a zip")):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=says):
+            FrameStore(path)
+    frame = encode(VIDEOS[0][1][0], "jpeg95")
+    table = {"labels": None, "fps": 25, "resolution": 32, "codec": "jpeg95", "videos": {"a": 1}, "meta": {}}
+
+    def rewritten(compression: int, **members: bytes) -> Path:
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return path
+
+    entry = "frames/a/000000.jpg"
+    assert FrameStore(rewritten(zipfile.ZIP_STORED, **{"dataset.json": json.dumps(table).encode(), entry: frame}))
+    for compression, members, says in (
+        (zipfile.ZIP_DEFLATED, {entry: frame, "dataset.json": b"{}"}, "compressed"),
+        (zipfile.ZIP_STORED, {entry: frame}, "dataset.json: is missing"),
+        (zipfile.ZIP_STORED, {"dataset.json": b"{", entry: frame}, "not JSON"),
+        (zipfile.ZIP_STORED, {"dataset.json": b'{"labels": null}', entry: frame}, "lacks or garbles"),
+        (zipfile.ZIP_STORED, {"dataset.json": json.dumps(table).encode()}, "frame 0 is missing"),
+    ):
+        with pytest.raises(UserError, match=says):
+            FrameStore(rewritten(compression, **members))
+    small = encode(pictures(1, 16, 16)[0], "jpeg95")
+    store = FrameStore(rewritten(zipfile.ZIP_STORED, **{"dataset.json": json.dumps(table).encode(), entry: small}))
+    with pytest.raises(UserError, match="a, frame 0: is 16 x 16, not 32 x 32"):
+        store.frames(0, [0])
+    with pytest.raises(IndexError):
+        store.frames(0, [1])
+    with pytest.raises(IndexError):
+        store.frames(1, [0])
+
+
+@pytest.mark.parametrize(
+    ("videos", "meta", "says"),
+    [
+        ([], {"fps": 25}, "no video"),
+        ([("a", [])], {"fps": 25}, "no frames"),
+        ([("a", pictures(1, 32, 32))], {}, "fps"),
+        ([("a", pictures(1, 32, 16))], {"fps": 25}, "square"),
+        ([("a", [np.zeros((8, 8, 3), np.float32)])], {"fps": 25}, "uint8"),
+        ([("a", pictures(1, 32, 32)), ("b", pictures(1, 16, 16))], {"fps": 25}, "16 pixels wide"),
+        ([("b", pictures(1, 32, 32)), ("a", pictures(1, 32, 32))], {"fps": 25}, "sorted"),
+        ([("a", pictures(1, 32, 32)), ("a", pictures(1, 32, 32))], {"fps": 25}, "sorted"),
+        ([("a/b", pictures(1, 32, 32))], {"fps": 25}, "cannot name"),
+    ],
+)
+def test_what_cannot_be_stored(tmp_path: Path, videos: list, meta: dict, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        write_store(tmp_path / "s.zip", videos, meta, "png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dropped_video_leaves_no_trace(tmp_path: Path) -> None:
+    meta: dict = {"fps": 25}
+
+    def failing():
+        yield from pictures(3, 32, 32)
+        meta["dropped"] = 1  # meta may change until the end
+        raise DropVideo
+
+    kept = ("b", pictures(2, 32, 32))
+    write_store(tmp_path / "a.zip", [("a", failing()), kept], meta, "png")
+    write_store(tmp_path / "b.zip", [kept], {"fps": 25, "dropped": 1}, "png")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_more_members_than_a_plain_zip_can_count(tmp_path: Path) -> None:
+    path = tmp_path / "many.zip"
+    with open(path, "wb") as file:
+        writer = StoredZipWriter(file)
+        for number in range(70_000):
+            writer.add(f"{number:06d}", b"%d" % number)
+        writer.finish()
+    content = memoryview(path.read_bytes())
+    index = read_index(content, path)
+    assert len(index.names) == 70_000
+    assert bytes(member(content, int(index.headers[-1]), int(index.sizes[-1]), path)) == b"69999"
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("066000") == b"66000"
+
+
+def test_offsets_beyond_four_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "far.zip"
+    far = 5 << 30
+    with open(path, "wb") as file:
+        writer = StoredZipWriter(file)
+        writer.add("near", b"1")
+        file.seek(far)  # a hole: the file takes no room on the disk
+        writer._position = far
+        writer.add("far", b"2")
+        writer.finish()
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        content = memoryview(mapped)
+        index = read_index(content, path)
+        assert index.headers.tolist() == [0, far]
+        piece = member(content, far, 1, path)
+        assert bytes(piece) == b"2"
+        piece.release()
+        content.release()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("far") == b"2"

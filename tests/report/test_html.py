@@ -1,0 +1,101 @@
+"""The page holds everything it shows."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from styleinv.errors import UserError
+from styleinv.report.figures import film_strip
+from styleinv.report.html import RunView, data_uri, duration, provenance_facts, write_report
+from styleinv.report.tables import RunResult, table_rows
+
+PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
+
+
+def page(tmp_path: Path, stand_in: bool = True) -> str:
+    strip = tmp_path / "strip.png"
+    film_strip(np.zeros((1, 4, 3, 8, 8), np.uint8), strip, every=2)
+    (tmp_path / "a.mp4").write_bytes(b"not really a film")
+    (tmp_path / "curves.csv").write_text("step,loss\n0,2\n1,1\n")
+    metrics = {
+        "fid": 14.0, "fid_std": 0.5, "fvd16": 80.0, "fvd16_std": 1.0, "fvd128": 200.0, "fvd128_std": 2.0,
+        "protocol": {"codec": "jpeg <75>", "seeds": [0, 1]}, "protocol_id": "aa-bb", "stand_in": stand_in,
+        "diagnostics": {"motion_energy": 0.012345},
+    }  # fmt: skip
+    provenance = {
+        "commit": "0123456789abcdef",
+        "seconds": 3723.0,
+        "peak_memory_mb": 2048,
+        "host": "node1",
+        "job_id": None,
+    }
+    runs = [
+        RunView("sky/styleinv", "train", tmp_path / "curves.csv", [tmp_path / "a.mp4"], [strip], provenance),
+        RunView("sky/styleinv", "evaluate", metrics=metrics),
+        RunView("taichi/digan-clip128", "train"),
+    ]
+    rows = table_rows([RunResult("sky", "styleinv", "", metrics)], PUBLISHED)
+    write_report(tmp_path / "report.html", "Results <of a test>", rows, runs)
+    return (tmp_path / "report.html").read_text()
+
+
+def test_page_is_self_contained(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert not re.search(r"https?://", text) and "<link" not in text and "<script" not in text and "url(" not in text
+    sources = re.findall(r'src="([^"]{0,30})', text)
+    assert len(sources) == 3 and all(source.startswith("data:") for source in sources)
+    assert str(tmp_path) not in text
+
+
+def test_page_shows_everything(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert "Results &lt;of a test&gt;" in text and "jpeg &lt;75&gt;" in text
+    assert '<video src="data:video/mp4;base64,' in text and "autoplay loop muted playsinline controls" in text
+    for piece in (
+        "14.00 ± 0.50",
+        "14.32",
+        "77.04",
+        "SkyTimelapse",
+        "TaiChi",
+        "DIGAN (clip128)",
+        "aa-bb",
+        "motion energy",
+        "0.0123",
+    ):
+        assert piece in text, piece
+    for piece in ("0123456789ab<", "1 h 2 min", "2.00 GiB", "node1", "Training curves"):
+        assert piece in text, piece
+
+
+def test_stand_in_banner(tmp_path: Path) -> None:
+    assert "not comparable with published numbers" in page(tmp_path, stand_in=True)
+    assert "not comparable with published numbers" not in page(tmp_path, stand_in=False)
+
+
+def test_same_bytes(tmp_path: Path) -> None:
+    assert page(tmp_path) == page(tmp_path)
+
+
+def test_page_without_results(tmp_path: Path) -> None:
+    write_report(tmp_path / "r.html", "Nothing yet", [], [])
+    assert "Nothing yet" in (tmp_path / "r.html").read_text()
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a.mp4: does not exist"):
+        data_uri(tmp_path / "a.mp4")
+    with pytest.raises(UserError, match="neither a picture"):
+        data_uri(tmp_path / "a.avi")
+
+
+def test_words() -> None:
+    assert [duration(s) for s in (1.25, 42, 200, 18_720, 183_600)] == [
+        "1.2 s",
+        "42 s",
+        "3 min 20 s",
+        "5 h 12 min",
+        "2 d 3 h",
+    ]
+    assert provenance_facts({"peak_memory_mb": 300, "job_id": ""}) == [("peak memory", "300 MiB")]

@@ -1,0 +1,107 @@
+"""The printed numbers, and the table that puts ours beside them."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from styleinv.errors import UserError
+from styleinv.report.published import method_title, published_scores, read_published
+from styleinv.report.tables import RunResult, best_cells, score_text, write_table
+
+PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
+
+
+def result(dataset: str, method: str, fid: float, variant: str = "", protocol: str = "aa-11", **more) -> RunResult:
+    metrics = {"fid": fid, "fid_std": 0.25, "fvd16": fid + 1, "fvd16_std": None, "fvd128": fid + 2, "fvd128_std": 1.0}
+    return RunResult(dataset, method, variant, metrics | {"protocol_id": protocol, "stand_in": False} | more)
+
+
+def written(tmp_path: Path, *results: RunResult) -> tuple[list[dict[str, str]], str]:
+    write_table(list(results), PUBLISHED, tmp_path / "t.csv", tmp_path / "t.md")
+    with open(tmp_path / "t.csv", newline="") as file:
+        return list(csv.DictReader(file)), (tmp_path / "t.md").read_text()
+
+
+def test_every_printed_number_is_there() -> None:
+    numbers = read_published(PUBLISHED)
+    per_table = {table: sum(number.table == table for number in numbers) for table in ("1", "2", "3", "S1", "S2", "S3")}
+    # 4 data sets x 5 methods x 3; 3 x 3; 5 x 3; costs of 6 rows, one of them without memory; 3 x 2; 3 x 2 x 2.
+    assert per_table == {"1": 60, "2": 9, "3": 15, "S1": 16, "S2": 6, "S3": 12} and len(numbers) == 118
+    scores = published_scores(numbers)
+    assert scores["deeperforensics", "styleinv", ""] == {"fid": 54.05, "fvd16": 41.58, "fvd128": 53.93}
+    assert scores["sky", "mocogan_hd", ""]["fvd128"] == 4116.03
+    assert scores["deeperforensics", "digan", "clip128"]["fvd16"] == 87.42
+    assert scores["deeperforensics", "styleinv", "no_ffa_st_no_recon"]["fid"] == 52.55
+    assert scores["sky", "stylegan2", "no_noise"] == {"fid": 11.8}
+    assert scores["taichi", "styleinv", "with_noise"] == {"fvd16": 185.72, "fvd128": 328.9}
+
+
+def test_tables_of_the_paper_agree_where_they_overlap() -> None:
+    seen: dict[tuple[str, str, str, str], float] = {}
+    for number in read_published(PUBLISHED):
+        key = (number.dataset, number.method, number.variant, number.metric)
+        assert seen.setdefault(key, number.value) == number.value, number
+        if number.table == "S3":
+            used = "no_noise" if number.dataset == "sky" else "with_noise"
+            if number.variant == used:
+                assert seen[number.dataset, number.method, "", number.metric] == number.value
+
+
+def test_damaged_numbers(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        read_published(tmp_path / "p.csv")
+    (tmp_path / "p.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="has columns"):
+        read_published(tmp_path / "p.csv")
+    (tmp_path / "p.csv").write_text("table,dataset,method,variant,metric,value,source\n1,sky,digan,,fid,many,x\n")
+    with pytest.raises(UserError, match="p.csv: is damaged"):
+        read_published(tmp_path / "p.csv")
+
+
+def test_columns_and_values(tmp_path: Path) -> None:
+    rows, text = written(
+        tmp_path, result("sky", "styleinv", 14.0), result("sky", "styleinv", 99.5, variant="unheard_of")
+    )
+    assert list(rows[0]) == (
+        "dataset,method,fid,fvd16,fvd128,fid_std,fvd16_std,fvd128_std,"
+        "fid_published,fvd16_published,fvd128_published,protocol,stand_in"
+    ).split(",")
+    assert list(rows[0].values()) == "sky,styleinv,14,15,16,0.25,,1,14.32,77.04,194.25,aa-11,false".split(",")
+    assert rows[1]["method"] == "styleinv-unheard_of" and rows[1]["fid_published"] == ""
+    assert "**14.00 ± 0.25** | 14.32" in text and "StyleInV (unheard_of)" in text and "Note" not in text
+
+
+def test_warnings(tmp_path: Path) -> None:
+    stand_in = result("sky", "digan", 3.0, stand_in=True)
+    _, text = written(
+        tmp_path, stand_in, result("sky", "styleinv", 4.0, protocol="bb-11"), result("taichi", "digan", 5.0)
+    )
+    notes = [line for line in text.splitlines() if line.startswith("> **Note.**")]
+    assert len(notes) == 2 and "not comparable with published numbers" in notes[0]
+    assert "SkyTimelapse" in notes[1] and "aa-11, bb-11" in notes[1]
+
+
+def test_bold_only_among_comparable_rows(tmp_path: Path) -> None:
+    results = [
+        result("sky", "digan", 3.0),
+        result("sky", "styleinv", 2.0),
+        result("sky", "stylegan_v", 1.0, protocol="bb-11"),
+        result("taichi", "digan", 0.5),
+    ]
+    table = write_table(results, PUBLISHED, tmp_path / "t.csv", tmp_path / "t.md")
+    assert best_cells(table) == {(1, "fid"), (1, "fvd16"), (1, "fvd128")}
+    assert best_cells([]) == set()
+
+
+def test_other_clip_lengths_get_columns(tmp_path: Path) -> None:
+    rows, _ = written(
+        tmp_path, RunResult("toy", "digan", "", {"fid": 1.0, "fvd8": 2.5, "fvd8_std": 0.5, "protocol_id": "a-b"})
+    )
+    assert (rows[0]["fid"], rows[0]["fvd16"], rows[0]["fvd8"], rows[0]["fvd8_std"]) == ("1", "", "2.5", "0.5")
+
+
+def test_texts() -> None:
+    assert score_text(None, None) == "" and score_text(41.577, None) == "41.58"
+    assert score_text(0.01234, 0.0001) == "0.0123 ± 0.0001"
+    assert method_title("long_video_gan") == "Long-Video-GAN" and method_title("mine-x") == "mine (x)"

@@ -1,0 +1,171 @@
+"""MLflow as a view of results/: what is imported, once, and what a broken file does."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from styleinv.errors import UserError
+from styleinv.tracking import flatten, provenance_files, read_stage, sync
+
+PUBLISHED = Path(__file__).parents[1] / "config" / "published.csv"
+
+
+def provenance(stage: str, run: str, **more) -> str:
+    record = {
+        "stage": stage,
+        "run": run,
+        "commit": "0123456789abcdef",
+        "config_hash": "cafe",
+        "inputs": {"results/data/sky/frames.zip": "ab" * 32},
+        "versions": {"torch": "2.14"},
+        "host": "node1",
+        "device": "cpu",
+        "job_id": None,
+        "seconds": 12.5,
+        "peak_memory_mb": 300.0,
+        "outputs": {},
+    }
+    return json.dumps(record | more)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    root = tmp_path / "results"
+    run = root / "sky" / "styleinv-no_ffa_ape"
+    (run / "state").mkdir(parents=True)
+    (root / "data" / "sky").mkdir(parents=True)
+    (root / "data" / "sky" / "provenance.json").write_text(provenance("crop", "data/sky"))
+    (run / "config.yaml").write_text("seed: 0\noptim:\n  lr: 0.0001\n  betas: [0, 0.99]\nname: it's\n")
+    rows = [f"{step},{step * 0.064},{step * 2.0},{1 / (step + 1)},{'' if step % 2 else 0.5}" for step in range(700)]
+    (run / "curves.csv").write_text("step,kimg,seconds,loss_G,loss[D]\n" + "\n".join(rows) + "\n")
+    (run / "samples.png").write_bytes(b"png")
+    (run / "provenance.json").write_text(provenance("train", "sky/styleinv-no_ffa_ape"))
+    (run / "state" / "provenance.json").write_text("not a result")
+    (run / "evaluate.provenance.json").write_text(provenance("evaluate", "sky/styleinv-no_ffa_ape"))
+    write_metrics(run, fid=12.5)
+    (root / "tables").mkdir()
+    (root / "tables" / "provenance.json").write_text(provenance("table1", "table1"))
+    return root
+
+
+def write_metrics(run: Path, fid: float) -> None:
+    scores = {"fid": fid, "fid_std": 0.5, "fid_runs": [fid], "fvd16": 70.0, "fvd16_std": None, "fvd128": 180.0}
+    record = {"codec": "jpeg quality 75 4:2:0", "counts": {"fid_real": 100}, "seeds": [0, 1]}
+    scores |= {"protocol": record, "protocol_id": "aa-bb", "stand_in": True}
+    (run / "metrics.json").write_text(json.dumps(scores))
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def runs_of(uri: str, filter_string: str = "") -> dict[str, list]:
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("sky").experiment_id
+    found: dict[str, list] = {}
+    for run in client.search_runs([experiment], filter_string):
+        found.setdefault(run.info.run_name, []).append(run)
+    return found
+
+
+def test_import_then_nothing_then_a_change(results: Path, uri: str, tmp_path: Path) -> None:
+    first = sync(results, uri, published=PUBLISHED)
+    runs = runs_of(uri)
+    paper = [name for name in runs if name.endswith(" (paper)")]
+    assert first.new == 3 + len(paper) and first.known == first.broken == 0
+    assert "styleinv (paper)" in paper and "long_video_gan (paper)" in paper
+    assert runs["styleinv (paper)"][0].data.metrics == {"fid": 14.32, "fvd16": 77.04, "fvd128": 194.25}
+    assert runs["styleinv (paper)"][0].data.tags["source"] == "paper"
+
+    evaluation = runs["styleinv-no_ffa_ape"][0]
+    assert evaluation.data.metrics["fid"] == 12.5 and evaluation.data.metrics["fvd128"] == 180
+    assert "fvd16_std" not in evaluation.data.metrics
+    tags = evaluation.data.tags
+    assert tags["protocol.codec"] == "jpeg quality 75 4:2:0" and tags["protocol.counts.fid_real"] == "100"
+    assert (tags["protocol_id"], tags["stand_in"], tags["latest"]) == ("aa-bb", "true", "true")
+    assert tags["mlflow.source.git.commit"] == "0123456789abcdef"
+    assert evaluation.data.params == {"seed": "0", "optim.lr": "0.0001", "optim.betas": "[0, 0.99]", "name": "it's"}
+    assert evaluation.info.status == "FINISHED"
+
+    training = runs["styleinv-no_ffa_ape/train"][0]
+    client = MlflowClient(tracking_uri=uri)
+    history = client.get_metric_history(training.info.run_id, "loss_G")
+    assert [point.step for point in history] == list(range(700)) and history[3].value == 0.25
+    assert history[3].timestamp == 6000
+    assert len(client.get_metric_history(training.info.run_id, "loss_D_")) == 350
+    assert training.data.metrics["cost/seconds"] == 12.5
+    assert [file.path for file in client.list_artifacts(training.info.run_id)] == ["samples.png"]
+    assert list((tmp_path / "mlruns" / "sky").rglob("samples.png"))
+    assert "crop" in runs
+
+    assert sync(results, uri, published=PUBLISHED).new == 0
+    write_metrics(results / "sky" / "styleinv-no_ffa_ape", fid=11.0)
+    third = sync(results, uri, published=PUBLISHED)
+    assert (third.new, third.known) == (1, first.new - 1)
+    both = sorted(runs_of(uri)["styleinv-no_ffa_ape"], key=lambda run: run.data.metrics["fid"])
+    assert [(run.data.metrics["fid"], run.data.tags["latest"]) for run in both] == [(11, "true"), (12.5, "false")]
+
+
+def test_broken_files_are_named_and_skipped(results: Path, uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    run = results / "sky" / "digan"
+    run.mkdir()
+    (run / "provenance.json").write_text("{")
+    (run / "evaluate.provenance.json").write_text(provenance("evaluate", "sky/digan"))
+    other = results / "sky" / "stylegan_v"
+    other.mkdir()
+    (other / "provenance.json").write_text(provenance("train", "sky/stylegan_v"))
+    (other / "curves.csv").write_text("kimg,loss\n1,2\n")
+    with caplog.at_level(logging.WARNING):
+        summary = sync(results, uri, published=None)
+    assert (summary.new, summary.broken) == (3, 3)
+    for name in ("digan/provenance.json", "digan/evaluate.provenance.json", "stylegan_v/provenance.json"):
+        assert name in caplog.text
+
+
+def test_half_filled_run_is_made_again(results: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sync(results, uri, published=None)
+    monkeypatch.undo()
+    assert sync(results, uri, published=None).broken == 0
+    runs = runs_of(uri)
+    assert all(len(same) == 1 for same in runs.values()) and len(runs) == 3
+    assert not runs_of(uri, "tags.sync = 'incomplete'")
+
+
+def test_no_results(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        sync(tmp_path / "results", uri)
+
+
+def test_only_results_count(results: Path) -> None:
+    files = [path.relative_to(results).as_posix() for path in provenance_files(results)]
+    assert files == [
+        "data/sky/provenance.json",
+        "sky/styleinv-no_ffa_ape/evaluate.provenance.json",
+        "sky/styleinv-no_ffa_ape/provenance.json",
+    ]
+
+
+def test_content_covers_every_imported_file(results: Path) -> None:
+    run = results / "sky" / "styleinv-no_ffa_ape"
+    before = read_stage(results, run / "provenance.json").content
+    assert read_stage(results, run / "provenance.json").content == before
+    (run / "samples.png").write_bytes(b"other")
+    assert read_stage(results, run / "provenance.json").content != before
+
+
+def test_flatten() -> None:
+    assert flatten({"a": {"b": 1, "c d": [1, None]}, "e": None, "f": True}) == {
+        "a.b": "1",
+        "a.c d": "[1, null]",
+        "e": "null",
+        "f": "true",
+    }
