@@ -1,12 +1,10 @@
 """The frame store: one data set is one uncompressed zip of JPEG or PNG frames.
 
-    dataset.json               {"labels": null, "fps", "resolution", "codec", "videos": {name: frames}, "meta": {}}
-    frames/<video>/            folder entries, which StyleGAN-V's loader needs
-    frames/<video>/000000.jpg  consecutive from 0
+    <video>/000000.jpg  consecutive from 0
+    dataset.json        {"labels": null, "fps", "resolution", "codec", "videos": {name: frames}, "meta": {}}
 
-StyleGAN2-ADA's loader wants `dataset.json` at the top; StyleGAN-V's wants videos exactly one folder below a root. This
-layout serves both. The bytes depend on nothing but frames, names and meta: no time, host or user enters. Reading is a
-slice of a memory map per frame, decoded straight into the result (some 3 000 frames of 256 x 256 per second and core).
+The bytes depend on nothing but frames, names and meta: no time, host or user enters. Reading is a slice of a memory map
+per frame, decoded straight into the result (some 3 000 frames of 256 x 256 per second and core).
 """
 
 import functools
@@ -33,7 +31,6 @@ _ENCODER: dict[str, list[int]] = {
     "jpeg95": [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
     "png": [cv2.IMWRITE_PNG_COMPRESSION, 4],
 }
-_ROOT = "frames/"
 _TABLE = "dataset.json"
 _AGAIN = "Copy the store again or make it again (styleinv crop)."
 
@@ -78,12 +75,11 @@ def write_store(
                 raise UserError(f"videos must come sorted and once each: {name!r} after {last!r}", file=path)
             last = name
             mark = archive.mark()
-            archive.add(f"{_ROOT}{name}/", b"")
             count = 0
             try:
                 for frame in frames:
                     resolution = _check_frame(frame, resolution, path, f"{name}, frame {count}")
-                    archive.add(f"{_ROOT}{name}/{count:06d}.{suffix}", encode(frame, codec))
+                    archive.add(f"{name}/{count:06d}.{suffix}", encode(frame, codec))
                     count += 1
             except DropVideo:
                 archive.rollback(mark)
@@ -256,7 +252,7 @@ class FrameStore:
         at = 0
         for name, length in zip(self.names, self.lengths, strict=True):
             for frame in range(length):
-                entry = place.get(f"{_ROOT}{name}/{frame:06d}.{suffix}")
+                entry = place.get(f"{name}/{frame:06d}.{suffix}")
                 if entry is None:
                     raise UserError(f"frame {frame} is missing", file=self.path, field=name, cure=_AGAIN)
                 entries[at] = entry
