@@ -75,8 +75,9 @@ class EvaluationConfig(Strict):
     fvd_lengths: tuple[int, ...] = (16, 128)
     fid_items: int = Field(50000, ge=2)
     real_clips: int = Field(2048, ge=2)
-    seeds: tuple[int, ...] = (0, 1, 2, 3)
+    repeats: int = Field(4, ge=1)
     generation_seed: int = Field(42, ge=0)
+    also: tuple[Literal["styleinv", "clean"], ...] = ("clean",)
     batch: int = Field(8, ge=1)
 
 

@@ -152,6 +152,9 @@ class AugmentPipe(nn.Module):
             debug_percentile: replaces every random draw by this quantile and opens every gate.
             generator: CPU generator of all draws (default: torch's global one).
         """
+        if debug_percentile is None and not self.p:
+            # Every gate stays shut, and the resampling chain is the identity to about 3e-5.
+            return images
         draw = _Draws(images, float(self.p), debug_percentile, generator)
         if any([self.xflip, self.rotate90, self.xint, self.scale, self.rotate, self.aniso, self.xfrac]):
             inverse = self._geometry(draw, images.shape[3], images.shape[2])

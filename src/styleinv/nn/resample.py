@@ -167,6 +167,9 @@ def _resample(
 ) -> Tensor:
     channels = x.shape[1]
     k_h, k_w = f.shape
+    if x.device.type == "cpu":
+        # Depthwise convolutions on the CPU are 2 to 20 times faster in this layout, and what follows inherits it.
+        x = x.contiguous(memory_format=torch.channels_last)
     if up_x == up_y == 1:
         # torch correlates, so a convolution takes the flipped kernel.
         kernel = (f if flip else f.flip([0, 1])).to(x.dtype)[None, None].expand(channels, 1, k_h, k_w)

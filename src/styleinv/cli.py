@@ -1,0 +1,201 @@
+"""`styleinv <stage>`: parse, validate, call."""
+
+import argparse
+import errno
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from styleinv.config import parse_run
+from styleinv.errors import UserError
+from styleinv.paths import Paths
+from styleinv.stages.setting import Setting
+
+Command = Callable[[argparse.Namespace, Setting], None]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the process exit code (0 done, 1 failed, 2 bad input, 3 no access, 75 stopped)."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    try:
+        args.command(args, Setting(Path(args.config), Paths(Path(args.results))))
+        return 0
+    except UserError as error:
+        return _fail(args, str(error), error.exit_code)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(args, f"{error.filename or args.results}: no space left on device. Free some and run again.", 1)
+        if error.errno in (errno.EACCES, errno.EROFS):
+            return _fail(args, f"{error.filename or args.results}: cannot be written. Check its permissions.", 2)
+        raise
+    except MemoryError:
+        return _fail(args, "out of memory. Lower batch_gpu in the method's YAML.", 1)
+    except KeyboardInterrupt:
+        return _fail(args, "interrupted", 130)
+
+
+def _fail(args: argparse.Namespace, line: str, code: int) -> int:
+    if args.debug:
+        raise
+    print(f"styleinv: {line}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", default="config/demo.yaml", metavar="FILE", help="scale file (default: %(default)s)")
+    common.add_argument("--results", default="results", metavar="DIR", help="results folder (default: %(default)s)")
+    common.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser = argparse.ArgumentParser(prog="styleinv", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, help_: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, parents=[common], help=help_, description=help_)
+        sub.set_defaults(command=run)
+        return sub
+
+    add("fetch", _fetch, "obtain the raw videos of a data set").add_argument("dataset")
+    add("crop", _crop, "crop the raw videos of a data set into a frame store").add_argument("dataset")
+    add("train", _train, "train a run, or continue it").add_argument("run", help="<dataset>/<method>[-<variant>]")
+    sub = add("evaluate", _evaluate, "score a run, or one folder of videos against another")
+    sub.add_argument("run", nargs="?", help="<dataset>/<method>[-<variant>]")
+    sub.add_argument("--real", type=Path, metavar="DIR", help="folder or frame store of real videos")
+    sub.add_argument("--fake", type=Path, metavar="DIR", help="folder or frame store of generated videos")
+    sub.add_argument("--detectors", default="official", help="official or stand-in (default: %(default)s)")
+    sub.add_argument("--protocol", default="styleinv", choices=["styleinv", "clean"])
+    sub.add_argument("--out", type=Path, metavar="FILE", help="also write the scores to this JSON file")
+    sub.add_argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here")
+    for name, run, help_ in (
+        ("table1", _table1, "write the table of runs beside the published numbers"),
+        ("figures", _figures, "draw curves and film strips of runs"),
+        ("report", _report, "write the HTML report of runs"),
+    ):
+        add(name, run, help_).add_argument("runs", nargs="+", metavar="run")
+    sub = add("compare", _compare, "compare the scores of two runs or two metrics.json files")
+    sub.add_argument("a")
+    sub.add_argument("b")
+    sub = add("generate", _generate, "write videos of a trained run")
+    sub.add_argument("run")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--seeds", default="0-7", help="such as 0-7 or 3,5 (default: %(default)s)")
+    sub.add_argument("--seconds", type=float, default=5.0)
+    sub.add_argument("--slowmo", type=float, default=1.0, help="2 doubles the frame rate by interpolation in time")
+    sub = add("dataset", _dataset, "turn a folder of videos into a data set")
+    sub.add_argument("folder", type=Path)
+    sub.add_argument("--name", required=True, help="lower-case letters, digits and _")
+    sub.add_argument("--resolution", type=int, default=256)
+    sub = add("check", _check, "list what is wrong with a folder of videos before anything is trained on it")
+    sub.add_argument("folder", type=Path)
+    sub.add_argument("--min-frames", type=int, default=128)
+    sub = add("weights", _weights, "fetch, verify or locate published weights")
+    sub.add_argument("action", choices=["fetch", "verify", "where"])
+    sub.add_argument("names", nargs="*", help="default: all")
+    add("track", _track, "bring all results into MLflow").add_argument("--uri", default="sqlite:///mlflow.db")
+    add("selftest", _selftest, "check the metric code against known answers")
+    return parser
+
+
+def _fetch(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.fetch import fetch
+
+    fetch(args.dataset, setting)
+
+
+def _crop(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.crop import crop
+
+    crop(args.dataset, setting)
+
+
+def _train(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.train import train
+
+    train(parse_run(args.run), setting)
+
+
+def _evaluate(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.files import write_json
+    from styleinv.stages.evaluate import evaluate, evaluate_folders
+
+    if args.run:
+        evaluate(parse_run(args.run), setting, args.keep)
+        return
+    if args.real is None or args.fake is None:
+        raise UserError("nothing to evaluate", cure="Name a run, or give --real DIR and --fake DIR.")
+    scores = evaluate_folders(args.real, args.fake, setting, args.detectors, args.protocol)
+    if args.out:
+        write_json(args.out, scores)
+    print(json.dumps(scores, indent=2))
+
+
+def _table1(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.summary import table1
+
+    table1([parse_run(run) for run in args.runs], setting)
+
+
+def _figures(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.summary import figures
+
+    figures([parse_run(run) for run in args.runs], setting)
+
+
+def _report(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.summary import report
+
+    report([parse_run(run) for run in args.runs], setting)
+
+
+def _compare(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.compare import compare
+
+    print(compare(args.a, args.b, setting))
+
+
+def _generate(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.generate import generate, parse_seeds
+
+    generate(parse_run(args.run), setting, args.out, parse_seeds(args.seeds), args.seconds, args.slowmo)
+
+
+def _dataset(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.dataset import write_dataset
+
+    print(write_dataset(args.folder, args.name, args.resolution, setting))
+
+
+def _check(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.dataset import check
+
+    print(check(args.folder, args.min_frames))
+
+
+def _weights(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.data.weights import WEIGHTS, fetch_weights, verify, where
+
+    names = args.names or sorted(WEIGHTS)
+    if args.action == "fetch":
+        fetch_weights(names, setting.paths.weights)
+    for name in names:
+        print(name, where(name, setting.paths.weights), verify(name, setting.paths.weights))
+
+
+def _track(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.tracking import sync
+
+    print(sync(setting.paths.root, args.uri, setting.config.parent / "published.csv"))
+
+
+def _selftest(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.evaluation.selftest import selftest
+
+    checks = selftest()
+    for check in checks:
+        print(check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

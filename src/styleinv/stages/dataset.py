@@ -1,0 +1,55 @@
+"""dataset and check: a user's own folder of videos."""
+
+from pathlib import Path
+
+from styleinv.config import NAME
+from styleinv.data.check import examine, findings
+from styleinv.data.video import list_videos
+from styleinv.errors import UserError
+from styleinv.files import write_text
+from styleinv.stages.setting import Setting
+
+TEMPLATE = """\
+# {name}: videos of {folder}
+title: {name}
+source:
+  type: folder
+  path: {folder}
+crop:
+  type: centre          # the centre square of every frame; `mask` needs original/ and mask/ sub-folders
+resolution: {resolution}
+fps: null               # keep each video's frames; a number resamples all videos to one rate
+codec: jpeg95           # jpeg75 | jpeg95 | png
+min_frames: 128         # shorter videos cannot train StyleInV nor count in FVD128
+on_bad_video: error     # `skip` leaves bad videos out and lists them in census.json
+"""
+
+
+def write_dataset(folder: Path, name: str, resolution: int, setting: Setting) -> str:
+    """Write config/datasets/<name>.yaml for a folder of videos; returns what to do next.
+
+    Raises:
+        UserError: for a bad name, an existing data set or a folder without videos.
+    """
+    if not NAME.match(name):
+        raise UserError(f"{name!r} is no name", field="--name", cure="Use lower-case letters, digits and _.")
+    if resolution < 8 or resolution & (resolution - 1):
+        raise UserError(f"{resolution} is no power of two", field="--resolution", cure="Use 32, 64, 128, 256 ...")
+    list_videos(folder)
+    out = setting.config.parent / "datasets" / f"{name}.yaml"
+    if out.exists():
+        raise UserError("exists already", file=out, cure="Choose another --name or edit that file.")
+    write_text(out, TEMPLATE.format(name=name, folder=folder.resolve(), resolution=resolution))
+    return f"wrote {out}\nnext: snakemake table1 report --cores all --config 'datasets=[{name}]'"
+
+
+def check(folder: Path, min_frames: int) -> str:
+    """One line per problem of a folder of videos.
+
+    Raises:
+        UserError: for a folder without videos.
+    """
+    facts = examine(list_videos(folder))
+    problems = [f"{f.file}: {f.problem}: {f.detail}" for f in findings(facts, min_frames)]
+    good = sum(1 for _ in facts)
+    return "\n".join([*problems, f"{good} videos examined, {len(problems)} findings"])

@@ -1,0 +1,89 @@
+"""evaluate: FID and FVD of a trained run, with their protocol record."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from styleinv import methods
+from styleinv.config import EvaluationConfig, Run, fingerprint
+from styleinv.data.folder import VideoFolder
+from styleinv.data.store import FrameStore
+from styleinv.errors import UserError
+from styleinv.evaluation.detectors import load_detectors
+from styleinv.evaluation.diagnostics import diagnose
+from styleinv.evaluation.evaluate import evaluate as score
+from styleinv.evaluation.protocol import PROTOCOLS, Protocol
+from styleinv.files import sha256, write_json
+from styleinv.generator import VideoGenerator
+from styleinv.provenance import Recorder
+from styleinv.stages.setting import Setting
+from styleinv.training.distribution import World
+
+
+def protocol_of(config: EvaluationConfig, name: str | None = None) -> Protocol:
+    """The protocol of a configuration; `name` chooses another codec rule with the same counts."""
+    return PROTOCOLS[name or config.protocol].model_copy(
+        update={
+            "n_fake": config.n_fake,
+            "clip_length": config.clip_length,
+            "fvd_lengths": config.fvd_lengths,
+            "fid_items": config.fid_items,
+            "real_clips": config.real_clips,
+            "repeats": config.repeats,
+            "generation_seed": config.generation_seed,
+        }
+    )
+
+
+def load_generator(run: Run, setting: Setting) -> VideoGenerator:
+    """The `VideoGenerator` of a trained run.
+
+    Raises:
+        UserError: for methods that make no videos, and missing or foreign models.
+    """
+    module = methods.get(run.method)
+    if not hasattr(module, "load_generator"):
+        raise UserError(f"{run.method} makes no videos", cure="Evaluate a video method, such as styleinv.")
+    return module.load_generator(setting.paths.model(run), World(setting.scale.device).device)
+
+
+def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
+    """Score a run by the scale's protocol, and by the others for the report, and write metrics.json."""
+    paths, scale = setting.paths, setting.scale
+    config, model = scale.evaluation, paths.model(run)
+    generator = load_generator(run, setting)
+    store = FrameStore(paths.frames(run.dataset))
+    recorder = Recorder("evaluate", str(run), fingerprint(config), [store.path, model])
+    device = World(scale.device).device
+    detectors = load_detectors(config.detectors, device)
+    options: dict[str, Any] = {
+        "cache": paths.features,
+        "fake_id": sha256(model),
+        "dataset": run.dataset,
+        "batch": config.batch,
+    }
+    scores = score(store, generator, protocol_of(config), detectors, keep=keep, **options)
+    scores["also"] = {
+        name: score(store, generator, protocol_of(config, name), detectors, **options)
+        for name in config.also
+        if name != config.protocol
+    }
+    times = torch.arange(min(config.clip_length, 128))
+    scores["diagnostics"] = diagnose(generator.videos(range(min(config.n_fake, 8)), times, "round"))
+    write_json(paths.metrics(run), scores)
+    recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run)], str(device))
+
+
+def evaluate_folders(real: Path, fake: Path, setting: Setting, detectors: str, protocol: str) -> dict[str, Any]:
+    """Score one folder (or frame store) of videos against another by the same protocol."""
+    config = setting.scale.evaluation
+    chosen = protocol_of(config, protocol)
+    loaded = load_detectors(detectors, World(setting.scale.device).device)
+    return score(
+        _videos(real), _videos(fake), chosen, loaded, cache=setting.paths.features, dataset=real.name, batch=config.batch
+    )
+
+
+def _videos(path: Path) -> FrameStore | VideoFolder:
+    return FrameStore(path) if path.suffix == ".zip" else VideoFolder(path)

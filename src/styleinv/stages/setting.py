@@ -1,0 +1,28 @@
+"""What every stage needs to know: where the configuration and the results are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from styleinv.config import DatasetConfig, Run, Scale, load_dataset, load_scale
+from styleinv.paths import Paths
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One scale file and one results folder."""
+
+    config: Path = Path("config/demo.yaml")
+    paths: Paths = Paths()
+
+    @property
+    def scale(self) -> Scale:
+        """The scale's overrides."""
+        return load_scale(self.config)
+
+    def dataset(self, name: str) -> DatasetConfig:
+        """A resolved data set."""
+        return load_dataset(name, self.config)
+
+    def method_file(self, run: Run) -> Path:
+        """The YAML of a run's method."""
+        return self.config.parent / "methods" / f"{run.method}.yaml"

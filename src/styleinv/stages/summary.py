@@ -1,0 +1,77 @@
+"""table1, figures, report: what the runs of a configuration come to."""
+
+from pathlib import Path
+
+import torch
+
+from styleinv.config import Run
+from styleinv.errors import UserError
+from styleinv.files import read_json
+from styleinv.report.figures import curves_figure, film_strip
+from styleinv.report.html import RunView, write_report
+from styleinv.report.tables import RunResult, table_rows, write_table
+from styleinv.stages.evaluate import load_generator
+from styleinv.stages.setting import Setting
+from styleinv.stages.train import upstream_of
+
+
+def table1(runs: list[Run], setting: Setting) -> None:
+    """Write results/tables/table1.csv and .md from the runs' metrics.json."""
+    out = setting.paths.table
+    write_table(_results(runs, setting), _published(setting), out, out.with_suffix(".md"))
+
+
+def figures(runs: list[Run], setting: Setting) -> None:
+    """Write one figure of curves and one film strip per run to results/figures/."""
+    folder = setting.paths.figures
+    for run in runs:
+        stem = f"{run.dataset}-{run.folder}"
+        chain = _chain(run)
+        curves_figure({str(r): setting.paths.curves(r) for r in chain}, folder / f"{stem}-curves.png")
+        generator = load_generator(run, setting)
+        film_strip(generator.videos(range(4), torch.arange(128), "round"), folder / f"{stem}-strip.png")
+
+
+def report(runs: list[Run], setting: Setting) -> None:
+    """Write results/report.html from everything the runs left."""
+    paths = setting.paths
+    views = []
+    for run in runs:
+        for part in _chain(run):
+            folder = paths.run(part)
+            own = part == run
+            views.append(
+                RunView(
+                    run=str(part),
+                    stage="train",
+                    curves_csv=paths.curves(part),
+                    videos=sorted(folder.glob("samples*.mp4")),
+                    images=[paths.samples(part)]
+                    + ([paths.figures / f"{run.dataset}-{run.folder}-strip.png"] if own else []),
+                    provenance=read_json(folder / "provenance.json"),
+                    metrics=read_json(paths.metrics(part)) if own else None,
+                )
+            )
+    rows = table_rows(_results(runs, setting), _published(setting))
+    write_report(paths.report, "StyleInV: measured beside published", rows, views)
+
+
+def _results(runs: list[Run], setting: Setting) -> list[RunResult]:
+    if not runs:
+        raise UserError("no runs given", cure="Name runs such as talking_faces/styleinv.")
+    return [
+        RunResult(dataset=r.dataset, method=r.method, variant=r.variant, metrics=read_json(setting.paths.metrics(r)))
+        for r in runs
+    ]
+
+
+def _published(setting: Setting) -> Path:
+    return setting.config.parent / "published.csv"
+
+
+def _chain(run: Run) -> list[Run]:
+    """A run and all it builds on, first things first."""
+    below = upstream_of(run)
+    return ([] if below is None else _chain(below)) + [run]
+
+

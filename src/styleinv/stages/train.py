@@ -1,0 +1,109 @@
+"""train: one run of one method on one data set."""
+
+from pathlib import Path
+
+from styleinv import methods
+from styleinv.config import Run, dump_yaml, fingerprint, load_method
+from styleinv.data.store import FrameStore
+from styleinv.errors import UserError
+from styleinv.files import sha256, write_text
+from styleinv.methods.context import Context
+from styleinv.provenance import Recorder
+from styleinv.stages.setting import Setting
+from styleinv.training.checkpoint import read_progress, save_model
+from styleinv.training.distribution import World
+from styleinv.training.loop import train as train_loop
+from styleinv.training.method import Method
+
+# Changing these prolongs or documents a run without making its state another run's.
+PROGRESS_ONLY = ("total_kimg", "tick_kimg", "snapshot_ticks", "checkpoint_minutes")
+
+
+def upstream_of(run: Run) -> Run | None:
+    """The run of the same data set that a run builds on, if any."""
+    below = methods.get(run.method).BUILDS_ON
+    return None if below is None else Run(dataset=run.dataset, method=below)
+
+
+def inputs_of(run: Run, setting: Setting) -> list[Path]:
+    """The artefacts a run reads."""
+    below = upstream_of(run)
+    return [setting.paths.frames(run.dataset)] + ([setting.paths.model(below)] if below else [])
+
+
+def train(run: Run, setting: Setting) -> None:
+    """Train, or continue training, and write the model, its curves and samples.
+
+    Raises:
+        UserError: for impossible configurations and inputs.
+        Stopped: after saving, when a signal asked to stop.
+    """
+    module, scale, paths = methods.get(run.method), setting.scale, setting.paths
+    config = load_method(run, setting.config, module.Config)
+    below = upstream_of(run)
+    inputs = inputs_of(run, setting)
+    for path in inputs:
+        if not path.exists():
+            raise UserError("does not exist", file=path, cure="Run the stage that makes it first.")
+    world = World(scale.device)
+    try:
+        folder = paths.run(run)
+        store = FrameStore(paths.frames(run.dataset))
+        _check_resolution(store, setting, run)
+        identity = config.model_dump(mode="json")
+        for key in PROGRESS_ONLY:
+            identity["training"].pop(key, None)
+        hashes = {path.name: sha256(path) for path in inputs}
+        mark = fingerprint({"config": identity, "inputs": hashes, "seed": scale.seed})
+        recorder = Recorder("train", str(run), mark, inputs)
+        context = Context(
+            store,
+            scale.seed,
+            world.device,
+            world.size,
+            {below.method: paths.model(below)} if below else {},
+            paths.weights,
+        )
+        method = _create(module, config, context, setting, run)
+        if world.rank == 0:
+            write_text(folder / "config.yaml", dump_yaml(config))
+        train_loop(method, folder, scale.seed, mark, world)
+        if world.rank == 0:
+            _finish(method, run, setting, recorder, world)
+    finally:
+        world.close()
+
+
+def _check_resolution(store: FrameStore, setting: Setting, run: Run) -> None:
+    wanted = setting.dataset(run.dataset).resolution
+    if store.resolution != wanted:
+        raise UserError(
+            f"holds {store.resolution}x{store.resolution} frames, the data set is configured for {wanted}",
+            file=store.path,
+            cure="Run the crop stage again.",
+        )
+
+
+def _create(module, config, context: Context, setting: Setting, run: Run) -> Method:
+    import torch
+
+    torch.manual_seed(context.seed)
+    try:
+        return module.create(config, context)
+    except ValueError as error:
+        raise UserError(str(error), file=setting.method_file(run), cure="Change the sizes it names.") from None
+
+
+def _finish(method: Method, run: Run, setting: Setting, recorder: Recorder, world: World) -> None:
+    paths = setting.paths
+    progress = read_progress(paths.state(run) / "latest.safetensors")
+    outputs = [paths.curves(run), paths.samples(run), paths.model(run)]
+    save_model(paths.model(run), method.parts.modules, method.description())
+    recorder.write(
+        paths.run(run) / "provenance.json",
+        outputs,
+        str(world.device),
+        steps=progress["step"],
+        training_seconds=round(progress["seconds"], 1),
+        processes=world.size,
+    )
