@@ -26,10 +26,13 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         return _fail(args, str(error), error.exit_code)
     except OSError as error:
+        place = error.filename or args.results
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _fail(args, f"{error.filename or args.results}: no space left on device. Free some and run again.", 1)
+            return _fail(
+                args, f"{error.filename or args.results}: no space left on device. Free some and run again.", 1
+            )
         if error.errno in (errno.EACCES, errno.EROFS):
-            return _fail(args, f"{error.filename or args.results}: cannot be written. Check its permissions.", 2)
+            return _fail(args, f"{place}: cannot be written. Check its permissions.", 2)
         raise
     except MemoryError:
         return _fail(args, "out of memory. Lower batch_gpu in the method's YAML.", 1)
@@ -46,7 +49,9 @@ def _fail(args: argparse.Namespace, line: str, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", default="config/demo.yaml", metavar="FILE", help="scale file (default: %(default)s)")
+    common.add_argument(
+        "--config", default="config/demo.yaml", metavar="FILE", help="scale file (default: %(default)s)"
+    )
     common.add_argument("--results", default="results", metavar="DIR", help="results folder (default: %(default)s)")
     common.add_argument("--debug", action="store_true", help="show tracebacks")
     parser = argparse.ArgumentParser(prog="styleinv", description=__doc__)

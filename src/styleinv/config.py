@@ -32,6 +32,7 @@ class SyntheticSource(Strict):
 
     type: Literal["synthetic"]
     videos: int = Field(ge=1)
+    identities: int | None = Field(None, ge=1)
     frames: int = Field(ge=1)
     size: int = Field(ge=32)
     seed: int = Field(0, ge=0)
@@ -213,6 +214,7 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
     """Resolve one run: method file, then its data set's and its scale's overrides, then its variant."""
     file = scale_file.parent / "methods" / f"{run.method}.yaml"
     base = read_yaml(file)
+    base.pop("builds_on", None)
     variants = base.pop("variants", {})
     dataset = load_dataset(run.dataset, scale_file)
     scale = load_scale(scale_file)
@@ -223,6 +225,18 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
             raise UserError(f"no variant {run.variant!r}", file=file, field="variants", cure=f"Known: {known}.")
         value = merge(value, variants[run.variant])
     return parse(schema, value, file)
+
+
+def lineage(run: Run, config_folder: Path) -> list[Run]:
+    """A run and all that it builds on, first things first: the key `builds_on` of its method's YAML, and so on.
+
+    Raises:
+        UserError: for an unknown method.
+    """
+    below = read_yaml(config_folder / "methods" / f"{run.method}.yaml").get("builds_on")
+    if below is None:
+        return [run]
+    return [*lineage(Run(dataset=run.dataset, method=below), config_folder), run]
 
 
 def fingerprint(value: BaseModel | dict[str, Any], without: tuple[str, ...] = ()) -> str:

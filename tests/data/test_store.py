@@ -44,8 +44,7 @@ def test_frames_equal_what_pillow_reads(tmp_path: Path, codec: str) -> None:
         assert archive.testzip() is None
         for video, name in enumerate(store.names):
             want = [
-                np.asarray(Image.open(io.BytesIO(archive.read(f"{name}/{frame:06d}.{suffix}"))))
-                for frame in (2, 0, 2)
+                np.asarray(Image.open(io.BytesIO(archive.read(f"{name}/{frame:06d}.{suffix}")))) for frame in (2, 0, 2)
             ]
             assert np.array_equal(store.frames(video, [2, 0, 2]), np.stack(want))
     if codec == "png":

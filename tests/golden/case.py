@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-
 ROUNDING_NOISE = ("unfused_maxdiff", "w_list_mode_maxdiff", "max_diff_to_frame_by_frame")
 
 

@@ -81,7 +81,9 @@ def fetch_folder(
     }
 
 
-def fetch_synthetic(out: str | Path, videos: int, frames: int, size: int, fps: float, seed: int) -> Manifest:
+def fetch_synthetic(
+    out: str | Path, videos: int, frames: int, size: int, fps: float, seed: int, identities: int | None = None
+) -> Manifest:
     """Make the built-in talking faces.
 
     The arguments are those of `make_talking_faces`, the manifest is that of `fetch_folder`; each video's entry also
@@ -89,11 +91,11 @@ def fetch_synthetic(out: str | Path, videos: int, frames: int, size: int, fps: f
     """
     out = Path(out)
     entries = []
-    for name in make_talking_faces(out, videos, frames, size, fps, seed):
+    for name in make_talking_faces(out, videos, frames, size, fps, seed, identities):
         file = f"original/{name}.mp4"
         entry = _entry(name, file, VideoFacts(out / file, files.sha256(out / file), size, size, float(fps), frames))
         entries.append(entry | {"mask": f"mask/{name}.mp4", "landmarks": f"landmarks/{name}.npz"})
-    settings = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed}
+    settings = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed, "identities": identities}
     return {"source": {"kind": "synthetic", **settings, "masks": True}, "videos": entries, "skipped": [], "notes": []}
 
 

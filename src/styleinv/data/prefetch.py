@@ -2,19 +2,19 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 Step = TypeVar("Step")
 Batch = TypeVar("Batch")
 
 
-def prefetch(fn: Callable[[Step], Batch], steps: Iterable[Step], depth: int = 2) -> Iterator[Batch]:
+def prefetch(fn: Callable[[Step], Batch], steps: Iterable[Step], depth: int = 2) -> Generator[Batch, None, None]:
     """Yield fn(step) for every step, in order, computed by one thread that is at most `depth` results ahead.
 
     One thread is enough: decoding and resizing release the interpreter lock. An exception of `fn` or of `steps` is
-        raised where its result
-    would have come. When the iterator is closed, dropped or has failed, the thread ends after the item it is at.
+    raised where its result would have come. When the iterator is closed, dropped or has failed, the thread ends after
+    the item it is at.
 
     Args:
         fn: makes a batch.
@@ -41,7 +41,7 @@ def prefetch(fn: Callable[[Step], Batch], steps: Iterable[Step], depth: int = 2)
         except BaseException as error:
             put((None, error, False))
 
-    def read() -> Iterator[Batch]:
+    def read() -> Generator[Batch, None, None]:
         thread = threading.Thread(target=work, name="prefetch", daemon=True)
         thread.start()
         try:

@@ -15,18 +15,21 @@ from styleinv.errors import UserError
 from styleinv.files import atomic
 
 
-def make_talking_faces(out_dir: str | Path, videos: int, frames: int, size: int, fps: float, seed: int) -> list[str]:
+def make_talking_faces(
+    out_dir: str | Path, videos: int, frames: int, size: int, fps: float, seed: int, identities: int | None = None
+) -> list[str]:
     """Write `videos` clips of talking cartoon faces; the same arguments always give the same faces and motion.
 
     Args:
         out_dir: gets `original/<name>.mp4`, `mask/<name>.mp4` (white = background, black = head) and
             `landmarks/<name>.npz` (`landmarks`: float32 [frames, 68, 2], pixels, x right, y down, integers are pixel
             centres, iBUG order). Files of an earlier call are removed.
-        videos: number of persons; person i looks and moves the same however many there are.
+        videos: number of clips; clip i is the same however many there are.
         frames: frames of each clip.
         size: image side in pixels, at least 32.
         fps: frames per second; motion is defined in seconds.
         seed: another seed gives other persons.
+        identities: number of persons; clip i shows person i modulo this. None: every clip another person.
 
     Returns:
         The names, `face_0000` and on.
@@ -34,21 +37,26 @@ def make_talking_faces(out_dir: str | Path, videos: int, frames: int, size: int,
     Raises:
         UserError: a number out of range.
     """
-    if videos < 1 or frames < 1 or size < 32 or not fps > 0:
-        given = f"{videos}, {frames}, {size}, {fps}"
-        raise UserError(f"needs videos >= 1, frames >= 1, size >= 32 and fps > 0, not {given}")
+    if videos < 1 or frames < 1 or size < 32 or not fps > 0 or (identities is not None and identities < 1):
+        given = f"{videos}, {frames}, {size}, {fps}, {identities}"
+        raise UserError(f"needs videos, frames, identities >= 1, size >= 32 and fps > 0, not {given}")
     out_dir = Path(out_dir)
     for old in [*out_dir.glob("*/face_[0-9]*.mp4"), *out_dir.glob("*/face_[0-9]*.npz")]:
         old.unlink()
     names = [f"face_{number:04d}" for number in range(videos)]
     for number, name in enumerate(names):
-        rng = np.random.Generator(np.random.Philox(key=np.array([seed, number], np.uint64)))
-        painter = FacePainter(random_identity(rng, number), size)
+        person = number % (identities or videos)
+        looks, rng = _generator(seed, person, 0), _generator(seed, number, 1)
+        painter = FacePainter(random_identity(looks, person), size)
         drawn = [painter.draw(pose) for pose in talking_motion(rng, frames, fps)]
         write_video(out_dir / "original" / f"{name}.mp4", (image for image, _, _ in drawn), fps)
         write_video(out_dir / "mask" / f"{name}.mp4", (np.repeat(mask[..., None], 3, 2) for _, mask, _ in drawn), fps)
         _write_landmarks(out_dir / "landmarks" / f"{name}.npz", np.stack([points for _, _, points in drawn]))
     return names
+
+
+def _generator(seed: int, number: int, purpose: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=np.array([seed, 2 * number + purpose], np.uint64)))
 
 
 def talking_motion(rng: np.random.Generator, frames: int, fps: float) -> Iterator[Pose]:

@@ -1,4 +1,5 @@
-"""The methods, one folder each; a folder's `method` module holds `Config`, `BUILDS_ON` and `create`."""
+"""The methods, one folder each; a folder's `method` module holds `Config`, `create` and, where it
+makes videos, `load_generator`."""
 
 import importlib
 import pkgutil

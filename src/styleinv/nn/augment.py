@@ -339,5 +339,3 @@ class _Draws:
         if self.percentile is not None:
             return torch.full_like(images, float(torch.erfinv(torch.tensor(self.percentile * 2 - 1))))
         return torch.randn(images.shape, generator=self.generator).to(images)
-
-

@@ -38,7 +38,8 @@ class DiscriminatorBlock(nn.Module):
         freeze_layers: int = 0,
     ):
         super().__init__()
-        self.in_channels, self.resolution, self.architecture, self.half = in_channels, resolution, architecture, half
+        self.in_channels, self.resolution = in_channels, resolution
+        self.architecture, self.half_dtype = architecture, half
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.num_layers = 0
 
@@ -57,7 +58,7 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor | None, img: Tensor | None, force_fp32: bool = False) -> tuple[Tensor, Tensor | None]:
         """x [N, C, r, r] or None, img [N, 3, r, r] or None -> (x [N, C', r/2, r/2], img for the next block)."""
-        dtype = torch.float32 if force_fp32 or self.half is None else self.half
+        dtype = torch.float32 if force_fp32 or self.half_dtype is None else self.half_dtype
         x = None if x is None else x.to(dtype)
         if self.in_channels == 0 or self.architecture == "skip":
             assert img is not None

@@ -1,4 +1,4 @@
-"""The IR-SE-50 backbone: of pSp's inversion encoder, of StyleInV's modulated encoder and of the ArcFace identity net."""
+"""The IR-SE-50 backbone of pSp's inversion encoder, StyleInV's modulated encoder and the ArcFace identity net."""
 
 import torch
 from torch import Tensor, nn

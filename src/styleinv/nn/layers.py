@@ -119,8 +119,6 @@ class Conv2dLayer(nn.Module):
         clamp = None if self.conv_clamp is None else self.conv_clamp * gain
         fold = total if self.activation in _HOMOGENEOUS else 1.0
         weight = (self.weight * (self.weight_gain * fold)).to(x.dtype)
-        x = conv2d_resample(
-            x, weight, self.resample_filter, self.up, self.down, self.padding, flip_weight=self.up == 1
-        )
+        x = conv2d_resample(x, weight, self.resample_filter, self.up, self.down, self.padding, flip_weight=self.up == 1)
         bias = None if self.bias is None else self.bias * fold
         return bias_act(x, bias, act=self.activation, gain=total / fold, clamp=clamp)

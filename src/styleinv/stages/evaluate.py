@@ -1,5 +1,6 @@
 """evaluate: FID and FVD of a trained run, with their protocol record."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
         if name != config.protocol
     }
     times = torch.arange(min(config.clip_length, 128))
-    scores["diagnostics"] = diagnose(generator.videos(range(min(config.n_fake, 8)), times, "round"))
+    motion = diagnose(generator.videos(range(min(config.n_fake, 8)), times, "round"))
+    scores["diagnostics"] = {name: value if math.isfinite(value) else None for name, value in motion.items()}
     write_json(paths.metrics(run), scores)
     recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run)], str(device))
 
@@ -80,9 +82,8 @@ def evaluate_folders(real: Path, fake: Path, setting: Setting, detectors: str, p
     config = setting.scale.evaluation
     chosen = protocol_of(config, protocol)
     loaded = load_detectors(detectors, World(setting.scale.device).device)
-    return score(
-        _videos(real), _videos(fake), chosen, loaded, cache=setting.paths.features, dataset=real.name, batch=config.batch
-    )
+    options: dict[str, Any] = {"cache": setting.paths.features, "dataset": real.name, "batch": config.batch}
+    return score(_videos(real), _videos(fake), chosen, loaded, **options)
 
 
 def _videos(path: Path) -> FrameStore | VideoFolder:

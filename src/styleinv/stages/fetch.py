@@ -16,7 +16,7 @@ def fetch(dataset: str, setting: Setting) -> None:
         manifest = fetch_folder(expand(source.path), raw, config.min_frames, config.on_bad_video)
     else:
         fps = config.fps or 25
-        manifest = fetch_synthetic(raw, source.videos, source.frames, source.size, fps, source.seed)
+        manifest = fetch_synthetic(raw, source.videos, source.frames, source.size, fps, source.seed, source.identities)
     out = setting.paths.raw(dataset)
     write_json(out, manifest)
     recorder.write(setting.paths.data(dataset) / "fetch.provenance.json", [out])

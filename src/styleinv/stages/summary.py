@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from styleinv.config import Run
+from styleinv.config import Run, lineage
 from styleinv.errors import UserError
 from styleinv.files import read_json
 from styleinv.report.figures import curves_figure, film_strip
@@ -12,7 +12,6 @@ from styleinv.report.html import RunView, write_report
 from styleinv.report.tables import RunResult, table_rows, write_table
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
-from styleinv.stages.train import upstream_of
 
 
 def table1(runs: list[Run], setting: Setting) -> None:
@@ -26,8 +25,10 @@ def figures(runs: list[Run], setting: Setting) -> None:
     folder = setting.paths.figures
     for run in runs:
         stem = f"{run.dataset}-{run.folder}"
-        chain = _chain(run)
-        curves_figure({str(r): setting.paths.curves(r) for r in chain}, folder / f"{stem}-curves.png")
+        curves_figure(
+            {str(r): setting.paths.curves(r) for r in lineage(run, setting.config.parent)},
+            folder / f"{stem}-curves.png",
+        )
         generator = load_generator(run, setting)
         film_strip(generator.videos(range(4), torch.arange(128), "round"), folder / f"{stem}-strip.png")
 
@@ -37,7 +38,7 @@ def report(runs: list[Run], setting: Setting) -> None:
     paths = setting.paths
     views = []
     for run in runs:
-        for part in _chain(run):
+        for part in lineage(run, setting.config.parent):
             folder = paths.run(part)
             own = part == run
             views.append(
@@ -67,11 +68,3 @@ def _results(runs: list[Run], setting: Setting) -> list[RunResult]:
 
 def _published(setting: Setting) -> Path:
     return setting.config.parent / "published.csv"
-
-
-def _chain(run: Run) -> list[Run]:
-    """A run and all it builds on, first things first."""
-    below = upstream_of(run)
-    return ([] if below is None else _chain(below)) + [run]
-
-

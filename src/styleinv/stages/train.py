@@ -1,9 +1,13 @@
 """train: one run of one method on one data set."""
 
 from pathlib import Path
+from types import ModuleType
+
+import torch
+from pydantic import BaseModel
 
 from styleinv import methods
-from styleinv.config import Run, dump_yaml, fingerprint, load_method
+from styleinv.config import Run, dump_yaml, fingerprint, lineage, load_method
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
 from styleinv.files import sha256, write_text
@@ -19,15 +23,15 @@ from styleinv.training.method import Method
 PROGRESS_ONLY = ("total_kimg", "tick_kimg", "snapshot_ticks", "checkpoint_minutes")
 
 
-def upstream_of(run: Run) -> Run | None:
+def upstream_of(run: Run, setting: Setting) -> Run | None:
     """The run of the same data set that a run builds on, if any."""
-    below = methods.get(run.method).BUILDS_ON
-    return None if below is None else Run(dataset=run.dataset, method=below)
+    runs = lineage(run, setting.config.parent)
+    return runs[-2] if len(runs) > 1 else None
 
 
 def inputs_of(run: Run, setting: Setting) -> list[Path]:
     """The artefacts a run reads."""
-    below = upstream_of(run)
+    below = upstream_of(run, setting)
     return [setting.paths.frames(run.dataset)] + ([setting.paths.model(below)] if below else [])
 
 
@@ -40,7 +44,7 @@ def train(run: Run, setting: Setting) -> None:
     """
     module, scale, paths = methods.get(run.method), setting.scale, setting.paths
     config = load_method(run, setting.config, module.Config)
-    below = upstream_of(run)
+    below = upstream_of(run, setting)
     inputs = inputs_of(run, setting)
     for path in inputs:
         if not path.exists():
@@ -84,9 +88,7 @@ def _check_resolution(store: FrameStore, setting: Setting, run: Run) -> None:
         )
 
 
-def _create(module, config, context: Context, setting: Setting, run: Run) -> Method:
-    import torch
-
+def _create(module: ModuleType, config: BaseModel, context: Context, setting: Setting, run: Run) -> Method:
     torch.manual_seed(context.seed)
     try:
         return module.create(config, context)

@@ -1,6 +1,8 @@
 """Resumable state and finished models, as safetensors with a JSON header; nothing is ever unpickled."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +108,12 @@ def _restore(value: Tensor, param: Tensor) -> Any:
 def _write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     own = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     with atomic(path) as temporary:
-        save_file(own, temporary, metadata={"meta": json.dumps(meta, sort_keys=True)})
+        try:
+            save_file(own, temporary, metadata={"meta": json.dumps(meta, sort_keys=True)})
+        except SafetensorError as error:
+            if "No space left" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+            raise
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -1,7 +1,7 @@
 """Exponential moving average of weights."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def ema_beta(batch: int, ema_kimg: float, rampup: float | None = None, cur_nimg: int = 0) -> float:
@@ -15,7 +15,8 @@ def ema_beta(batch: int, ema_kimg: float, rampup: float | None = None, cur_nimg:
 @torch.no_grad()
 def update_ema(average: nn.Module, module: nn.Module, beta: float) -> None:
     """Move parameters of `average` towards `module`; copy its buffers (also BatchNorm statistics and w_avg)."""
-    slow, fast = list(average.parameters()), list(module.parameters())
+    slow: list[Tensor] = [p.data for p in average.parameters()]
+    fast: list[Tensor] = [p.data for p in module.parameters()]
     torch._foreach_lerp_(slow, fast, 1 - beta)
     for kept, current in zip(average.buffers(), module.buffers(), strict=True):
         kept.copy_(current)

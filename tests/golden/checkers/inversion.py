@@ -132,9 +132,7 @@ def check_loss(case: Case) -> dict:
         "stat_lpips": terms["lpips"],
         "stat_id": terms["id"],
         "total": total,
-        "param_grad_l2": np.array(
-            [l2(params[n].grad) for n in case.manifest["vector_names"]["param_grad_l2"]]
-        ),
+        "param_grad_l2": np.array([l2(params[n].grad) for n in case.manifest["vector_names"]["param_grad_l2"]]),
         "grad_linear_bias": psp.encoder.linear.bias.grad,
     }
 

@@ -101,7 +101,12 @@ def _summary(name: str, x: torch.Tensor, stride: int, strict: bool = True) -> di
     n, c = (x.shape[0] > 4, x.shape[1] > 4) if strict else (False, False)
     sub = x[:: stride if n else 1, :: stride if c else 1, ::stride, ::stride]
     mean, std, norm = stats(x)[:3]
-    return {f"{name}_mean": np.array(mean), f"{name}_std": np.array(std), f"{name}_l2": np.array(norm), f"{name}_sub": sub}
+    return {
+        f"{name}_mean": np.array(mean),
+        f"{name}_std": np.array(std),
+        f"{name}_l2": np.array(norm),
+        f"{name}_sub": sub,
+    }
 
 
 def check_generator_full(case: Case) -> dict:

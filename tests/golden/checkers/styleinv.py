@@ -236,9 +236,7 @@ def check_time_encoder(case: Case) -> dict:
     net = case.load(AlignedTimeEncoder(cfg["latent_dim"], enc["dim"], enc["min_period_len"], enc["max_period_len"]))
     fresh = AlignedTimeEncoder(cfg["latent_dim"], enc["dim"], enc["min_period_len"], enc["max_period_len"])
     left, right = case.tensor("motion_u_left").requires_grad_(), case.tensor("motion_u_right").requires_grad_()
-    y = net(
-        case.tensor("t"), left, right, case.tensor("t_left"), case.tensor("t_right"), case.tensor("interp_weights")
-    )
+    y = net(case.tensor("t"), left, right, case.tensor("t_left"), case.tensor("t_right"), case.tensor("interp_weights"))
     (y * case.tensor("proj")).sum().backward()
     return {
         "time_embs": y,
@@ -276,7 +274,8 @@ def check_discriminator(case: Case) -> dict:
     params = dict(net.named_parameters())
     order = case.manifest.get("param_order", [])
     out = {"logits": logits}
-    grads = torch.autograd.grad(torch.nn.functional.softplus(logits).mean(), list(params.values()), retain_graph=True, allow_unused=True)
+    options = {"allow_unused": True, "retain_graph": True}
+    grads = torch.autograd.grad(torch.nn.functional.softplus(logits).mean(), list(params.values()), **options)
     by_name = dict(zip(params, grads, strict=True))
     out["softplus_param_grad_l2"] = np.array([l2(by_name[n], float("nan")) for n in order])
     (grad,) = torch.autograd.grad(logits.sum(), clips, create_graph=True)
@@ -295,7 +294,7 @@ def check_discriminator_names(case: Case) -> dict:
     want = {e["name"]: e["shape"] for e in table["state"]}
     assert {k: list(v.shape) for k, v in net.state_dict().items()} == want
     assert sum(p.numel() for p in net.parameters()) == table["n_parameters"]
-    half = [f"b{r}" for r in net.block_resolutions if getattr(net, f"b{r}").half is not None]
+    half = [f"b{r}" for r in net.block_resolutions if getattr(net, f"b{r}").half_dtype is not None]
     assert half == table["fp16_blocks"]
     return {}
 
@@ -328,7 +327,11 @@ def check_time_sampling(case: Case) -> dict:
         )
         limit = entry["max_limit"] or cfg["max_num_frames"]
         assert sampler.allowed_spans(limit) == entry["span_support"], entry["npz"]
-        exact = [sampler.draw(rng, limit) for rng in map(random.Random, entry["seeds"]) for _ in range(entry["draws_per_seed"])]
+        exact = [
+            sampler.draw(rng, limit)
+            for rng in map(random.Random, entry["seeds"])
+            for _ in range(entry["draws_per_seed"])
+        ]
         out[entry["npz"].removeprefix("out/")] = np.stack(exact).reshape(case.arrays[entry["npz"]].shape) / np.float32(
             cfg["max_num_frames"] - 1
         )
@@ -398,10 +401,10 @@ def check_loss(case: Case) -> dict:
         for net in (SI, D):
             net.requires_grad_(net is active)
         terms = {
-            "SImain": lambda: loss.main(fake, report),
-            "Dmain": lambda: loss.discriminator_main(fake, real, real_t, None, report),
-            "Dreg": lambda: loss.discriminator_reg(real, real_t, None, report),
-        }[phase]()
+            "SImain": loss.main(fake, report),
+            "Dmain": loss.discriminator_main(fake, real, real_t, None, report),
+            "Dreg": loss.discriminator_reg(real, real_t, None, report),
+        }[phase]
         for term in terms:
             (term * (16 if phase == "Dreg" else 1)).backward()
         params = dict(active.named_parameters())

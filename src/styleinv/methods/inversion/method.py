@@ -16,11 +16,9 @@ from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.inversion.loss import InversionLoss
 from styleinv.methods.inversion.ranger import Ranger
 from styleinv.methods.inversion.weights import load_identity, load_irse50, load_lpips
-from styleinv.methods.stylegan2.method import load_generator_of, to_float
+from styleinv.methods.stylegan2.method import check_resolution, load_generator_of, to_float
 from styleinv.training.draws import Draws
 from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
-
-BUILDS_ON = "stylegan2"
 
 
 class EncoderConfig(Strict):
@@ -58,6 +56,7 @@ class Inversion(Method):
         check_batch(config.training, [], context.world_size)
         device = context.device
         G, self.image_description = load_generator_of(context.upstream["stylegan2"], device)
+        check_resolution(G, context.store, context.upstream["stylegan2"])
         psp = PSP(G.img_resolution, G.w_dim, config.encoder.widths, config.encoder.units).train()
         psp.latent_avg.copy_(G.mapping.w_avg)
         if config.init == "arcface_ir_se50":
@@ -75,9 +74,7 @@ class Inversion(Method):
             config.noise_mode,
         )
         make = Ranger if config.optimizer == "ranger" else torch.optim.Adam
-        self.parts = Parts(
-            modules={"pSp": psp, "G": G}, optimizers={"pSp": make(psp.parameters(), lr=config.lr)}
-        )
+        self.parts = Parts(modules={"pSp": psp, "G": G}, optimizers={"pSp": make(psp.parameters(), lr=config.lr)})
         self.phases = [Phase("pSp", "pSp", self._main)]
         self.frames = ClassAwareFrames(context.store, context.seed, config.mirror)
 
@@ -95,10 +92,10 @@ class Inversion(Method):
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:
         """Four rows of real | inversion pairs, running statistics."""
-        psp, G = self.parts.modules["pSp"], self.parts.modules["G"]
+        psp, synthesis = self.loss.psp, self.loss.synthesis
         real = ClassAwareFrames(self.context.store, self.context.seed + 1, False).batch(0, 16)
         psp.eval()
-        inverted = G.synthesis(psp(to_float(real.to(self.context.device))), noise_mode="const")
+        inverted = synthesis(psp(to_float(real.to(self.context.device))), noise_mode="const")
         psp.train()
         pairs = torch.stack([real, to_uint8(inverted, "round").cpu()], dim=1)
         return pairs.permute(0, 1, 3, 4, 2).reshape(4, 8, *real.shape[2:], 3).numpy()

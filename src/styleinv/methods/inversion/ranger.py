@@ -63,9 +63,7 @@ class Ranger(Optimizer):
         if group["weight_decay"]:
             p.add_(p, alpha=-group["weight_decay"] * lr)
         if n > self.threshold:
-            rectify = math.sqrt(
-                (1 - beta2**t) * (n - 4) / (n_max - 4) * (n - 2) / n * n_max / (n_max - 2)
-            )
+            rectify = math.sqrt((1 - beta2**t) * (n - 4) / (n_max - 4) * (n - 2) / n * n_max / (n_max - 2))
             p.addcdiv_(m, v.sqrt().add_(group["eps"]), value=-lr * rectify / (1 - beta1**t))
         else:
             p.add_(m, alpha=-lr / (1 - beta1**t))

@@ -1,6 +1,7 @@
 """StyleGAN2's image discriminator, with the official tensor names."""
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ class Discriminator(nn.Module):
         self.c_dim, self.img_resolution, self.img_channels = c_dim, img_resolution, img_channels
         self.block_resolutions = [2**i for i in range(int(math.log2(img_resolution)), 2, -1)]
         threshold = half_from(img_resolution, num_fp16_res)
-        common = {"img_channels": img_channels, "architecture": architecture, "conv_clamp": conv_clamp}
+        common: dict[str, Any] = {"img_channels": img_channels, "architecture": architecture, "conv_clamp": conv_clamp}
         first_layer = 0
         for r in self.block_resolutions:
             width = channels_at(r, channel_base, channel_max)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from styleinv.config import Strict
 from styleinv.data.sampling import ClassAwareFrames
+from styleinv.data.store import FrameStore
+from styleinv.errors import UserError
 from styleinv.generator import to_uint8
 from styleinv.methods.context import Context
 from styleinv.methods.stylegan2.discriminator import Discriminator
@@ -21,8 +24,6 @@ from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
 from styleinv.training.schedule import lazy_regularization
-
-BUILDS_ON = None
 
 
 class NetworkConfig(Strict):
@@ -98,7 +99,8 @@ def build_augment(ada: AdaConfig) -> AugmentPipe | None:
         return None
     if ada.pipe not in PIPES:
         raise ValueError(f"unknown augmentation pipe {ada.pipe!r}; known: {', '.join(PIPES)}")
-    pipe = AugmentPipe(**PIPES[ada.pipe]).requires_grad_(False)
+    strengths: dict[str, Any] = dict(PIPES[ada.pipe])
+    pipe = AugmentPipe(**strengths).requires_grad_(False)
     pipe.p.fill_(ada.p)
     return pipe
 
@@ -109,13 +111,28 @@ def adam(params: Any, lr: float, betas: tuple[float, float], interval: int | Non
     return torch.optim.Adam(params, lr=lr, betas=betas, eps=1e-8, fused=True)
 
 
-def load_generator_of(model_file: Any, device: torch.device, name: str = "G_ema") -> tuple[Generator, dict[str, Any]]:
+def load_generator_of(model_file: Path, device: torch.device, name: str = "G_ema") -> tuple[Generator, dict[str, Any]]:
     """The frozen image generator inside a model of this project, and the model's description."""
     description, tensors = read_model(model_file)
     image = description["image_generator"]
     generator = build_generator(NetworkConfig.model_validate(image["networks"]), image["resolution"])
     load_module(generator, tensors, name, model_file)
     return generator.eval().requires_grad_(False).to(device), description
+
+
+def check_resolution(generator: Generator, store: FrameStore, model_file: Path) -> None:
+    """Refuse an image generator of another size than the frames.
+
+    Raises:
+        UserError: with both sizes.
+    """
+    if generator.img_resolution != store.resolution:
+        raise UserError(
+            f"was trained at {generator.img_resolution}x{generator.img_resolution}, "
+            f"the frames are {store.resolution}x{store.resolution}",
+            file=model_file,
+            cure="Train the stages below on this data set again.",
+        )
 
 
 def to_float(real: Tensor) -> Tensor:
@@ -161,7 +178,7 @@ class StyleGAN2(Method):
         )
         self.phases = [
             Phase("Gmain", "G", self._generator_main),
-            Phase("Greg", "G", self._generator_reg, config.g_reg_interval),
+            *([Phase("Greg", "G", self._generator_reg, config.g_reg_interval)] if config.pl_weight > 0 else []),
             Phase("Dmain", "D", self._discriminator_main),
             Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
         ]

@@ -1,6 +1,7 @@
 """StyleGAN2's synthesis network and generator (Karras et al. 2020), with the official tensor names."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -117,10 +118,12 @@ class SynthesisBlock(nn.Module):
         use_noise: bool = True,
     ):
         super().__init__()
-        self.in_channels, self.resolution, self.architecture, self.half = in_channels, resolution, architecture, half
+        self.in_channels, self.resolution = in_channels, resolution
+        self.architecture, self.half_dtype = architecture, half
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.num_conv = self.num_torgb = 0
-        layer = {"w_dim": w_dim, "resolution": resolution, "conv_clamp": conv_clamp, "use_noise": use_noise}
+        layer: dict[str, Any] = {"w_dim": w_dim, "resolution": resolution, "conv_clamp": conv_clamp}
+        layer["use_noise"] = use_noise
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn([out_channels, resolution, resolution]))
         else:
@@ -145,7 +148,7 @@ class SynthesisBlock(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """x [N, C, r/2, r/2], img [N, 3, r/2, r/2], ws [N, num_conv + num_torgb, w_dim] -> the same at r."""
         w = iter(ws.unbind(dim=1))
-        dtype = torch.float32 if force_fp32 or self.half is None else self.half
+        dtype = torch.float32 if force_fp32 or self.half_dtype is None else self.half_dtype
         options = {"noise_mode": noise_mode, "generator": generator}
         if self.in_channels == 0:
             x = self.const.to(dtype)[None].expand(ws.shape[0], -1, -1, -1)

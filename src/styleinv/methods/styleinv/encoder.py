@@ -108,19 +108,26 @@ def _as_if_repeated(trunk: nn.Module, frames: int, training: bool) -> Iterator[N
         yield
         return
     norms = [m for m in trunk.modules() if isinstance(m, nn.BatchNorm2d)]
-    before = [m.running_var.clone() for m in norms]
+    before = [_running_var(m).clone() for m in norms]
     counts: dict[nn.Module, int] = {}
-    hooks = [
-        m.register_forward_pre_hook(lambda m, a: counts.__setitem__(m, a[0].numel() // a[0].shape[1])) for m in norms
-    ]
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        counts[module] = inputs[0].numel() // inputs[0].shape[1]
+
+    hooks = [m.register_forward_pre_hook(count) for m in norms]
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
     for norm, old in zip(norms, before, strict=True):
-        m, kept = counts[norm], 1 - norm.momentum
+        m = counts[norm]
         n = m * frames
-        fix = (n * (m - 1)) / (m * (n - 1))
+        kept = (1 - (norm.momentum or 0)) * old
         # Autograd has saved the old tensor, so the buffer is replaced rather than written to.
-        norm.running_var = kept * old + (norm.running_var - kept * old) * fix
+        norm.running_var = kept + (_running_var(norm) - kept) * ((n * (m - 1)) / (m * (n - 1)))
+
+
+def _running_var(norm: nn.BatchNorm2d) -> Tensor:
+    assert norm.running_var is not None
+    return norm.running_var

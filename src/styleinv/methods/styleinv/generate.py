@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from styleinv.generator import Rounding, to_uint8
-from styleinv.methods.styleinv.model import StyleInV
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.methods.styleinv.model import StyleInV
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import key
 

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
-from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.training.method import Report
 
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -97,7 +97,9 @@ class StyleInVLoss:
             loss = loss + drift.mean()
         yield loss
 
-    def discriminator_main(self, fake: Fake, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report) -> Iterator[Tensor]:
+    def discriminator_main(
+        self, fake: Fake, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
+    ) -> Iterator[Tensor]:
         """softplus(D(fake)), then softplus(-D(real)); real [B, F, 3, R, R] in [-1, 1], real_t [B, F] in frames."""
         with torch.no_grad():
             _, initial, w = self._latents(fake)
@@ -118,7 +120,9 @@ class StyleInVLoss:
         report("Loss/D/loss", fake_loss.detach() + real_loss.detach())
         yield real_loss.mean()
 
-    def discriminator_reg(self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report) -> Iterator[Tensor]:
+    def discriminator_reg(
+        self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
+    ) -> Iterator[Tensor]:
         """R1: gamma / 2 * squared gradient summed over all frames and pixels of a video."""
         real = real.detach().requires_grad_(True)
         logits = self._score(real, real_t, augment)

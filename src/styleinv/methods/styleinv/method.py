@@ -13,19 +13,17 @@ from torch import Tensor
 
 from styleinv.config import Strict
 from styleinv.data.sampling import Clips
-from styleinv.errors import UserError
 from styleinv.generator import VideoGenerator, to_uint8
 from styleinv.methods.context import Context
-from styleinv.methods.stylegan2.method import adam, build_augment, load_generator_of, to_float
+from styleinv.methods.stylegan2.method import adam, build_augment, check_resolution, load_generator_of, to_float
 from styleinv.methods.styleinv import generate
 from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
+from styleinv.methods.styleinv.model import StyleInV
 from styleinv.methods.styleinv.time_sampling import TimeSampling
 from styleinv.training.checkpoint import read_model
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
-
-BUILDS_ON = "inversion"
 
 
 class MotionConfig(Strict):
@@ -117,12 +115,7 @@ class StyleInVMethod(Method):
         check_batch(config.training, [config.discriminator.mbstd_group_size], context.world_size)
         model_file = context.upstream["inversion"]
         G, inversion = load_generator_of(model_file, device, name="G")
-        if G.img_resolution != store.resolution:
-            raise UserError(
-                f"was trained at {G.img_resolution}x{G.img_resolution}, the frames are {store.resolution}",
-                file=model_file,
-                cure="Train the image stages on this data set first.",
-            )
+        check_resolution(G, store, model_file)
         self.image_description = inversion
         self.options = self._styleinv_options(G.w_dim, inversion["encoder"])
         SI = generate.build_styleinv({"styleinv": self.options})
@@ -133,15 +126,18 @@ class StyleInVMethod(Method):
 
         s = config.sampling
         # Without the first frame in the discriminator, real clips lose theirs too; generated ones keep it for Eq. 4.
-        times = {"num_sample": s.num_sample, "max_num_frames": s.max_num_frames, "max_dist": s.max_dist, "spans": s.spans}
+        times: dict[str, Any] = {
+            "num_sample": s.num_sample,
+            "max_num_frames": s.max_num_frames,
+            "max_dist": s.max_dist,
+            "spans": s.spans,
+        }
         fake_add_0 = config.first_frame_in_D or config.first_frame_recon
         self.real_times = TimeSampling(add_0=config.first_frame_in_D, **times)
         self.fake_times = TimeSampling(add_0=fake_add_0, fractional=True, **times)
         self.images_per_sample = self.real_times.num_frames
         d = config.discriminator.model_dump()
-        D = VideoDiscriminator(
-            store.resolution, self.real_times.num_frames, max_num_frames=s.max_num_frames, **d
-        )
+        D = VideoDiscriminator(store.resolution, self.real_times.num_frames, max_num_frames=s.max_num_frames, **d)
         D = D.train().requires_grad_(False).to(device)
         SI_ema = copy.deepcopy(SI).eval()
         pipe = build_augment(config.ada)
@@ -230,8 +226,9 @@ class StyleInVMethod(Method):
         yield from self.loss.discriminator_reg(to_float(real[0]), real[1], draws.generator("augment_real"), report)
 
     def _generator(self) -> generate.StyleInVGenerator:
-        m = self.parts.modules
-        return generate.StyleInVGenerator(m["G"], m["SI_ema"], self.context.store.fps, self.config.noise_mode)
+        average = self.parts.modules["SI_ema"]
+        assert isinstance(average, StyleInV)
+        return generate.StyleInVGenerator(self.loss.G, average, self.context.store.fps, self.config.noise_mode)
 
     def sample_images(self) -> np.ndarray:
         """Rows of G(w_0) and then 8 frames of the video that grows from it."""

@@ -1,6 +1,7 @@
 """FFA-APE: the first-frame-aware acyclic positional encoding of time and motion noise (paper section 3.3, Fig. 4)."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +75,7 @@ class MotionMappingNetwork(nn.Module):
         self.z_dim, self.distance, self.max_num_frames = z_dim, motion_z_distance, max_num_frames
         self.first_frame_aware = first_frame_aware
         self.extra = 0 if first_frame_aware else 2 * (kernel_size - 1)
-        shape = {
+        shape: dict[str, Any] = {
             "kernel_size": kernel_size,
             "padding": kernel_size // 2 if first_frame_aware else 0,
             "mask_right": first_frame_aware,

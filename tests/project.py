@@ -1,0 +1,51 @@
+"""A miniature study in a temporary folder: the real configuration files at a scale of seconds."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+TINY = """\
+seed: 0
+device: cpu
+datasets:
+  talking_faces:
+    source: {videos: 6, identities: 3, frames: 20, size: 64}
+    resolution: 32
+    min_frames: 16
+methods:
+  stylegan2:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
+    networks: {z_dim: 16, w_dim: 16, mapping_layers: 2, channel_base: 256, channel_max: 16, num_fp16_res: 0,
+               conv_clamp: null, mbstd_group_size: 2}
+    ada: {p: 0.2, kimg: 1}
+  inversion:
+    training: {batch: 4, batch_gpu: 4, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
+    encoder: {widths: [8, 8, 8, 16, 16], units: [1, 1, 2, 1]}
+    init: random
+    lr: 0.001
+    lpips_lambda: 0
+    id_lambda: 0
+  styleinv:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08, checkpoint_minutes: 0}
+    motion: {z_dim: 16, v_dim: 16, motion_z_distance: 8, time_dim: 8}
+    style_dim: 16
+    discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
+    sampling: {max_num_frames: 16, max_dist: 8}
+    ada: {p: 0.2, kimg: 1}
+evaluation:
+  detectors: stand-in
+  n_fake: 6
+  clip_length: 16
+  fvd_lengths: [4, 16]
+  fid_items: 40
+  repeats: 2
+  batch: 2
+"""
+
+
+def make_project(folder: Path, scale: str = TINY) -> Path:
+    """Copy the shipped configuration into `folder`, add config/tiny.yaml; returns `folder`."""
+    shutil.copytree(ROOT / "config", folder / "config")
+    (folder / "config" / "tiny.yaml").write_text(scale)
+    return folder

@@ -1,0 +1,172 @@
+"""Bad input: one line naming file, field and cure, the right exit code, nothing half-written."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from styleinv.cli import main
+from styleinv.data.video import write_video
+from styleinv.stages.setting import Setting
+from styleinv.training.checkpoint import save_model
+from styleinv.training.lock import run_lock
+
+
+@pytest.fixture
+def study(tiny: Setting, tmp_path: Path) -> Path:
+    """A private copy of the miniature study."""
+    shutil.copytree(tiny.config.parent, tmp_path / "config")
+    shutil.copytree(tiny.paths.root, tmp_path / "results")
+    return tmp_path
+
+
+def run(folder: Path, capsys: pytest.CaptureFixture, *words: str) -> tuple[int, str]:
+    """Exit code and what was printed to stderr."""
+    code = main([*words, "--config", str(folder / "config/tiny.yaml"), "--results", str(folder / "results")])
+    return code, capsys.readouterr().err
+
+
+def refused(result: tuple[int, str], *parts: str, code: int = 2) -> None:
+    assert result[0] == code, result
+    lines = [line for line in result[1].strip().splitlines() if line.startswith("styleinv: ")]
+    assert len(lines) == 1 and "Traceback" not in result[1], result[1]
+    for part in parts:
+        assert part in lines[0], lines[0]
+
+
+def films(folder: Path, *lengths: int) -> Path:
+    """A folder of small videos."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i, length in enumerate(lengths):
+        write_video(folder / f"film {i}.mp4", rng.integers(0, 255, (length, 48, 64, 3), dtype=np.uint8), 25)
+    return folder
+
+
+def with_dataset(study: Path, folder: Path) -> None:
+    (study / "config/datasets/mine.yaml").write_text(
+        f"title: mine\nsource: {{type: folder, path: '{folder}'}}\ncrop: {{type: centre}}\nresolution: 32\nmin_frames: 16\n"
+    )
+
+
+def test_own_videos_become_a_data_set(study: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = films(study / "videos", 20, 24)
+    assert run(study, capsys, "dataset", str(folder), "--name", "mine", "--resolution", "32")[0] == 0
+    config = study / "config/datasets/mine.yaml"
+    config.write_text(config.read_text().replace("min_frames: 128", "min_frames: 16"))
+    assert run(study, capsys, "fetch", "mine")[0] == 0
+    assert run(study, capsys, "crop", "mine")[0] == 0
+    assert (study / "results/data/mine/frames.zip").exists() and (study / "results/data/mine/census.json").exists()
+    refused(run(study, capsys, "dataset", str(folder), "--name", "mine"), "mine.yaml", "exists already")
+    refused(run(study, capsys, "dataset", str(folder), "--name", "My set"), "--name")
+
+
+def test_a_folder_without_videos(study: Path, capsys: pytest.CaptureFixture) -> None:
+    (study / "empty").mkdir()
+    refused(run(study, capsys, "dataset", str(study / "empty"), "--name", "mine"), "empty")
+    refused(run(study, capsys, "check", str(study / "nowhere")), "nowhere")
+    with_dataset(study, study / "empty")
+    refused(run(study, capsys, "fetch", "mine"), "empty")
+    assert not (study / "results/data/mine/raw.json").exists()
+
+
+def test_a_truncated_video(study: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = films(study / "videos", 20, 20)
+    film = folder / "film 1.mp4"
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    with_dataset(study, folder)
+    refused(run(study, capsys, "fetch", "mine"), "film 1.mp4")
+    assert not (study / "results/data/mine/raw.json").exists()
+
+
+def test_a_video_shorter_than_the_clip(study: Path, capsys: pytest.CaptureFixture) -> None:
+    with_dataset(study, films(study / "videos", 20, 9))
+    refused(run(study, capsys, "fetch", "mine"), "film 1.mp4", "9", "16")
+
+
+def test_a_zip_cut_in_the_middle(study: Path, capsys: pytest.CaptureFixture) -> None:
+    store = study / "results/data/talking_faces/frames.zip"
+    store.write_bytes(store.read_bytes()[: store.stat().st_size // 2])
+    refused(run(study, capsys, "train", "talking_faces/stylegan2"), "frames.zip", "cut")
+    assert not (study / "results/talking_faces/stylegan2/model.safetensors").exists()
+
+
+def test_a_checkpoint_of_another_resolution(study: Path, capsys: pytest.CaptureFixture) -> None:
+    from styleinv.methods.stylegan2.method import NetworkConfig, build_generator
+
+    net = NetworkConfig(z_dim=16, w_dim=16, mapping_layers=2, channel_base=128, channel_max=8, num_fp16_res=0)
+    image = {"networks": net.model_dump(mode="json"), "resolution": 16}
+    model = study / "results/talking_faces/stylegan2/model.safetensors"
+    save_model(model, {"G_ema": build_generator(net, 16)}, {"method": "stylegan2", "image_generator": image, "fps": 25})
+    refused(run(study, capsys, "train", "talking_faces/inversion"), "model.safetensors", "16x16", "32x32")
+    model.write_bytes(model.read_bytes()[:5000])
+    refused(run(study, capsys, "train", "talking_faces/inversion"), "model.safetensors", "cut or broken")
+    model.unlink()
+    refused(run(study, capsys, "train", "talking_faces/inversion"), "model.safetensors", "does not exist")
+
+
+def test_unknown_names_and_typos(study: Path, capsys: pytest.CaptureFixture) -> None:
+    refused(run(study, capsys, "fetch", "tachi"), "tachi.yaml", "talking_faces")
+    refused(run(study, capsys, "train", "talking_faces/stylegan3"), "stylegan3", "stylegan2")
+    refused(run(study, capsys, "train", "talking_faces"), "<dataset>/<method>")
+    scale = study / "config/tiny.yaml"
+    scale.write_text(scale.read_text().replace("n_fake", "n_fakes"))
+    refused(run(study, capsys, "fetch", "talking_faces"), "tiny.yaml", "evaluation.n_fakes", "n_fake")
+
+
+def test_impossible_batches_are_refused_before_the_first_step(study: Path, capsys: pytest.CaptureFixture) -> None:
+    scale = study / "config/tiny.yaml"
+    scale.write_text(scale.read_text().replace("batch: 4, batch_gpu: 2, total_kimg: 0.08", "batch: 4, batch_gpu: 3, total_kimg: 0.08"))
+    refused(run(study, capsys, "train", "talking_faces/stylegan2"), "stylegan2.yaml", "batch 4", "batch_gpu 3")
+
+
+def test_two_runs_in_one_folder(study: Path, capsys: pytest.CaptureFixture) -> None:
+    with run_lock(study / "results/talking_faces/stylegan2/state"):
+        refused(run(study, capsys, "train", "talking_faces/stylegan2"), "stylegan2", "is being trained by process")
+
+
+def test_methods_without_videos_cannot_be_evaluated(study: Path, capsys: pytest.CaptureFixture) -> None:
+    refused(run(study, capsys, "evaluate", "talking_faces/stylegan2"), "makes no videos")
+    refused(run(study, capsys, "evaluate"), "--real DIR and --fake DIR")
+    refused(run(study, capsys, "evaluate", "talking_faces/styleinv"), "model.safetensors", "does not exist")
+
+
+def test_weights_that_were_not_fetched(study: Path, capsys: pytest.CaptureFixture) -> None:
+    refused(run(study, capsys, "weights", "where", "i3d"), "i3d", "styleinv weights fetch i3d")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.parametrize("stage", ["fetch", "crop", "train"])
+def test_a_full_disk(study: Path, stage: str) -> None:
+    """Each stage on a disk too small for it: one line, nothing half-written."""
+    disk = study / "disk"
+    disk.mkdir()
+    size = {"fetch": "20k", "crop": "1m", "train": "2m"}[stage]
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine does not let tests mount a disk")
+    try:
+        results = disk / "results"
+        wanted = {"fetch": [], "crop": ["raw.json", "raw"], "train": ["frames.zip"]}[stage]
+        for name in wanted:
+            source = study / "results/data/talking_faces" / name
+            (results / "data/talking_faces").mkdir(parents=True, exist_ok=True)
+            (results / "data/talking_faces" / name).symlink_to(source)
+        what = "talking_faces/stylegan2" if stage == "train" else "talking_faces"
+        if stage == "crop":
+            (disk / "filler").write_bytes(bytes(900_000))
+        if stage == "train":
+            (disk / "filler").write_bytes(bytes(1_800_000))
+        command = [sys.executable, "-m", "styleinv.cli", stage, what, "--config", str(study / "config/tiny.yaml")]
+        done = subprocess.run([*command, "--results", str(results)], capture_output=True, text=True)
+        assert done.returncode in (1, 2), done.stderr
+        assert "Traceback" not in done.stderr and "space" in done.stderr.strip().splitlines()[-1], done.stderr
+        outputs = {"fetch": "data/talking_faces/raw.json", "crop": "data/talking_faces/frames.zip"}
+        assert not (results / outputs.get(stage, "talking_faces/stylegan2/model.safetensors")).exists()
+        assert not [p for p in results.rglob(".*") if p.is_file()]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,0 +1,123 @@
+"""Configuration: strictness, one-line errors, resolution order, environment files in step."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from styleinv import methods
+from styleinv.config import lineage, load_dataset, load_method, load_scale, merge, parse_run
+from styleinv.errors import UserError
+from tests.project import ROOT, make_project
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def refused(call, *parts: str) -> None:
+    with pytest.raises(UserError) as caught:
+        call()
+    line = str(caught.value)
+    assert "\n" not in line and len(line) < 500
+    for part in parts:
+        assert part in line, line
+
+
+def resolve(folder: Path, run: str, scale: str = "tiny"):
+    parsed = parse_run(run)
+    return load_method(parsed, folder / "config" / f"{scale}.yaml", methods.get(parsed.method).Config)
+
+
+@pytest.mark.parametrize("scale", ["demo", "small", "paper"])
+@pytest.mark.parametrize("method", ["stylegan2", "inversion", "styleinv"])
+def test_shipped_configurations_are_valid(scale: str, method: str) -> None:
+    for dataset in sorted((ROOT / "config" / "datasets").glob("*.yaml")):
+        run = f"{dataset.stem}/{method}"
+        resolve(ROOT, run, scale)
+        load_dataset(dataset.stem, ROOT / "config" / f"{scale}.yaml")
+
+
+def test_every_variant_is_valid() -> None:
+    for file in sorted((ROOT / "config" / "methods").glob("*.yaml")):
+        for variant in yaml.safe_load(file.read_text()).get("variants", {}):
+            resolve(ROOT, f"talking_faces/{file.stem}-{variant}", "paper")
+
+
+def test_later_files_win(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    assert resolve(folder, "talking_faces/styleinv").motion.z_dim == 16
+    dataset = folder / "config/datasets/talking_faces.yaml"
+    dataset.write_text(dataset.read_text() + "methods:\n  styleinv: {lambda_recon: 7, motion: {kernel_size: 5}}\n")
+    config = resolve(folder, "talking_faces/styleinv-no_ffa_ape")
+    assert (config.lambda_recon, config.motion.kernel_size, config.motion.z_dim) == (7, 5, 16)
+    assert config.motion.first_frame_aware is False
+
+
+def test_merge_is_deep_and_leaves_its_arguments_alone() -> None:
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    assert merge(base, {"a": {"c": [3]}}, {"d": 2}) == {"a": {"b": 1, "c": [3]}, "d": 2}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+
+
+def test_typos_and_impossible_values_are_one_clear_line(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    scale = folder / "config/tiny.yaml"
+    original = scale.read_text()
+    edit(scale, "r1_gamma", "r1_gama") if "r1_gamma" in original else edit(scale, "ada: {p: 0.2", "adaa: {p: 0.2")
+    refused(lambda: resolve(folder, "talking_faces/stylegan2"), "stylegan2.yaml", "adaa", "unknown key", "ada")
+    scale.write_text(original.replace("z_dim: 16, w_dim", "z_dim: -1, w_dim", 1))
+    refused(lambda: resolve(folder, "talking_faces/stylegan2"), "stylegan2.yaml", "networks.z_dim", "-1")
+    scale.write_text(original.replace("batch: 4, batch_gpu: 2", "batch: many, batch_gpu: 2", 1))
+    refused(lambda: resolve(folder, "talking_faces/stylegan2"), "training.batch", "many")
+    scale.write_text(original + "sed: 1\n")
+    refused(lambda: load_scale(scale), "tiny.yaml", "sed", "seed")
+    scale.write_text(original + "seed: 1\n")
+    refused(lambda: load_scale(scale), "tiny.yaml", "twice")
+    scale.write_text("methods: [")
+    refused(lambda: load_scale(scale), "tiny.yaml", "not valid YAML")
+
+
+def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    refused(lambda: load_dataset("tachi", folder / "config/tiny.yaml"), "tachi.yaml", "talking_faces")
+    refused(lambda: methods.get("stylgan2"), "stylgan2", "stylegan2")
+    refused(lambda: resolve(folder, "talking_faces/styleinv-nonsense"), "nonsense", "no_ffa_ape")
+    refused(lambda: lineage(parse_run("talking_faces/nothing"), folder / "config"), "nothing.yaml", "styleinv")
+    for text in ("styleinv", "a/b/c", "A/b", "a/", "a/b-", "../x/y"):
+        refused(lambda text=text: parse_run(text), "no run")
+
+
+def test_numbers_read_as_numbers(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    edit(folder / "config/tiny.yaml", "lr: 0.001", "lr: 1e-3")
+    assert resolve(folder, "talking_faces/inversion").lr == 0.001
+
+
+def test_lineage() -> None:
+    runs = lineage(parse_run("taichi/styleinv-no_ffa_ape"), ROOT / "config")
+    assert [str(run) for run in runs] == ["taichi/stylegan2", "taichi/inversion", "taichi/styleinv-no_ffa_ape"]
+
+
+def test_environment_files_are_in_step() -> None:
+    """environment.yml installs the lock; the lock satisfies pyproject.toml."""
+    import tomllib
+
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = {Requirement(line).name: line for line in lines if re.match(r"[A-Za-z0-9]", line)}
+    assert all("==" in line for line in pins.values())
+    for text in project["dependencies"] + project["optional-dependencies"]["dev"]:
+        wanted = Requirement(text)
+        version = Version(pins[wanted.name].split("==")[1].split(";")[0].strip())
+        assert version in wanted.specifier, text
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, pip = environment["dependencies"]
+    assert pip == {"pip": ["-r requirements.lock"]}
+    assert Version(python.split("=")[1]) in Requirement(f"x{project['requires-python']}").specifier

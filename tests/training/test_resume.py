@@ -1,0 +1,142 @@
+"""Killed at any moment and started again, a run ends with bit-identical weights (CPU)."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from styleinv.config import parse_run
+from styleinv.files import sha256
+from styleinv.paths import Paths
+from styleinv.stages.setting import Setting
+from styleinv.stages.train import train
+
+CHAIN = ["stylegan2", "inversion", "styleinv"]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """The three stages, undisturbed."""
+    results = tmp_path_factory.mktemp("trained") / "results"
+    shutil.copytree(tiny.paths.root, results)
+    setting = Setting(tiny.config, Paths(results))
+    for method in CHAIN:
+        train(parse_run(f"talking_faces/{method}"), setting)
+    return setting
+
+
+def start(setting: Setting, results: Path, run: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "styleinv.cli", "train", run, "--config", str(setting.config)]
+    return subprocess.Popen(
+        [*command, "--results", str(results)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def inputs_only(setting: Setting, folder: Path, method: str) -> Path:
+    """A results folder with what `method` reads and nothing of its own."""
+    results = folder / "results"
+    shutil.copytree(setting.paths.root, results)
+    shutil.rmtree(results / "talking_faces" / method)
+    return results
+
+
+def same_curves(a: Path, b: Path) -> bool:
+    """Equal but for the seconds."""
+    import pandas as pd
+
+    left, right = (pd.read_csv(path).drop(columns="seconds") for path in (a, b))
+    return left.equals(right)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", CHAIN)
+def test_kill_9_and_again(trained: Setting, tmp_path: Path, method: str) -> None:
+    """N + M steps equal N, kill -9, M: weights, averages, optimiser, ADA, path-length mean, BatchNorm."""
+    run = f"talking_faces/{method}"
+    results = inputs_only(trained, tmp_path, method)
+    latest = results / run / "state" / "latest.safetensors"
+    kills = 0
+    for pause in (0.05, 0.3):
+        process = start(trained, results, run)
+        mark = latest.stat().st_mtime_ns if latest.exists() else 0
+        deadline = time.monotonic() + 120
+        while process.poll() is None and (not latest.exists() or latest.stat().st_mtime_ns == mark):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(pause)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    assert kills
+    last = start(trained, results, run)
+    assert last.wait() == 0, last.stderr.read() if last.stderr else ""
+    reference = start(trained, inputs_only(trained, tmp_path / "reference", method), run)
+    assert reference.wait() == 0
+    other = tmp_path / "reference" / "results" / run
+    assert sha256(results / run / "model.safetensors") == sha256(other / "model.safetensors")
+    assert sha256(results / run / "samples.png") == sha256(other / "samples.png")
+    assert same_curves(results / run / "curves.csv", other / "curves.csv")
+
+
+@pytest.mark.slow
+def test_term_saves_and_exits_75(trained: Setting, tmp_path: Path) -> None:
+    results = inputs_only(trained, tmp_path, "stylegan2")
+    latest = results / "talking_faces/stylegan2/state/latest.safetensors"
+    process = start(trained, results, "talking_faces/stylegan2")
+    while not latest.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 75 and "Run the same command to continue" in stderr
+    assert len(stderr.strip().splitlines()[-1]) < 300
+
+
+def test_two_writers_are_refused(trained: Setting, tmp_path: Path) -> None:
+    from styleinv.errors import UserError
+    from styleinv.training.lock import run_lock
+
+    state = tmp_path / "run" / "state"
+    with run_lock(state), pytest.raises(UserError, match="is being trained by process"):
+        with run_lock(state):
+            pass
+    with run_lock(state):
+        pass
+
+
+def test_another_configuration_starts_afresh_and_keeps_the_old_state(trained: Setting, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(trained.paths.root, results)
+    config = tmp_path / "config"
+    shutil.copytree(trained.config.parent, config)
+    text = (config / "tiny.yaml").read_text()
+    (config / "tiny.yaml").write_text(text.replace("lr: 0.001", "lr: 0.002"))
+    setting = Setting(config / "tiny.yaml", Paths(results))
+    before = sha256(results / "talking_faces/inversion/model.safetensors")
+    train(parse_run("talking_faces/inversion"), setting)
+    assert sha256(results / "talking_faces/inversion/model.safetensors") != before
+    aside = [p for p in (results / "talking_faces/inversion").iterdir() if p.name.startswith("state-")]
+    assert len(aside) == 1 and (aside[0] / "latest.safetensors").exists()
+
+
+def test_a_longer_run_continues_a_shorter_one(trained: Setting, tmp_path: Path) -> None:
+    results = inputs_only(trained, tmp_path, "inversion")
+    config = tmp_path / "config"
+    shutil.copytree(trained.config.parent, config)
+    whole = (config / "tiny.yaml").read_text()
+    half = whole.replace("batch: 4, batch_gpu: 4, total_kimg: 0.08", "batch: 4, batch_gpu: 4, total_kimg: 0.04")
+    assert half != whole
+    for text in (half, whole):
+        (config / "tiny.yaml").write_text(text)
+        train(parse_run("talking_faces/inversion"), Setting(config / "tiny.yaml", Paths(results)))
+    want = trained.paths.model(parse_run("talking_faces/inversion"))
+    assert sha256(results / "talking_faces/inversion/model.safetensors") == sha256(want)

@@ -1,0 +1,167 @@
+"""Snakemake drives, DVC versions, MLflow shows: the real tools on the shipped files, at a scale of seconds."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.project import ROOT, TINY
+
+TABLE = "results/tables/table1.csv"
+SHIPPED = ["Snakefile", "dvc.yaml", "workflow", "profiles", "config", ".dvc/config", ".dvcignore", ".gitignore"]
+
+
+def environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+    return os.environ | names | {"PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
+
+
+def call(folder: Path, *words: str, code: int = 0) -> str:
+    """Run a command in the clone; returns what it printed."""
+    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
+    text = done.stdout + done.stderr
+    assert done.returncode == code, text[-6000:]
+    return text
+
+
+def clone(folder: Path) -> Path:
+    """The shipped files in a git repository of their own, at the tiny scale."""
+    for name in SHIPPED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    (folder / "config/tiny.yaml").write_text(TINY)
+    config = folder / "config/config.yaml"
+    config.write_text(config.read_text().replace("scale: demo", "scale: tiny"))
+    call(folder, "git", "init", "-q")
+    call(folder, "git", "add", "-A")
+    call(folder, "git", "commit", "-qm", "start")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which the whole DAG has run."""
+    folder = clone(tmp_path_factory.mktemp("done"))
+    call(folder, "snakemake", "demo", "--profile", "profiles/demo")
+    return folder
+
+
+def test_dvc_and_snakemake_describe_the_same_stages(tmp_path: Path) -> None:
+    folder = clone(tmp_path)
+    assert "agree on 18 outputs" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check")
+    dvc = folder / "dvc.yaml"
+    dvc.write_text(dvc.read_text().replace("      - results/${item}/inversion/model.safetensors\n      outs", "      outs"))
+    assert "Snakemake has" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check", code=1)
+
+
+def test_bad_workflow_configuration_is_one_line(tmp_path: Path) -> None:
+    folder = clone(tmp_path)
+    config = folder / "config/config.yaml"
+    original = config.read_text()
+    for old, new, says in (
+        ("scale: tiny", "scale: tny", "config/tny.yaml: does not exist"),
+        ("[talking_faces]", "[tachi]", "config/datasets/tachi.yaml: does not exist"),
+        ("[styleinv]", "[stylinv]", "stylinv.yaml: does not exist"),
+        ("scale: tiny", "scale: tiny\nsed: 1", "'sed' was unexpected"),
+    ):
+        config.write_text(original.replace(old, new))
+        assert says in call(folder, "snakemake", "demo", "-n", code=1)
+
+
+@pytest.mark.slow
+def test_the_whole_dag(done: Path) -> None:
+    header, row = (done / TABLE).read_text().splitlines()[:2]
+    columns = dict(zip(header.split(","), row.split(","), strict=False))
+    assert columns["dataset"] == "talking_faces" and columns["method"] == "styleinv"
+    assert all(float(columns[name]) >= 0 for name in ("fid", "fvd4", "fvd16"))
+    assert "stand-in" in (done / "results/tables/table1.md").read_text()
+    report = (done / "results/report.html").read_text()
+    assert "data:video/mp4" in report and "stand-in" in report
+    assert (done / "results/talking_faces/styleinv/samples.mp4").exists()
+
+
+@pytest.mark.slow
+def test_a_second_run_does_nothing(done: Path) -> None:
+    start = time.monotonic()
+    assert "Nothing to be done" in call(done, "snakemake", "demo", "--profile", "profiles/demo")
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.slow
+def test_dvc_has_recorded_everything(done: Path) -> None:
+    assert "up to date" in call(done, "dvc", "status")
+    assert "fid" in call(done, "dvc", "metrics", "show")
+
+
+@pytest.mark.slow
+def test_mlflow_shows_every_stage(done: Path) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{done}/mlflow.db")
+    experiment = client.get_experiment_by_name("talking_faces")
+    runs = client.search_runs([experiment.experiment_id], "tags.latest = 'true'")
+    names = {run.info.run_name for run in runs}
+    assert {"stylegan2/train", "inversion/train", "styleinv/train", "styleinv"} <= names, names
+    scored = next(run for run in runs if run.info.run_name == "styleinv")
+    assert {"fid", "fvd4", "fvd16"} <= set(scored.data.metrics)
+
+
+@pytest.mark.slow
+def test_dvc_repro_runs_one_stage_and_both_tools_agree(done: Path) -> None:
+    method = done / "config/methods/inversion.yaml"
+    original = method.read_text()
+    try:
+        method.write_text(original + "# only a comment\n")
+        text = call(done, "dvc", "repro", "--single-item", "--force", "evaluate@talking_faces-styleinv")
+        assert "rule evaluate" in text and "rule train" not in text
+        method.write_text(original)
+        call(done, "python", "workflow/scripts/dvc_sync.py", "restore")
+        assert "up to date" in call(done, "dvc", "status")
+        assert "Nothing to be done" in call(done, "snakemake", "demo", "--profile", "profiles/demo")
+    finally:
+        method.write_text(original)
+
+
+@pytest.mark.slow
+def test_an_edited_parameter_reruns_what_depends_on_it(done: Path) -> None:
+    file = done / "config/methods/styleinv.yaml"
+    original = file.read_text()
+    try:
+        file.write_text(original.replace("lambda_recon: 10", "lambda_recon: 11"))
+        plan = call(done, "snakemake", "demo", "-n", "--profile", "profiles/demo")
+        assert "rule train_styleinv" in plan and "rule evaluate" in plan
+        assert "rule train_stylegan2" not in plan and "rule train_inversion" not in plan
+        status = call(done, "dvc", "status")
+        assert "train_styleinv@talking_faces" in status and "train_inversion@talking_faces" not in status
+    finally:
+        file.write_text(original)
+        call(done, "python", "workflow/scripts/dvc_sync.py", "restore")
+
+
+@pytest.mark.slow
+def test_killed_three_times_it_ends_in_the_same_table(done: Path, tmp_path: Path) -> None:
+    folder = clone(tmp_path)
+    demo = [sys.executable, "workflow/scripts/demo.py"]
+    rng = random.Random(7)
+    for _ in range(3):
+        process = subprocess.Popen(
+            demo, cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        time.sleep(rng.uniform(8, 25))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if (folder / TABLE).exists():
+            break
+    call(folder, *demo)
+    assert (folder / TABLE).read_text() == (done / TABLE).read_text()

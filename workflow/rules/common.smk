@@ -1,0 +1,50 @@
+"""Paths and run names, from the package's own catalogue."""
+
+import os
+import sys
+from pathlib import Path
+
+from styleinv.config import lineage, parse_run
+from styleinv.errors import UserError
+from styleinv.paths import Paths
+
+CONFIG = Path("config")
+SCALE = f"config/{config['scale']}.yaml"
+P = Paths()
+# Jobs find the commands of the environment that Snakemake itself runs in.
+os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]))
+
+RUNS = [parse_run(f"{dataset}/{method}") for dataset in config["datasets"] for method in config["methods"]]
+for file in (SCALE, *(f"config/datasets/{dataset}.yaml" for dataset in config["datasets"])):
+    if not Path(file).exists():
+        sys.exit(f"{file}: does not exist. Correct config/config.yaml or write that file.")
+try:
+    CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
+except UserError as error:
+    sys.exit(str(error))
+TRAINED = sorted({part.method for parts in CHAINS.values() for part in parts})
+
+TABLES = [str(P.table), str(P.table.with_suffix(".md"))]
+REPORT = [str(P.report)]
+FIGURES = [str(P.figures / f"{run.dataset}-{run.folder}-{kind}.png") for run in RUNS for kind in ("curves", "strip")]
+# DVC records what is up to date and MLflow shows it, once, after all jobs; neither may spoil a finished run.
+AFTERWARDS = (
+    "python workflow/scripts/dvc_sync.py record || echo 'DVC: not recorded';"
+    " styleinv track || echo 'MLflow: not updated'"
+)
+
+
+wildcard_constraints:
+    dataset="[a-z0-9_]+",
+    run="[a-z0-9_]+(-[a-z0-9_]+)?",
+
+
+def upstream(dataset, name):
+    """Models that a run builds on."""
+    parts = lineage(parse_run(f"{dataset}/{name}"), CONFIG)
+    return [str(P.model(parts[-2]))] if len(parts) > 1 else []
+
+
+def chain_files(kind):
+    """One file of every run of every chain."""
+    return sorted({str(kind(part)) for parts in CHAINS.values() for part in parts})

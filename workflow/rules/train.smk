@@ -1,0 +1,26 @@
+"""One rule per method; its inputs follow from `builds_on` in the method's YAML."""
+
+for method in TRAINED:
+
+    rule:
+        name:
+            f"train_{method}"
+        wildcard_constraints:
+            run=f"{method}(-[a-z0-9_]+)?",
+        input:
+            scale=SCALE,
+            dataset="config/datasets/{dataset}.yaml",
+            method=f"config/methods/{method}.yaml",
+            frames="results/data/{dataset}/frames.zip",
+            upstream=lambda w: upstream(w.dataset, w.run),
+        output:
+            "results/{dataset}/{run}/model.safetensors",
+            "results/{dataset}/{run}/curves.csv",
+            "results/{dataset}/{run}/samples.png",
+        log:
+            "results/logs/train/{dataset}/{run}.log",
+        threads: 8
+        resources:
+            gpu=1,
+        shell:
+            "styleinv train {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"

@@ -1,0 +1,106 @@
+"""Keep the two views of the pipeline in step: Snakemake runs it, DVC versions it.
+
+record    take finished outputs into dvc.lock and the DVC cache
+restore   after `dvc pull` or `dvc checkout`: tell Snakemake which outputs are good
+check     fail if dvc.yaml and the Snakefile do not describe the same stages
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import networkx as nx
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", re.MULTILINE)
+
+
+def snakemake(*args: str) -> str:
+    """Standard output of a Snakemake call."""
+    done = subprocess.run(["snakemake", *args], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"snakemake {' '.join(args)} failed:\n{done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def fresh_outputs() -> set[str]:
+    """Outputs that Snakemake calls up to date."""
+    lines = snakemake("--cores", "1", "--summary").splitlines()
+    head = lines[0].split("\t")
+    rows = [dict(zip(head, line.split("\t"), strict=False)) for line in lines[1:]]
+    return {row["output_file"] for row in rows if row["plan"] == "no update" and row["status"] == "ok"}
+
+
+def stages(repo: Repo) -> dict:
+    """Stages by their address in dvc.yaml."""
+    return {stage.addressing: stage for stage in repo.index.stages if stage.is_data_source is False}
+
+
+def paths(items) -> set[str]:
+    """Plain paths of dependencies or outputs, parameter files included once."""
+    return {item.def_path for item in items}
+
+
+def record(repo: Repo) -> int:
+    """Commit every changed stage whose outputs Snakemake calls up to date."""
+    fresh, changed = fresh_outputs(), repo.status()
+    known = stages(repo)
+    todo = [name for name, stage in known.items() if name in changed and paths(stage.outs) <= fresh]
+    if len(todo) == len(known):
+        repo.commit(force=True, relink=False)
+    else:
+        for name in todo:
+            repo.commit(name, force=True, relink=False)
+    print(f"DVC: recorded {len(todo)} stages, {len(set(changed) - set(todo))} still to run")
+    return 0
+
+
+def restore(repo: Repo) -> int:
+    """Touch, in Snakemake's books, the outputs whose hashes DVC has verified and none of whose ancestors is stale."""
+    graph = repo.index.graph  # edges point upstream
+    states = {name: str(why) for name, why in repo.status().items()}
+    stale = {name for name, why in states.items() if any(s in why for s in ("modified", "new", "changed command"))}
+    good = [
+        stage
+        for name, stage in stages(repo).items()
+        if not stale & ({name} | {up.addressing for up in nx.descendants(graph, stage)})
+    ]
+    outs = sorted(path for stage in good for path in paths(stage.outs) if Path(path).exists())
+    if outs:
+        # The hooks of the Snakefile would record these touches as results.
+        snakemake("--cores", "1", "--touch", "--no-hooks", "--rerun-triggers", "mtime", "--", *outs)
+    print(f"DVC: restored {len(outs)} outputs of {len(good)} stages")
+    return 0
+
+
+def check(repo: Repo) -> int:
+    """Compare rule, inputs and outputs of both descriptions."""
+    text = snakemake("--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
+    ours = {}
+    for rule, inputs, outputs in JOB.findall(text):
+        for output in outputs.split(", "):
+            ours[output] = (rule, frozenset(inputs.split(", ")) if inputs else frozenset())
+    theirs = {
+        out: (name.partition("@")[0], frozenset(paths(stage.deps)))
+        for name, stage in stages(repo).items()
+        for out in paths(stage.outs)
+    }
+    for path in sorted(ours.keys() | theirs.keys()):
+        if ours.get(path) != theirs.get(path):
+            print(f"{path}:\n  Snakemake has {ours.get(path)}\n  dvc.yaml has  {theirs.get(path)}")
+    if ours == theirs:
+        print(f"DVC and Snakemake agree on {len(ours)} outputs")
+    return int(ours != theirs)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["record", "restore", "check"])
+    action = {"record": record, "restore": restore, "check": check}[parser.parse_args().action]
+    try:
+        sys.exit(action(Repo()))
+    except DvcException as error:
+        sys.exit(f"DVC: {error}")
