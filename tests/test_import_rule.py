@@ -18,7 +18,12 @@ ROOMS = {
     "stages": BASE | {"data", "training", "methods", "crop", "evaluation", "report", "interop", "tracking"},
     "cli": BASE | {"stages", "data", "evaluation", "tracking"},
 }
-METHODS = {"stylegan2": set(), "inversion": {"stylegan2"}, "styleinv": {"stylegan2", "inversion"}}
+METHODS: dict[str, set[str]] = {
+    "stylegan2": set(),
+    "inversion": {"stylegan2"},
+    "styleinv": {"stylegan2", "inversion"},
+    "style_transfer": {"stylegan2", "inversion"},
+}
 
 
 def imported(file: Path) -> set[str]:

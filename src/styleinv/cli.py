@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seeds", default="0-7", help="such as 0-7 or 3,5 (default: %(default)s)")
     sub.add_argument("--seconds", type=float, default=5.0)
     sub.add_argument("--slowmo", type=float, default=1.0, help="2 doubles the frame rate by interpolation in time")
+    sub.add_argument("--style", metavar="RUN", help="<style set>/style_transfer: show this style beside the video")
     sub = add("dataset", _dataset, "turn a folder of videos into a data set")
     sub.add_argument("folder", type=Path)
     sub.add_argument("--name", required=True, help="lower-case letters, digits and _")
@@ -95,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("check", _check, "list what is wrong with a folder of videos before anything is trained on it")
     sub.add_argument("folder", type=Path)
     sub.add_argument("--min-frames", type=int, default=128)
+    sub = add("import", _import, "read an official checkpoint without running anything in it")
+    sub.add_argument("file", type=Path)
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub = add("export", _export, "write the image generator of a model for rosinality's tools")
+    sub.add_argument("model", type=Path, help="model.safetensors")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE")
     sub = add("weights", _weights, "fetch, verify or locate published weights")
     sub.add_argument("action", choices=["fetch", "verify", "where"])
     sub.add_argument("names", nargs="*", help="default: all")
@@ -163,7 +170,8 @@ def _compare(args: argparse.Namespace, setting: Setting) -> None:
 def _generate(args: argparse.Namespace, setting: Setting) -> None:
     from styleinv.stages.generate import generate, parse_seeds
 
-    generate(parse_run(args.run), setting, args.out, parse_seeds(args.seeds), args.seconds, args.slowmo)
+    style = parse_run(args.style) if args.style else None
+    generate(parse_run(args.run), setting, args.out, parse_seeds(args.seeds), args.seconds, args.slowmo, style)
 
 
 def _dataset(args: argparse.Namespace, setting: Setting) -> None:
@@ -176,6 +184,20 @@ def _check(args: argparse.Namespace, setting: Setting) -> None:
     from styleinv.stages.dataset import check
 
     print(check(args.folder, args.min_frames))
+
+
+def _import(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.importing import import_file
+
+    for path in import_file(args.file, args.out):
+        print(path)
+
+
+def _export(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.importing import export_file
+
+    export_file(args.model, args.out)
+    print(args.out)
 
 
 def _weights(args: argparse.Namespace, setting: Setting) -> None:

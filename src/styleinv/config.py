@@ -192,8 +192,8 @@ def parse_run(text: str) -> Run:
         UserError: for anything else.
     """
     dataset, slash, rest = text.partition("/")
-    method, _, variant = rest.partition("-")
-    if not slash or not all(NAME.match(part) for part in (dataset, method, variant or "x")):
+    method, dash, variant = rest.partition("-")
+    if not slash or not all(NAME.match(part) for part in (dataset, method, variant if dash else "x")):
         raise UserError(f"{text!r} is no run", cure="Write <dataset>/<method> or <dataset>/<method>-<variant>.")
     return Run(dataset=dataset, method=method, variant=variant)
 
@@ -230,13 +230,19 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
 def lineage(run: Run, config_folder: Path) -> list[Run]:
     """A run and all that it builds on, first things first: the key `builds_on` of its method's YAML, and so on.
 
+    What a method with a key `parent` builds on was trained on that data set, which the run's own data set may name.
+
     Raises:
         UserError: for an unknown method.
     """
-    below = read_yaml(config_folder / "methods" / f"{run.method}.yaml").get("builds_on")
-    if below is None:
+    method = read_yaml(config_folder / "methods" / f"{run.method}.yaml")
+    if (below := method.get("builds_on")) is None:
         return [run]
-    return [*lineage(Run(dataset=run.dataset, method=below), config_folder), run]
+    dataset = run.dataset
+    if "parent" in method:
+        own = read_yaml(config_folder / "datasets" / f"{run.dataset}.yaml").get("methods", {}).get(run.method, {})
+        dataset = merge(method, own, method.get("variants", {}).get(run.variant, {}))["parent"]
+    return [*lineage(parse_run(f"{dataset}/{below}"), config_folder), run]
 
 
 def fingerprint(value: BaseModel | dict[str, Any], without: tuple[str, ...] = ()) -> str:

@@ -1,8 +1,9 @@
-"""Import an official checkpoint: `styleinv import FILE --out DIR`."""
+"""import and export: official checkpoints in, rosinality's layout out."""
 
 from pathlib import Path
 
 from styleinv.files import sha256, write_json
+from styleinv.interop.export import export_generator
 from styleinv.interop.official import import_modules
 from styleinv.training.checkpoint import save_model
 
@@ -34,3 +35,12 @@ def import_file(file: Path, out: Path) -> list[Path]:
         },
     )
     return [model, record]
+
+
+def export_file(model: Path, out: Path) -> None:
+    """Write the averaged image generator of a model as a `g_ema` state dict.
+
+    Raises:
+        UserError: for a model without one, or of an architecture that the layout cannot express.
+    """
+    export_generator(model, out, "rosinality")

@@ -24,7 +24,7 @@ PROGRESS_ONLY = ("total_kimg", "tick_kimg", "snapshot_ticks", "checkpoint_minute
 
 
 def upstream_of(run: Run, setting: Setting) -> Run | None:
-    """The run of the same data set that a run builds on, if any."""
+    """The run that a run builds on, if any."""
     runs = lineage(run, setting.config.parent)
     return runs[-2] if len(runs) > 1 else None
 
@@ -45,6 +45,10 @@ def train(run: Run, setting: Setting) -> None:
     module, scale, paths = methods.get(run.method), setting.scale, setting.paths
     config = load_method(run, setting.config, module.Config)
     below = upstream_of(run, setting)
+    if below and getattr(config, "parent", below.dataset) != below.dataset:
+        raise UserError(
+            "must not change with the scale", file=setting.config, field="parent", cure="Set it in the data set's YAML."
+        )
     inputs = inputs_of(run, setting)
     for path in inputs:
         if not path.exists():

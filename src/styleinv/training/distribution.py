@@ -1,12 +1,25 @@
 """Several processes, one batch: torchrun's environment, gloo on CPU and nccl on GPU."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from styleinv.errors import UserError
+from styleinv.training.heartbeat import Heartbeat
+
+# All processes must start within the first; the second only ends what no heartbeat can see.
+START, PATIENCE = timedelta(seconds=60), timedelta(minutes=30)
+
+
+class Lost(UserError):
+    """Another process of the run has failed (exit code 1)."""
+
+    exit_code = 1
 
 
 class World:
@@ -15,6 +28,9 @@ class World:
     Attributes:
         rank, size: this process and how many there are.
         device: where its networks live.
+
+    Raises:
+        Lost: here and in every exchange, when another process does not start or has ended.
     """
 
     def __init__(self, device: str = "auto"):
@@ -22,26 +38,56 @@ class World:
         use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         local = int(os.environ.get("LOCAL_RANK", 0))
         self.device = torch.device("cuda", local) if use_cuda else torch.device("cpu")
+        # float32 means float32; torch's convolutions would use TF32.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        self._heartbeat: Heartbeat | None = None
         if self.size > 1 and not dist.is_initialized():
             if use_cuda:
                 torch.cuda.set_device(self.device)
-            dist.init_process_group("nccl" if use_cuda else "gloo", timeout=timedelta(seconds=60))
+            self._join("nccl" if use_cuda else "gloo")
+
+    def _join(self, backend: str) -> None:
+        with self._contact("cannot reach the other processes", "Start all of them, for example with torchrun."):
+            store, _, _ = next(dist.rendezvous("env://", timeout=START))
+            own = store.clone()
+            own.set_timeout(timedelta(seconds=3))
+            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
+        self._heartbeat = Heartbeat(self.rank, self.size, own)
+
+    @contextmanager
+    def _contact(
+        self,
+        what: str = "lost contact with the other processes",
+        cure: str = "Look for the error of the first that ended; the same command continues.",
+    ) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            raise Lost(what, file=f"rank {self.rank} of {self.size}", cure=cure) from error
 
     def mean_gradients(self, gradients: list[Tensor]) -> None:
         """Average gradients over processes as one flat all-reduce, in place."""
         if self.size == 1 or not gradients:
             return
         flat = torch.cat([g.flatten() for g in gradients])
-        dist.all_reduce(flat)
+        with self._contact():
+            dist.all_reduce(flat)
         flat /= self.size
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.reshape(gradient.shape))
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Average state that each process has moved on its own, in place, so that all agree."""
+        if self.size > 1:
+            for tensor in tensors:
+                tensor.copy_(self.sum(tensor) / self.size)
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over processes."""
         if self.size > 1:
             values = values.to(self.device, copy=True)
-            dist.all_reduce(values)
+            with self._contact():
+                dist.all_reduce(values)
         return values.cpu()
 
     def gather(self, values: Tensor) -> Tensor:
@@ -54,16 +100,26 @@ class World:
         if self.size == 1:
             return flag
         value = torch.tensor(flag, device=self.device)
-        dist.all_reduce(value, op=dist.ReduceOp.MAX)
+        with self._contact():
+            dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return int(value)
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Give every process the tensors of rank 0."""
         if self.size > 1:
-            for tensor in tensors:
-                dist.broadcast(tensor.data, 0)
+            with self._contact():
+                for tensor in tensors:
+                    dist.broadcast(tensor.data, 0)
+
+    def leave(self) -> None:
+        """Nothing more is exchanged: from now on this process may end without the others."""
+        if self._heartbeat is not None:
+            self._heartbeat.leave()
+            self._heartbeat = None
 
     def close(self) -> None:
-        """Leave the process group."""
+        """End the exchange; a process that has not left before is missed by the others."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         if self.size > 1 and dist.is_initialized():
             dist.destroy_process_group()

@@ -84,6 +84,7 @@ class _Loop:
                     self._save()
                     saved = time.monotonic()
                 if wish > SAVE and self.step < self.last_step:
+                    self.world.leave()
                     if wish == REQUEUE and self.world.rank == 0:
                         requeue()
                     raise Stopped(
@@ -94,6 +95,7 @@ class _Loop:
         finally:
             batches.close()
             stop.close()
+        self.world.leave()
         if self.world.rank == 0:
             save_samples(self.method, self.folder, self.sample_stem)
             shutil.copyfile(self.folder / "state" / "curves.csv", self.folder / "curves.csv.tmp")
@@ -107,6 +109,8 @@ class _Loop:
         for phase in self.method.phases:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)
+        # Such as the path-length mean: a resumed run has one value for all processes, so a running one has too.
+        self.world.average(self.method.parts.tensors.values())
         parts, config = self.method.parts, self.config
         beta = ema_beta(config.batch, config.ema_kimg, config.ema_rampup, self.step * self.images_per_step)
         for average, source in parts.averages.items():

@@ -23,12 +23,31 @@ class StyleInVGenerator:
     """The `VideoGenerator` of this method.
 
     Each seed is computed on its own, so that a video never depends on its neighbours in a batch.
+
+    Args:
+        decoder: draws the frames instead of G: a fine-tuned G (section 3.5). The latents stay those of G.
     """
 
-    def __init__(self, G: Generator, SI: StyleInV, fps: float, noise_mode: str = "const"):
+    def __init__(
+        self, G: Generator, SI: StyleInV, fps: float, noise_mode: str = "const", decoder: Generator | None = None
+    ):
         self.G, self.SI, self.fps, self.noise_mode = G, SI, fps, noise_mode
+        self.decoder = decoder or G
         self.resolution = G.img_resolution
         self.device = G.mapping.w_avg.device
+
+    def styled(self, decoder: Generator) -> "StyleInVGenerator":
+        """The same videos in the style of a fine-tuned generator.
+
+        Raises:
+            ValueError: if `decoder` was not tuned from G, so that its W is another.
+        """
+        own, other = self.G.mapping.state_dict(), decoder.mapping.state_dict()
+        # The running mean of w goes on being measured while the mapping itself is fixed.
+        same = own.keys() == other.keys() and all(n == "w_avg" or torch.equal(own[n], other[n]) for n in own)
+        if not same or decoder.num_ws != self.G.num_ws:
+            raise ValueError("was tuned from another image generator")
+        return StyleInVGenerator(self.G, self.SI, self.fps, self.noise_mode, decoder)
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
@@ -45,7 +64,7 @@ class StyleInVGenerator:
         """(w_0 [1, w_dim], G(w_0) [1, 3, R, R]) of a seed."""
         generator = torch.Generator().manual_seed(key("content", seed))
         w0 = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
-        return w0, self.decode(w0)
+        return w0, self._synthesis(self.G, w0)
 
     def motion_noise(self, seed: int, max_t: float) -> Tensor:
         """[1, L, z_dim]; longer videos continue the noise of shorter ones."""
@@ -63,7 +82,10 @@ class StyleInVGenerator:
     @torch.no_grad()
     def decode(self, w: Tensor) -> Tensor:
         """w [T, w_dim] -> frames [T, 3, R, R] in [-1, 1], the same noise in all of them."""
-        return self.G.synthesis(w[:, None].expand(-1, self.G.num_ws, -1), noise_mode=self.noise_mode)
+        return self._synthesis(self.decoder, w)
+
+    def _synthesis(self, G: Generator, w: Tensor) -> Tensor:
+        return G.synthesis(w[:, None].expand(-1, G.num_ws, -1), noise_mode=self.noise_mode)
 
 
 def build_styleinv(description: dict[str, Any]) -> StyleInV:

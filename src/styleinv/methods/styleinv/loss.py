@@ -9,6 +9,7 @@ from torch import Tensor
 
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.discriminator import VideoDiscriminator
+from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.training.method import Report
 
@@ -52,7 +53,7 @@ class StyleInVLoss:
         self,
         G: Generator,
         SI: StyleInV,
-        D: VideoDiscriminator,
+        D: VideoDiscriminator | FirstFrameDiscriminator,
         augment: Augment | None = None,
         first_frame_in_D: bool = True,
         first_frame_use_gen: bool = False,

@@ -18,6 +18,7 @@ from styleinv.methods.context import Context
 from styleinv.methods.stylegan2.method import adam, build_augment, check_resolution, load_generator_of, to_float
 from styleinv.methods.styleinv import generate
 from styleinv.methods.styleinv.discriminator import VideoDiscriminator
+from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.methods.styleinv.time_sampling import TimeSampling
@@ -47,8 +48,9 @@ class EncoderConfig(Strict):
 
 
 class DiscriminatorConfig(Strict):
-    """The sparse video discriminator."""
+    """The sparse video discriminator; `ffc` gives the first frame a tower of its own."""
 
+    variant: Literal["stylegan_v", "ffc"] = "stylegan_v"
     concat_res: int = Field(16, ge=4)
     num_frames_div_factor: int = Field(2, ge=1)
     channel_base: int = Field(16384, ge=1)
@@ -136,8 +138,12 @@ class StyleInVMethod(Method):
         self.real_times = TimeSampling(add_0=config.first_frame_in_D, **times)
         self.fake_times = TimeSampling(add_0=fake_add_0, fractional=True, **times)
         self.images_per_sample = self.real_times.num_frames
-        d = config.discriminator.model_dump()
-        D = VideoDiscriminator(store.resolution, self.real_times.num_frames, max_num_frames=s.max_num_frames, **d)
+        d = config.discriminator.model_dump(exclude={"variant"})
+        ffc = config.discriminator.variant == "ffc"
+        if ffc and not config.first_frame_in_D:
+            raise ValueError("the ffc discriminator needs first_frame_in_D")
+        build = FirstFrameDiscriminator if ffc else VideoDiscriminator
+        D = build(store.resolution, self.real_times.num_frames, max_num_frames=s.max_num_frames, **d)
         D = D.train().requires_grad_(False).to(device)
         SI_ema = copy.deepcopy(SI).eval()
         pipe = build_augment(config.ada)

@@ -1,0 +1,222 @@
+"""Two processes (gloo, CPU) train what one process trains; the end of one ends the other.
+
+What may differ: running statistics of BatchNorm and the mean of w are those of rank 0's micro-batches, as released, and
+move once per step instead of once per micro-batch. The path-length mean, which one process moves with every
+micro-batch in turn, is averaged over the processes instead; so the runs agree to rounding without path lengths, and to
+two per cent with them. BatchNorm takes its statistics from a micro-batch, so both runs have the same micro-batches.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from styleinv.config import parse_run
+from styleinv.files import sha256
+from styleinv.paths import Paths
+from styleinv.stages.crop import crop
+from styleinv.stages.fetch import fetch
+from styleinv.stages.setting import Setting
+from styleinv.stages.train import train
+from styleinv.training.distribution import World
+from tests.project import ROOT, TINY, make_project
+
+# One micro-batch per process and step, in every method.
+SCALE = TINY.replace("batch: 4, batch_gpu: 4", "batch: 4, batch_gpu: 2")
+WITHOUT_PATH_LENGTH = SCALE.replace("  stylegan2:\n", "  stylegan2:\n    pl_weight: 0\n")
+LONG = SCALE.replace("total_kimg: 0.08", "total_kimg: 80")
+STATISTICS = ("w_avg", "running_mean", "running_var", "num_batches_tracked")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """The data and the stages that others build on, trained by one process."""
+    folder = make_project(tmp_path_factory.mktemp("distributed"), SCALE)
+    (folder / "config/exact.yaml").write_text(WITHOUT_PATH_LENGTH)
+    (folder / "config/long.yaml").write_text(LONG)
+    setting = Setting(folder / "config/tiny.yaml", Paths(folder / "results"))
+    fetch("talking_faces", setting)
+    crop("talking_faces", setting)
+    for method in ("stylegan2", "inversion"):
+        train(parse_run(f"talking_faces/{method}"), setting)
+    return setting
+
+
+class Job:
+    """A run started as some processes in a folder of its own."""
+
+    def __init__(self, study: Setting, folder: Path, run: str, size: int, scale: str = "tiny", **environment: str):
+        self.results, self.folder, self.run = folder / "results", folder, run
+        if not self.results.exists():
+            shutil.copytree(study.paths.root, self.results)
+            shutil.rmtree(self.results / run, ignore_errors=True)
+        scale_file = study.config.with_name(f"{scale}.yaml")
+        self.command = ["train", run, "--config", str(scale_file), "--results", str(self.results)]
+        self.environment = os.environ | {"OMP_NUM_THREADS": "1", "BATCHES": str(folder / "batches")} | environment
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = str(free.getsockname()[1])
+        ranks = [{"RANK": str(r), "WORLD_SIZE": str(size), "MASTER_ADDR": "localhost"} for r in range(size)]
+        self.processes = [self.start({**rank, "MASTER_PORT": port} if size > 1 else {}) for rank in ranks]
+
+    def start(self, environment: dict[str, str], *launcher: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, *launcher, "-m", "tests.training.worker", *self.command],
+            env=self.environment | environment,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for_step(self) -> None:
+        """Until a first checkpoint shows that all have stepped."""
+        deadline = time.monotonic() + 60
+        while not (self.results / self.run / "state/latest.safetensors").exists():
+            assert time.monotonic() < deadline and all(p.poll() is None for p in self.processes)
+            time.sleep(0.02)
+
+    def finish(self) -> None:
+        for process in self.processes:
+            _, stderr = process.communicate(timeout=120)
+            assert process.returncode == 0, stderr
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+    @property
+    def model(self) -> Path:
+        return self.results / self.run / "model.safetensors"
+
+    def batches(self) -> list[str]:
+        """`<step> <micro-batch> <hash>` over all processes."""
+        return sorted(line for file in self.folder.glob("batches-*") for line in file.read_text().splitlines())
+
+
+@pytest.fixture
+def jobs() -> Iterator[list[Job]]:
+    """Jobs to be ended whatever the test's outcome."""
+    started: list[Job] = []
+    yield started
+    for job in started:
+        job.stop()
+
+
+def difference(a: Path, b: Path) -> float:
+    """The largest relative difference of a weight tensor, running statistics apart."""
+    left, right = load_file(a), load_file(b)
+    assert left.keys() == right.keys()
+    weights = [name for name in left if not name.endswith(STATISTICS)]
+    assert len(weights) > 50
+    return max(float((left[n] - right[n]).norm() / left[n].norm().clamp(min=1e-6)) for n in weights)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "method,scale,tolerance",
+    [
+        ("stylegan2", "exact", 1e-5),
+        ("stylegan2", "tiny", 0.02),
+        ("inversion", "tiny", 1e-4),
+        ("styleinv", "tiny", 1e-4),
+    ],
+)
+def test_two_processes_train_what_one_trains(
+    study: Setting, tmp_path: Path, jobs: list[Job], method: str, scale: str, tolerance: float
+) -> None:
+    run = f"talking_faces/{method}"
+    for size in (1, 2):
+        jobs.append(Job(study, tmp_path / str(size), run, size, scale))
+        jobs[-1].finish()
+    one, two = jobs
+    assert one.batches() == two.batches() and len(one.batches()) == 40
+    assert all((two.folder / f"batches-{rank}").read_text().count("\n") == 20 for rank in (0, 1))
+    assert difference(one.model, two.model) < tolerance
+
+
+@pytest.mark.slow
+def test_torchrun_and_a_restart_after_kill_9_change_nothing(study: Setting, tmp_path: Path, jobs: list[Job]) -> None:
+    """Bit by bit, path lengths, ADA and optimisers included."""
+    jobs.append(Job(study, tmp_path / "plain", "talking_faces/stylegan2", 2))
+    jobs[0].finish()
+    jobs.append(Job(study, tmp_path / "killed", "talking_faces/stylegan2", 2))
+    jobs[1].wait_for_step()
+    jobs[1].stop()
+    assert not jobs[1].model.exists()
+    jobs.append(Job(study, tmp_path / "killed", "talking_faces/stylegan2", 0))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    jobs[2].processes = [jobs[2].start({}, *launcher)]
+    jobs[2].finish()
+    assert sha256(jobs[0].model) == sha256(jobs[2].model)
+
+
+def ended(process: subprocess.Popen, seconds: float) -> str:
+    """The last line of a process that has to fail within `seconds`."""
+    started = time.monotonic()
+    _, stderr = process.communicate(timeout=seconds)
+    assert process.returncode == 1 and time.monotonic() - started < seconds, stderr
+    assert "Traceback" not in stderr
+    last = stderr.strip().splitlines()[-1]
+    assert last.startswith("styleinv: rank ") and len(last) < 200, stderr
+    return last
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_dead_rank_ends_the_other(study: Setting, tmp_path: Path, jobs: list[Job], victim: int) -> None:
+    jobs.append(Job(study, tmp_path, "talking_faces/stylegan2", 2, "long"))
+    jobs[0].wait_for_step()
+    jobs[0].processes[victim].send_signal(signal.SIGKILL)
+    other = 1 - victim
+    assert f"rank {other} of 2: lost contact" in ended(jobs[0].processes[other], 55)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_that_hangs_ends_the_other(study: Setting, tmp_path: Path, jobs: list[Job], victim: int) -> None:
+    """No connection breaks when a process stands still: only its missing heartbeat tells."""
+    jobs.append(Job(study, tmp_path, "talking_faces/stylegan2", 2, "long", HEARTBEAT="0.5"))
+    jobs[0].wait_for_step()
+    jobs[0].processes[victim].send_signal(signal.SIGSTOP)
+    other = 1 - victim
+    line = ended(jobs[0].processes[other], 55)
+    assert f"rank {other} of 2: no sign of life from rank {victim}" in line
+
+
+@pytest.mark.slow
+def test_a_rank_that_never_starts_is_missed(study: Setting, tmp_path: Path, jobs: list[Job]) -> None:
+    jobs.append(Job(study, tmp_path, "talking_faces/stylegan2", 2, START="3"))
+    jobs[0].processes[1].kill()
+    assert "rank 0 of 2: cannot reach the other processes" in ended(jobs[0].processes[0], 30)
+
+
+@pytest.mark.slow
+def test_term_to_one_rank_stops_all_after_saving(study: Setting, tmp_path: Path, jobs: list[Job]) -> None:
+    jobs.append(Job(study, tmp_path, "talking_faces/stylegan2", 2, "long", HEARTBEAT="0.5"))
+    jobs[0].wait_for_step()
+    jobs[0].processes[1].send_signal(signal.SIGTERM)
+    for process in jobs[0].processes:
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 75 and "Run the same command to continue" in stderr
+
+
+def test_a_single_process_exchanges_nothing() -> None:
+    world = World("cpu")
+    values = torch.tensor([1.0, 2.0])
+    world.mean_gradients([values])
+    world.average([values])
+    world.leave()
+    world.close()
+    assert torch.equal(values, torch.tensor([1.0, 2.0])) and torch.equal(world.sum(values), values)
+    assert (world.rank, world.size, world.any(3)) == (0, 1, 3)
