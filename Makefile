@@ -37,4 +37,4 @@ lock:
 
 # The picture in the README (needs graphviz).
 dag: install
-	snakemake demo --cores 1 --forceall --rulegraph 2>/dev/null | dot -Tsvg > docs/dag.svg
+	snakemake demo --cores 1 --forceall --rulegraph 2>/dev/null | sed -n "/^digraph/,\$$p" | dot -Tsvg > docs/dag.svg

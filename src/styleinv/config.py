@@ -33,6 +33,7 @@ class SyntheticSource(Strict):
     type: Literal["synthetic"]
     videos: int = Field(ge=1)
     identities: int | None = Field(None, ge=1)
+    drawing: Literal["detailed", "plain"] = "detailed"
     frames: int = Field(ge=1)
     size: int = Field(ge=32)
     seed: int = Field(0, ge=0)

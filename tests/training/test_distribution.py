@@ -3,7 +3,7 @@
 What may differ: running statistics of BatchNorm and the mean of w are those of rank 0's micro-batches, as released, and
 move once per step instead of once per micro-batch. The path-length mean, which one process moves with every
 micro-batch in turn, is averaged over the processes instead; so the runs agree to rounding without path lengths, and to
-two per cent with them. BatchNorm takes its statistics from a micro-batch, so both runs have the same micro-batches.
+one per cent with them. BatchNorm takes its statistics from a micro-batch, so both runs have the same micro-batches.
 """
 
 import os
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -93,7 +94,7 @@ class Job:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            process.wait()
 
     @property
     def model(self) -> Path:
@@ -114,21 +115,32 @@ def jobs() -> Iterator[list[Job]]:
 
 
 def difference(a: Path, b: Path) -> float:
-    """The largest relative difference of a weight tensor, running statistics apart."""
+    """The largest relative difference of a network's weights, running statistics apart.
+
+    Networks are compared as wholes: what has no effect, such as a bias before a normalisation, follows rounding alone.
+    """
     left, right = load_file(a), load_file(b)
     assert left.keys() == right.keys()
-    weights = [name for name in left if not name.endswith(STATISTICS)]
-    assert len(weights) > 50
-    return max(float((left[n] - right[n]).norm() / left[n].norm().clamp(min=1e-6)) for n in weights)
+    squares: dict[str, list[float]] = {}
+    for name in left:
+        if not name.endswith(STATISTICS):
+            sums = squares.setdefault(name.split(".")[0], [0.0, 0.0])
+            sums[0] += float((left[name] - right[name]).square().sum())
+            sums[1] += float(left[name].square().sum())
+    return max((change / whole) ** 0.5 for change, whole in squares.values())
+
+
+def curves(model: Path) -> pd.DataFrame:
+    return pd.read_csv(model.with_name("curves.csv")).drop(columns="seconds")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "method,scale,tolerance",
     [
-        ("stylegan2", "exact", 1e-5),
-        ("stylegan2", "tiny", 0.02),
-        ("inversion", "tiny", 1e-4),
+        ("stylegan2", "exact", 1e-6),
+        ("stylegan2", "tiny", 1e-2),
+        ("inversion", "tiny", 1e-6),
         ("styleinv", "tiny", 1e-4),
     ],
 )
@@ -143,6 +155,8 @@ def test_two_processes_train_what_one_trains(
     assert one.batches() == two.batches() and len(one.batches()) == 40
     assert all((two.folder / f"batches-{rank}").read_text().count("\n") == 20 for rank in (0, 1))
     assert difference(one.model, two.model) < tolerance
+    if tolerance < 1e-3:
+        pd.testing.assert_frame_equal(curves(one.model), curves(two.model), rtol=0.02, atol=1e-4)
 
 
 @pytest.mark.slow

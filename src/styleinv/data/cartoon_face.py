@@ -7,7 +7,7 @@ centres by integers, as OpenCV and dlib do.
 
 import colorsys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -45,6 +45,7 @@ class Identity:
     brow: float  # thickness
     nose: float  # half the nose's width
     mouth: float  # half the mouth's width
+    plain: bool = False  # large simple shapes that survive at 32 pixels
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ def random_identity(rng: np.random.Generator, number: int) -> Identity:
         nose=rng.uniform(0.09, 0.14),
         mouth=rng.uniform(0.25, 0.33),
     )
+
+
+def plain(identity: Identity) -> Identity:
+    """The same person as few large shapes, for pictures of some 32 pixels: dot eyes, no pattern, glasses or beard."""
+    return replace(identity, plain=True, pattern="plain", glasses=False, beard=False, eye_size=identity.eye_size * 1.2)
 
 
 class FacePainter:
@@ -187,10 +193,10 @@ class _Face:
             _Shape(_shoulders(), who.shirt),
             *self._ears(),
             _Shape(self._outline(np.linspace(0, 2 * np.pi, 64)), who.skin, head=True),
-            *self._cheeks(),
+            *([] if who.plain else self._cheeks()),
             *self._beard(),
             *self._eyes(),
-            _Shape(self._nostrils(), shade, 0.07),
+            *([] if who.plain else [_Shape(self._nostrils(), shade, 0.07)]),
             *self._mouth(shade),
             *self._hair_front(),
             *(_Shape(self._brow(side), _mix(who.hair, (30, 15, 15), 0.45), who.brow) for side in (-1, 1)),
@@ -271,6 +277,9 @@ class _Face:
         for side in (-1, 1):
             upper, lower = self._lid(side, along, True), self._lid(side, along, False)
             opening = np.concatenate([upper, lower[::-1]])
+            if self.who.plain:
+                shapes.append(_Shape(opening, (30, 24, 40)))
+                continue
             shapes.append(_Shape(opening, (255, 255, 255)))
             x = side * self.who.eye_gap + 0.35 * self.who.eye_size * self.pose.gaze
             iris, pupil = (0.68, 0.0, 0.0, self.who.iris), (0.36, 0.0, 0.0, (15, 15, 25))
@@ -290,6 +299,8 @@ class _Face:
         outer = np.concatenate([edge[True, True], edge[False, True][::-1]])
         inner = np.concatenate([edge[True, False], edge[False, False][::-1]])
         shapes = [_Shape(outer, self.who.lips), _Shape(inner, (96, 18, 34))]
+        if self.who.plain:
+            return shapes
         if self.pose.mouth_open > 0.12:
             tongue = edge[False, False] * 0.5 + edge[True, False] * 0.5
             shapes.append(_Shape(np.concatenate([tongue[5:15], edge[False, False][5:15][::-1]]), (232, 96, 110)))
@@ -336,7 +347,8 @@ class _Face:
         shine = _mix(hair, (255, 255, 255), 0.3)
         arc = np.linspace(np.pi * 1.22, np.pi * 1.45, 8)
         glint = self._turn(np.stack([width * np.cos(arc), np.sin(arc)], 1) * 0.93)
-        return [_Shape(np.concatenate([top, hairline]), hair, head=True), _Shape(glint, shine, 0.07)]
+        hair_shape = _Shape(np.concatenate([top, hairline]), hair, head=True)
+        return [hair_shape] if self.who.plain else [hair_shape, _Shape(glint, shine, 0.07)]
 
     def _glasses(self) -> list[_Shape]:
         if not self.who.glasses:

@@ -82,7 +82,14 @@ def fetch_folder(
 
 
 def fetch_synthetic(
-    out: str | Path, videos: int, frames: int, size: int, fps: float, seed: int, identities: int | None = None
+    out: str | Path,
+    videos: int,
+    frames: int,
+    size: int,
+    fps: float,
+    seed: int,
+    identities: int | None = None,
+    drawing: Literal["detailed", "plain"] = "detailed",
 ) -> Manifest:
     """Make the built-in talking faces.
 
@@ -91,11 +98,12 @@ def fetch_synthetic(
     """
     out = Path(out)
     entries = []
-    for name in make_talking_faces(out, videos, frames, size, fps, seed, identities):
+    for name in make_talking_faces(out, videos, frames, size, fps, seed, identities, drawing):
         file = f"original/{name}.mp4"
         entry = _entry(name, file, VideoFacts(out / file, files.sha256(out / file), size, size, float(fps), frames))
         entries.append(entry | {"mask": f"mask/{name}.mp4", "landmarks": f"landmarks/{name}.npz"})
-    settings = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed, "identities": identities}
+    settings = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed}
+    settings |= {"identities": identities, "drawing": drawing}
     return {"source": {"kind": "synthetic", **settings, "masks": True}, "videos": entries, "skipped": [], "notes": []}
 
 

@@ -6,17 +6,25 @@ it within minutes, and every part of the cropping has a known answer.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from styleinv.data.cartoon_face import FacePainter, Pose, random_identity
+from styleinv.data.cartoon_face import FacePainter, Pose, plain, random_identity
 from styleinv.data.video import write_video
 from styleinv.errors import UserError
 from styleinv.files import atomic
 
 
 def make_talking_faces(
-    out_dir: str | Path, videos: int, frames: int, size: int, fps: float, seed: int, identities: int | None = None
+    out_dir: str | Path,
+    videos: int,
+    frames: int,
+    size: int,
+    fps: float,
+    seed: int,
+    identities: int | None = None,
+    drawing: Literal["detailed", "plain"] = "detailed",
 ) -> list[str]:
     """Write `videos` clips of talking cartoon faces; the same arguments always give the same faces and motion.
 
@@ -30,6 +38,7 @@ def make_talking_faces(
         fps: frames per second; motion is defined in seconds.
         seed: another seed gives other persons.
         identities: number of persons; clip i shows person i modulo this. None: every clip another person.
+        drawing: `plain` leaves out what a picture of some 32 pixels cannot show.
 
     Returns:
         The names, `face_0000` and on.
@@ -47,7 +56,8 @@ def make_talking_faces(
     for number, name in enumerate(names):
         person = number % (identities or videos)
         looks, rng = _generator(seed, person, 0), _generator(seed, number, 1)
-        painter = FacePainter(random_identity(looks, person), size)
+        who = random_identity(looks, person)
+        painter = FacePainter(plain(who) if drawing == "plain" else who, size)
         drawn = [painter.draw(pose) for pose in talking_motion(rng, frames, fps)]
         write_video(out_dir / "original" / f"{name}.mp4", (image for image, _, _ in drawn), fps)
         write_video(out_dir / "mask" / f"{name}.mp4", (np.repeat(mask[..., None], 3, 2) for _, mask, _ in drawn), fps)

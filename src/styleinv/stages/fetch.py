@@ -15,8 +15,16 @@ def fetch(dataset: str, setting: Setting) -> None:
     if isinstance(source, FolderSource):
         manifest = fetch_folder(expand(source.path), raw, config.min_frames, config.on_bad_video)
     else:
-        fps = config.fps or 25
-        manifest = fetch_synthetic(raw, source.videos, source.frames, source.size, fps, source.seed, source.identities)
+        manifest = fetch_synthetic(
+            raw,
+            videos=source.videos,
+            frames=source.frames,
+            size=source.size,
+            fps=config.fps or 25,
+            seed=source.seed,
+            identities=source.identities,
+            drawing=source.drawing,
+        )
     out = setting.paths.raw(dataset)
     write_json(out, manifest)
     recorder.write(setting.paths.data(dataset) / "fetch.provenance.json", [out])

@@ -16,9 +16,10 @@ LEFT = 2**40
 
 
 class Heartbeat:
-    """A thread that counts up this process' key in the store and watches those of the others.
+    """Counts up this process' key in the store and watches those of the others.
 
-    When one of them stands still for INTERVAL * MISSES seconds, this process says so in one line and ends.
+    When one of them stands still for INTERVAL * MISSES seconds, this process says so in one line and ends. Ticks are
+    counted, not seconds, so that a process which was itself suspended does not blame the others.
 
     Args:
         store: a connection of its own to the store that all processes share.
@@ -26,45 +27,45 @@ class Heartbeat:
 
     def __init__(self, rank: int, size: int, store: dist.Store):
         self._rank, self._size, self._store = rank, size, store
+        self._missed = {other: 0 for other in range(size) if other != rank}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
-        self._thread.start()
+        # Two threads, because an exchange with a store whose keeper hangs never returns.
+        for work in (self._beat, self._watch):
+            threading.Thread(target=work, name="heartbeat", daemon=True).start()
 
     def leave(self) -> None:
         """Stop, and let the others go on without this process."""
-        self.stop()
         try:
             self._store.add(_key(self._rank), LEFT)
         except RuntimeError:
             pass  # the store has ended with the process that kept it
+        self.stop()
 
     def stop(self) -> None:
         """Stop; the others will take this process for dead unless it has left."""
         self._stop.set()
-        self._thread.join()
 
-    def _work(self) -> None:
-        others = [rank for rank in range(self._size) if rank != self._rank]
-        seen, missed = dict.fromkeys(others, -1), dict.fromkeys(others, 0)
+    def _beat(self) -> None:
+        seen = dict.fromkeys(self._missed, -1)
         while not self._stop.wait(INTERVAL):
-            counts = self._exchange(others)
-            for rank in others:
-                # Without the store nothing is heard of anyone.
-                count = counts.get(rank, seen[rank])
-                missed[rank] = 0 if count != seen[rank] or count >= LEFT else missed[rank] + 1
-                seen[rank] = count
-                if missed[rank] >= MISSES and not self._stop.is_set():
+            try:
+                self._store.add(_key(self._rank), 1)
+                for rank in seen:
+                    count = self._store.add(_key(rank), 0)
+                    if count != seen[rank] or count >= LEFT:
+                        self._missed[rank], seen[rank] = 0, count
+            except RuntimeError:
+                pass  # nothing is heard of anyone
+
+    def _watch(self) -> None:
+        while not self._stop.wait(INTERVAL):
+            for rank in self._missed:
+                self._missed[rank] += 1
+                if self._missed[rank] > MISSES and not self._stop.is_set():
                     line = f"rank {self._rank} of {self._size}: no sign of life from rank {rank}."
                     print(f"styleinv: {line} Look for its error; the same command continues.", file=sys.stderr)
                     sys.stderr.flush()
                     os._exit(1)  # the main thread may be inside a collective that never returns
-
-    def _exchange(self, others: list[int]) -> dict[int, int]:
-        try:
-            self._store.add(_key(self._rank), 1)
-            return {rank: self._store.add(_key(rank), 0) for rank in others}
-        except RuntimeError:
-            return {}
 
 
 def _key(rank: int) -> str:

@@ -188,12 +188,13 @@ class _Loop:
         if self.checkpoint.exists():
             progress = load_state(self.checkpoint, self.method.parts)
             self.step, self.seconds = progress["step"], progress["seconds"]
-            if self.world.rank == 0:
-                self.signs = torch.tensor(progress["signs"], dtype=torch.float64)
-                self.statistics.sums = {
-                    name: torch.tensor(v, dtype=torch.float64, device=self.world.device)
-                    for name, v in progress["statistics"].items()
-                }
+            # What was counted before counts once; yet all processes must know the names, which they exchange in order.
+            once = 1 if self.world.rank == 0 else 0
+            self.signs = torch.tensor(progress["signs"], dtype=torch.float64) * once
+            self.statistics.sums = {
+                name: torch.tensor(v, dtype=torch.float64, device=self.world.device) * once
+                for name, v in progress["statistics"].items()
+            }
             log.info("resuming at step %d of %d", self.step, self.last_step)
         for module in self.method.parts.modules.values():
             self.world.broadcast([*module.parameters(), *module.buffers()])
