@@ -11,8 +11,8 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "4294967296")
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "8589934592")
-# Threads that wait by spinning stall each other on a shared machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that wait by spinning for long stall each other on a shared machine; not spinning at all is slow.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 min_version("9.0")
 

@@ -61,7 +61,8 @@ def test_dvc_and_snakemake_describe_the_same_stages(tmp_path: Path) -> None:
     folder = clone(tmp_path)
     assert "agree on 18 outputs" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check")
     dvc = folder / "dvc.yaml"
-    dvc.write_text(dvc.read_text().replace("      - results/${item}/inversion/model.safetensors\n      outs", "      outs"))
+    line = "      - results/${item}/inversion/model.safetensors\n"
+    dvc.write_text(dvc.read_text().replace(f"{line}      outs", "      outs"))
     assert "Snakemake has" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check", code=1)
 
 
@@ -156,7 +157,7 @@ def test_killed_three_times_it_ends_in_the_same_table(done: Path, tmp_path: Path
     rng = random.Random(7)
     for _ in range(3):
         process = subprocess.Popen(
-            demo, cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            demo, cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL
         )
         time.sleep(rng.uniform(8, 25))
         os.killpg(process.pid, signal.SIGKILL)

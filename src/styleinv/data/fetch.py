@@ -102,7 +102,7 @@ def fetch_synthetic(
         file = f"original/{name}.mp4"
         entry = _entry(name, file, VideoFacts(out / file, files.sha256(out / file), size, size, float(fps), frames))
         entries.append(entry | {"mask": f"mask/{name}.mp4", "landmarks": f"landmarks/{name}.npz"})
-    settings = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed}
+    settings: dict[str, Any] = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed}
     settings |= {"identities": identities, "drawing": drawing}
     return {"source": {"kind": "synthetic", **settings, "masks": True}, "videos": entries, "skipped": [], "notes": []}
 
