@@ -8,6 +8,7 @@ import torch
 from styleinv.generator import to_uint8
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.discriminator import TemporalDifferenceEncoder, VideoDiscriminator
+from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.encoder import AdainResBlk, ModulatedEncoder
 from styleinv.methods.styleinv.generate import StyleInVGenerator
 from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
@@ -289,13 +290,14 @@ def check_discriminator(case: Case) -> dict:
 
 
 def check_discriminator_names(case: Case) -> dict:
-    net = VideoDiscriminator(img_resolution=256, num_fp16_res=4, conv_clamp=256)
-    table = case.manifest["stylegan_v"]
-    want = {e["name"]: e["shape"] for e in table["state"]}
-    assert {k: list(v.shape) for k, v in net.state_dict().items()} == want
-    assert sum(p.numel() for p in net.parameters()) == table["n_parameters"]
-    half = [f"b{r}" for r in net.block_resolutions if getattr(net, f"b{r}").half_dtype is not None]
-    assert half == table["fp16_blocks"]
+    for key, build in {"stylegan_v": VideoDiscriminator, "ffc": FirstFrameDiscriminator}.items():
+        net = build(img_resolution=256, num_fp16_res=4, conv_clamp=256)
+        table = case.manifest[key]
+        want = {e["name"]: e["shape"] for e in table["state"]}
+        assert {k: list(v.shape) for k, v in net.state_dict().items()} == want, key
+        assert sum(p.numel() for p in net.parameters()) == table["n_parameters"], key
+        half = {name for name, block in net.named_children() if getattr(block, "half_dtype", None) is not None}
+        assert half == set(table["fp16_blocks"]), (key, half)
     return {}
 
 
