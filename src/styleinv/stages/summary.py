@@ -53,7 +53,7 @@ def report(runs: list[Run], setting: Setting) -> None:
                     metrics=read_json(paths.metrics(part)) if own else None,
                 )
             )
-    rows = table_rows(_results(runs, setting), _published(setting))
+    rows = table_rows([*_results(runs, setting), *_other_protocols(runs, setting)], _published(setting))
     write_report(paths.report, "StyleInV: measured beside published", rows, views)
 
 
@@ -63,6 +63,15 @@ def _results(runs: list[Run], setting: Setting) -> list[RunResult]:
     return [
         RunResult(dataset=r.dataset, method=r.method, variant=r.variant, metrics=read_json(setting.paths.metrics(r)))
         for r in runs
+    ]
+
+
+def _other_protocols(runs: list[Run], setting: Setting) -> list[RunResult]:
+    """The same runs by the protocols that only the report shows, as rows of their own."""
+    return [
+        RunResult(dataset=run.dataset, method=run.method, variant=run.variant, metrics=scores)
+        for run in runs
+        for scores in read_json(setting.paths.metrics(run)).get("also", {}).values()
     ]
 
 
