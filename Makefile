@@ -18,7 +18,7 @@ demo: install
 	@python workflow/scripts/demo.py
 
 test: install
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
 lint: install
 	ruff check .

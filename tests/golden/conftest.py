@@ -9,7 +9,8 @@ import pytest
 from tests.golden.case import Case
 
 HERE = Path(__file__).parent
-RESULTS: dict[str, list[str]] = collections.defaultdict(list)
+# The property under which a test reports its kind, also from another process.
+KIND = "golden_kind"
 
 
 def load_checkers() -> dict:
@@ -40,10 +41,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    if not RESULTS:
-        return
-    terminalreporter.section("golden cases")
-    for kind in sorted(RESULTS):
-        outcome = RESULTS[kind]
-        done = "pending" if "pending" in outcome else f"{outcome.count('passed')} passed"
-        terminalreporter.write_line(f"{kind:40} {len(outcome):3} cases  {done}")
+    counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, kind in getattr(report, "user_properties", []):
+                if name == KIND:
+                    counts[kind]["pending" if outcome == "skipped" else outcome] += 1
+    if counts:
+        terminalreporter.section("golden cases")
+    for kind, outcomes in sorted(counts.items()):
+        text = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
+        terminalreporter.write_line(f"{kind:40} {sum(outcomes.values()):3} cases  {text}")

@@ -12,12 +12,23 @@ CONFIG = Path("config")
 SCALE = f"config/{config['scale']}.yaml"
 P = Paths()
 # Jobs find the commands of the environment that Snakemake itself runs in.
-os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]))
+os.environ.update(
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")])
+)
 
-RUNS = [parse_run(f"{dataset}/{method}") for dataset in config["datasets"] for method in config["methods"]]
-for file in (SCALE, *(f"config/datasets/{dataset}.yaml" for dataset in config["datasets"])):
+RUNS = [
+    parse_run(f"{dataset}/{method}")
+    for dataset in config["datasets"]
+    for method in config["methods"]
+]
+for file in (
+    SCALE,
+    *(f"config/datasets/{dataset}.yaml" for dataset in config["datasets"]),
+):
     if not Path(file).exists():
-        sys.exit(f"{file}: does not exist. Correct config/config.yaml or write that file.")
+        sys.exit(
+            f"{file}: does not exist. Correct config/config.yaml or write that file."
+        )
 try:
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
 except UserError as error:
@@ -26,7 +37,11 @@ TRAINED = sorted({part.method for parts in CHAINS.values() for part in parts})
 
 TABLES = [str(P.table), str(P.table.with_suffix(".md"))]
 REPORT = [str(P.report)]
-FIGURES = [str(P.figures / f"{run.dataset}-{run.folder}-{kind}.png") for run in RUNS for kind in ("curves", "strip")]
+FIGURES = [
+    str(P.figures / f"{run.dataset}-{run.folder}-{kind}.png")
+    for run in RUNS
+    for kind in ("curves", "strip")
+]
 # DVC records what is up to date and MLflow shows it, once, after all jobs; neither may spoil a finished run.
 AFTERWARDS = (
     "python workflow/scripts/dvc_sync.py record || echo 'DVC: not recorded';"

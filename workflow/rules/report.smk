@@ -7,12 +7,16 @@ rule table1:
         published="config/published.csv",
         metrics=[str(P.metrics(run)) for run in RUNS],
     output:
-        report("results/tables/table1.csv", caption="../report/table1.rst", category="Tables"),
+        report(
+            "results/tables/table1.csv",
+            caption="../report/table1.rst",
+            category="Tables",
+        ),
         "results/tables/table1.md",
-    params:
-        runs=[str(run) for run in RUNS],
     log:
         "results/logs/table1.log",
+    params:
+        runs=[str(run) for run in RUNS],
     shell:
         "styleinv table1 {params.runs} --config {input.scale} 2>&1 | tee -i {log}"
 
@@ -24,10 +28,10 @@ rule figures:
         curves=chain_files(P.curves),
     output:
         report(FIGURES, caption="../report/figures.rst", category="Figures"),
-    params:
-        runs=[str(run) for run in RUNS],
     log:
         "results/logs/figures.log",
+    params:
+        runs=[str(run) for run in RUNS],
     shell:
         "styleinv figures {params.runs} --config {input.scale} 2>&1 | tee -i {log}"
 
@@ -42,9 +46,9 @@ rule report:
         figures=FIGURES,
     output:
         report("results/report.html", caption="../report/report.rst", category="Report"),
-    params:
-        runs=[str(run) for run in RUNS],
     log:
         "results/logs/report.log",
+    params:
+        runs=[str(run) for run in RUNS],
     shell:
         "styleinv report {params.runs} --config {input.scale} 2>&1 | tee -i {log}"

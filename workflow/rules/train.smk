@@ -5,8 +5,6 @@ for method in TRAINED:
     rule:
         name:
             f"train_{method}"
-        wildcard_constraints:
-            run=f"{method}(-[a-z0-9_]+)?",
         input:
             scale=SCALE,
             dataset="config/datasets/{dataset}.yaml",
@@ -19,6 +17,8 @@ for method in TRAINED:
             "results/{dataset}/{run}/samples.png",
         log:
             "results/logs/train/{dataset}/{run}.log",
+        wildcard_constraints:
+            run=f"{method}(-[a-z0-9_]+)?",
         threads: 8
         resources:
             gpu=1,

@@ -50,6 +50,6 @@ def check(folder: Path, min_frames: int) -> str:
         UserError: for a folder without videos.
     """
     facts = examine(list_videos(folder))
-    problems = [f"{f.file}: {f.problem}: {f.detail}" for f in findings(facts, min_frames)]
+    problems = [f"{f.file or folder}: {f.problem}: {f.detail}" for f in findings(facts, min_frames)]
     good = sum(1 for _ in facts)
     return "\n".join([*problems, f"{good} videos examined, {len(problems)} findings"])
