@@ -61,7 +61,7 @@ def test_dvc_and_snakemake_describe_the_same_stages(tmp_path: Path) -> None:
     folder = clone(tmp_path)
     assert "agree on 18 outputs" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check")
     dvc = folder / "dvc.yaml"
-    line = "      - results/${item}/inversion/model.safetensors\n"
+    line = "        - results/${item}/inversion/model.safetensors\n"
     dvc.write_text(dvc.read_text().replace(f"{line}      outs", "      outs"))
     assert "Snakemake has" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check", code=1)
 

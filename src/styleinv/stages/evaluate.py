@@ -71,6 +71,9 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
         if name != config.protocol
     }
     times = torch.arange(min(config.clip_length, 128))
+    # How long it took is in the provenance; equal scores must be equal files.
+    for part in (scores, *scores["also"].values()):
+        part.pop("seconds")
     motion = diagnose(generator.videos(range(min(config.n_fake, 8)), times, "round"))
     scores["diagnostics"] = {name: value if math.isfinite(value) else None for name, value in motion.items()}
     write_json(paths.metrics(run), scores)
