@@ -6,6 +6,7 @@ sizes and knows opcodes that no checkpoint uses. Here an opcode that is not list
 """
 
 import pickletools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -43,11 +44,12 @@ class Global:
     new: Callable[[], Any] | None = None
 
 
-class Stateful:
+class Stateful(ABC):
     """An object of ours that takes the state which follows it in the file (BUILD)."""
 
+    @abstractmethod
     def build(self, state: Any) -> None:
-        raise NotImplementedError
+        """Take the state."""
 
 
 def run(

@@ -19,6 +19,7 @@ from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.method import build_discriminator, build_generator
 from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
+from styleinv.training.checkpoint import mismatches
 
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # The frame rate is not part of a checkpoint of images; videos are written at this one unless a configuration says.
@@ -192,13 +193,7 @@ def _fit(net: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> N
         UserError: listing what is missing, surplus or of another shape.
     """
     own = net.state_dict()
-    faults = [f"missing {key}" for key in own if key not in tensors]
-    faults += [f"surplus {key}" for key in tensors if key not in own]
-    faults += [
-        f"{key} is {list(tensors[key].shape)} instead of {list(own[key].shape)}"
-        for key in own
-        if key in tensors and tensors[key].shape != own[key].shape
-    ]
+    faults = mismatches(own, tensors)
     if faults:
         shown = "; ".join(ascii(fault)[1:-1][:120] for fault in faults[:5])
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""

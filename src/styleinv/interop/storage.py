@@ -144,5 +144,5 @@ def _exactly(stream: io.BytesIO, count: int) -> bytes:
     return data
 
 
-if sys.byteorder != "little":  # pragma: no cover
+if sys.byteorder != "little":
     raise ImportError("official checkpoints are little-endian, this machine is not")

@@ -41,18 +41,22 @@ def load_module(module: nn.Module, tensors: dict[str, Tensor], name: str, file: 
         UserError: listing what is missing, surplus or of another shape (for example another resolution).
     """
     state = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
-    own = module.state_dict()
-    faults = [f"missing {key}" for key in own if key not in state]
-    faults += [f"surplus {key}" for key in state if key not in own]
-    faults += [
-        f"{key} is {list(state[key].shape)} instead of {list(own[key].shape)}"
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
+    faults = mismatches(module.state_dict(), state)
     if faults:
         shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
         raise UserError(f"does not fit the network: {shown}", file=file, field=name, cure="Train it at this size.")
     module.load_state_dict(state)
+
+
+def mismatches(own: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
+    """What keeps `given` from being the state of a network whose state is `own`, one phrase a tensor."""
+    faults = [f"missing {key}" for key in own if key not in given]
+    faults += [f"surplus {key}" for key in given if key not in own]
+    return faults + [
+        f"{key} is {list(given[key].shape)} instead of {list(own[key].shape)}"
+        for key in own
+        if key in given and given[key].shape != own[key].shape
+    ]
 
 
 def save_state(path: Path, parts: Parts, progress: dict[str, Any]) -> None:

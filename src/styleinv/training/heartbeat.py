@@ -3,6 +3,7 @@
 A collective operation cannot tell a dead process from one that is busy writing samples, and on GPUs it waits for both.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -35,10 +36,9 @@ class Heartbeat:
 
     def leave(self) -> None:
         """Stop, and let the others go on without this process."""
-        try:
+        # The store may have ended with the process that kept it.
+        with contextlib.suppress(RuntimeError):
             self._store.add(_key(self._rank), LEFT)
-        except RuntimeError:
-            pass  # the store has ended with the process that kept it
         self.stop()
 
     def stop(self) -> None:
@@ -48,14 +48,13 @@ class Heartbeat:
     def _beat(self) -> None:
         seen = dict.fromkeys(self._missed, -1)
         while not self._stop.wait(INTERVAL):
-            try:
+            # When the store does not answer, nothing is heard of anyone.
+            with contextlib.suppress(RuntimeError):
                 self._store.add(_key(self._rank), 1)
                 for rank in seen:
                     count = self._store.add(_key(rank), 0)
                     if count != seen[rank] or count >= LEFT:
                         self._missed[rank], seen[rank] = 0, count
-            except RuntimeError:
-                pass  # nothing is heard of anyone
 
     def _watch(self) -> None:
         while not self._stop.wait(INTERVAL):

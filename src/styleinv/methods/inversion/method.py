@@ -16,7 +16,8 @@ from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.inversion.loss import InversionLoss
 from styleinv.methods.inversion.ranger import Ranger
 from styleinv.methods.inversion.weights import load_identity, load_irse50, load_lpips
-from styleinv.methods.stylegan2.method import check_resolution, load_generator_of, to_float
+from styleinv.methods.stylegan2.method import check_resolution, load_generator_of
+from styleinv.methods.stylegan2.phases import to_float
 from styleinv.training.draws import Draws
 from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
 

@@ -5,14 +5,12 @@ for the parent can be decoded by the tuned generator as they are.
 """
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from styleinv.config import Strict
 from styleinv.data.sampling import ClassAwareFrames
@@ -27,12 +25,12 @@ from styleinv.methods.stylegan2.method import (
     build_augment,
     build_discriminator,
     load_generator_of,
-    to_float,
 )
+from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch
 
 
 class Config(Strict):
@@ -64,8 +62,10 @@ def load_decoder(model_file: Path, device: torch.device) -> Generator:
     return load_generator_of(model_file, device)[0]
 
 
-class StyleTransfer(Method):
+class StyleTransfer(ImageGAN):
     """StyleGAN2-ADA continued from the parent's averaged generator and its discriminator."""
+
+    loss: StyleTransferLoss
 
     def __init__(self, config: Config, context: Context):
         self.config, self.context, self.training = config, context, config.training
@@ -115,34 +115,9 @@ class StyleTransfer(Method):
             augment=pipe,
             ada=config.ada,
         )
-        self.phases = [
-            Phase("Gmain", "G", self._generator_main),
-            Phase("Dmain", "D", self._discriminator_main),
-            Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
-        ]
-        if self.loss.path_length:
-            self.phases.insert(1, Phase("Greg", "G", self._generator_reg, config.g_reg_interval))
+        g_reg_interval = config.g_reg_interval if self.loss.path_length else None
+        self.phases = self.image_phases(g_reg_interval, config.d_reg_interval)
         self.frames = ClassAwareFrames(context.store, context.seed, config.mirror)
-
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Images of the style, uint8 [N, 3, R, R]."""
-        return (self.frames.batch(micro_step, size),)
-
-    def _z(self, draws: Draws, n: int) -> Tensor:
-        return draws.randn("z", n, self.loss.G.z_dim, device=self.context.device)
-
-    def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        yield from self.loss.generator_main(self._z(draws, len(real[0])), draws, report)
-
-    def _generator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        self.loss.pl_mean = self.parts.tensors["pl_mean"]
-        yield from self.loss.generator_reg(self._z(draws, len(real[0])), draws, report)
-
-    def _discriminator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        yield from self.loss.discriminator_main(self._z(draws, len(real[0])), to_float(real[0]), draws, report)
-
-    def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        yield from self.loss.discriminator_reg(to_float(real[0]), draws, report)
 
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:

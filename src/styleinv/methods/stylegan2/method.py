@@ -1,14 +1,12 @@
 """Training the image generator on all frames of a video data set (paper section 3.2, supplement F)."""
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from styleinv.config import Strict
 from styleinv.data.sampling import ClassAwareFrames
@@ -18,11 +16,12 @@ from styleinv.generator import to_uint8
 from styleinv.methods.context import Context
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.loss import StyleGAN2Loss
+from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.augment import PIPES, AugmentPipe
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch
 from styleinv.training.schedule import lazy_regularization
 
 
@@ -135,17 +134,12 @@ def check_resolution(generator: Generator, store: FrameStore, model_file: Path) 
         )
 
 
-def to_float(real: Tensor) -> Tensor:
-    """uint8 0..255 -> float [-1, 1]."""
-    return real.float() / 127.5 - 1
-
-
 def create(config: Config, context: Context) -> "StyleGAN2":
     """The method, ready to train."""
     return StyleGAN2(config, context)
 
 
-class StyleGAN2(Method):
+class StyleGAN2(ImageGAN):
     """StyleGAN2-ADA on class-aware sampled frames."""
 
     def __init__(self, config: Config, context: Context):
@@ -176,33 +170,9 @@ class StyleGAN2(Method):
             augment=pipe,
             ada=config.ada,
         )
-        self.phases = [
-            Phase("Gmain", "G", self._generator_main),
-            *([Phase("Greg", "G", self._generator_reg, config.g_reg_interval)] if config.pl_weight > 0 else []),
-            Phase("Dmain", "D", self._discriminator_main),
-            Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
-        ]
+        g_reg_interval = config.g_reg_interval if config.pl_weight > 0 else None
+        self.phases = self.image_phases(g_reg_interval, config.d_reg_interval)
         self.frames = ClassAwareFrames(context.store, context.seed, config.mirror)
-
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real frames uint8 [N, 3, R, R]."""
-        return (self.frames.batch(micro_step, size),)
-
-    def _z(self, draws: Draws, n: int) -> Tensor:
-        return draws.randn("z", n, self.config.networks.z_dim, device=self.context.device)
-
-    def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        yield from self.loss.generator_main(self._z(draws, len(real[0])), draws, report)
-
-    def _generator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        self.loss.pl_mean = self.parts.tensors["pl_mean"]
-        yield from self.loss.generator_reg(self._z(draws, len(real[0])), draws, report)
-
-    def _discriminator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        yield from self.loss.discriminator_main(self._z(draws, len(real[0])), to_float(real[0]), draws, report)
-
-    def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        yield from self.loss.discriminator_reg(to_float(real[0]), draws, report)
 
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:

@@ -59,6 +59,9 @@ class VideoDiscriminator(nn.Module):
         num_frames_div_factor: the block before `concat_res` puts out 1 / factor of its channels.
         max_num_frames: T, for the time differences.
         dummy_c: ignore the time differences.
+
+    Raises:
+        ValueError: if `concat_res` is out of range.
     """
 
     def __init__(
@@ -80,13 +83,11 @@ class VideoDiscriminator(nn.Module):
         dummy_c: bool = False,
     ):
         super().__init__()
-        self.num_frames, self.img_channels, self.concat_res, self.dummy_c = (
-            num_frames,
-            img_channels,
-            concat_res,
-            dummy_c,
-        )
+        self.num_frames, self.img_channels = num_frames, img_channels
+        self.concat_res, self.dummy_c = concat_res, dummy_c
         self.block_resolutions = [2**i for i in range(int(math.log2(img_resolution)), 2, -1)]
+        if concat_res not in self.block_resolutions[1:]:
+            raise ValueError(f"concat_res {concat_res} is not one of {self.block_resolutions[1:]}")
         threshold = half_from(img_resolution, num_fp16_res)
         self.time_encoder = TemporalDifferenceEncoder(num_frames, max_num_frames, use_const_embed=use_const_embed)
 

@@ -15,7 +15,8 @@ from styleinv.config import Strict
 from styleinv.data.sampling import Clips
 from styleinv.generator import VideoGenerator, to_uint8
 from styleinv.methods.context import Context
-from styleinv.methods.stylegan2.method import adam, build_augment, check_resolution, load_generator_of, to_float
+from styleinv.methods.stylegan2.method import adam, build_augment, check_resolution, load_generator_of
+from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.styleinv import generate
 from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
