@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocol", default="styleinv", choices=["styleinv", "clean"])
     sub.add_argument("--out", type=Path, metavar="FILE", help="also write the scores to this JSON file")
     sub.add_argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here")
+    sub = add("progress", _progress, "score the models that a run has kept along its training")
+    sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
     for name, run, help_ in (
         ("table1", _table1, "write the table of runs beside the published numbers"),
         ("figures", _figures, "draw curves and film strips of runs"),
@@ -141,6 +143,12 @@ def _evaluate(args: argparse.Namespace, setting: Setting) -> None:
     if args.out:
         write_json(args.out, scores)
     print(json.dumps(scores, indent=2))
+
+
+def _progress(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.progress import progress
+
+    progress(parse_run(args.run), setting)
 
 
 def _table1(args: argparse.Namespace, setting: Setting) -> None:

@@ -84,9 +84,15 @@ class EvaluationConfig(Strict):
 
 
 class Scale(Strict):
-    """What one scale changes; every key of `methods` and `datasets` overrides the file of that name."""
+    """What one scale changes; every key of `methods` and `datasets` overrides the file of that name.
+
+    Attributes:
+        snapshots: evenly spaced models that every training keeps besides its last one; where there are any, each video
+            method is scored along its training, and the tables show its best snapshot too.
+    """
 
     seed: int = Field(0, ge=0)
+    snapshots: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     datasets: dict[str, dict[str, Any]] = {}
     methods: dict[str, dict[str, Any]] = {}

@@ -52,6 +52,14 @@ class Paths:
         """Resumable state; nobody's output."""
         return self.run(run) / "state"
 
+    def snapshots(self, run: Run) -> Path:
+        """Pictures and models along the training; nobody's output."""
+        return self.run(run) / "snapshots"
+
+    def progress(self, run: Run) -> Path:
+        """Scores of the models along the training (output of `progress`)."""
+        return self.run(run) / "progress.csv"
+
     def metrics(self, run: Run) -> Path:
         """Scores and their protocol record (output of `evaluate`)."""
         return self.run(run) / "metrics.json"

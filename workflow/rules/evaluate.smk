@@ -1,4 +1,4 @@
-"""FID and FVD of one run, from one pass over its videos."""
+"""FID and FVD of one run, from one pass over its videos, and of the models along its training."""
 
 
 rule evaluate:
@@ -15,3 +15,19 @@ rule evaluate:
         gpu=1,
     shell:
         "styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"
+
+
+rule progress:
+    input:
+        scale=SCALE,
+        frames="results/data/{dataset}/frames.zip",
+        model="results/{dataset}/{run}/model.safetensors",
+    output:
+        "results/{dataset}/{run}/progress.csv",
+    log:
+        "results/logs/progress/{dataset}/{run}.log",
+    threads: 8
+    resources:
+        gpu=1,
+    shell:
+        "styleinv progress {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"

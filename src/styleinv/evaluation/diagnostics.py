@@ -1,7 +1,7 @@
 """Motion of generated videos in numbers that need no detector; they stand beside FVD in the report, never in its place.
 
-Each function takes uint8 [N, T, 3, H, W] and returns float64 [N], one value per video, in units of the 0..1 pixel
-range where it has any.
+Each function of videos takes uint8 [N, T, 3, H, W] and returns float64 [N], one value per video, in units of the 0..1
+pixel range where it has any.
 """
 
 import torch
@@ -34,6 +34,11 @@ def identity_drift(videos: torch.Tensor) -> torch.Tensor:
     late = videos[:, -max(1, frames // 4) :]
     reference, later = _coarse(videos[:, :1]), _coarse(late)
     return 1 - (reference * later).sum(dim=2).mean(dim=1)
+
+
+def picture_error(frames: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Root mean square difference between frames and the pictures they should show, both uint8 [N, 3, H, W]; [N]."""
+    return ((frames.double() - pictures.double()) / 255).square().flatten(1).mean(dim=1).sqrt()
 
 
 def diagnose(videos: torch.Tensor) -> dict[str, float]:

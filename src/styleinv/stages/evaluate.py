@@ -38,7 +38,12 @@ def protocol_of(config: EvaluationConfig, name: str | None = None) -> Protocol:
 
 
 def load_generator(run: Run, setting: Setting) -> VideoGenerator:
-    """The `VideoGenerator` of a trained run.
+    """The `VideoGenerator` of a trained run; see `load_generator_of`."""
+    return load_generator_of(run, setting.paths.model(run), setting)
+
+
+def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator:
+    """The `VideoGenerator` of one model of a run.
 
     Raises:
         UserError: for methods that make no videos, and missing or foreign models.
@@ -46,7 +51,7 @@ def load_generator(run: Run, setting: Setting) -> VideoGenerator:
     module = methods.get(run.method)
     if not hasattr(module, "load_generator"):
         raise UserError(f"{run.method} makes no videos", cure="Evaluate a video method, such as styleinv.")
-    return module.load_generator(setting.paths.model(run), World(setting.scale.device).device)
+    return module.load_generator(model, World(setting.scale.device).device)
 
 
 def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:

@@ -75,7 +75,7 @@ def train(run: Run, setting: Setting) -> None:
         method = _create(module, config, context, setting, run)
         if world.rank == 0:
             write_text(folder / "config.yaml", dump_yaml(config))
-        train_loop(method, folder, scale.seed, mark, world)
+        train_loop(method, folder, scale.seed, mark, world, scale.snapshots)
         if world.rank == 0:
             _finish(method, run, setting, recorder, world)
     finally:

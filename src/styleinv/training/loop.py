@@ -19,23 +19,22 @@ from styleinv.training.draws import Draws
 from styleinv.training.ema import ema_beta, update_ema
 from styleinv.training.lock import run_lock
 from styleinv.training.method import Method, Phase
-from styleinv.training.schedule import ada_update, total_steps
+from styleinv.training.schedule import ada_update, snapshot_steps, total_steps
 from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
-from styleinv.training.snapshots import save_samples
+from styleinv.training.snapshots import drop_models, save_model_snapshot, save_samples
 from styleinv.training.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
 
-def train(
-    method: Method, folder: Path, seed: int, fingerprint: str, world: World, sample_stem: str = "samples"
-) -> None:
+def train(method: Method, folder: Path, seed: int, fingerprint: str, world: World, snapshots: int = 0) -> None:
     """Train until the configured length, resuming from `folder/state` when it holds a state of the same run.
 
     Args:
         folder: run folder; `curves.csv` and samples are written there, the state under `state/`.
         seed: step k is a pure function of (seed, k).
         fingerprint: hash of configuration and inputs; a state with another one is set aside, not continued.
+        snapshots: how many models to keep along the way, evenly spaced before the last, under `snapshots/`.
 
     Raises:
         Stopped: after saving, when a signal asked to stop.
@@ -44,19 +43,19 @@ def train(
     state = folder / "state"
     if world.rank == 0:
         with run_lock(state):
-            _Loop(method, folder, seed, fingerprint, world, sample_stem).run()
+            _Loop(method, folder, seed, fingerprint, world, snapshots).run()
     else:
-        _Loop(method, folder, seed, fingerprint, world, sample_stem).run()
+        _Loop(method, folder, seed, fingerprint, world, snapshots).run()
 
 
 class _Loop:
-    def __init__(self, method: Method, folder: Path, seed: int, fingerprint: str, world: World, sample_stem: str):
+    def __init__(self, method: Method, folder: Path, seed: int, fingerprint: str, world: World, snapshots: int):
         self.method, self.folder, self.seed, self.fingerprint, self.world = method, folder, seed, fingerprint, world
-        self.sample_stem = sample_stem
         self.checkpoint = folder / "state" / "latest.safetensors"
         self.config = method.training
         self.images_per_step = self.config.batch * method.images_per_sample
         self.last_step = total_steps(self.config.total_kimg, self.images_per_step)
+        self.snapshot_steps = snapshot_steps(self.last_step, snapshots)
         self.tick_steps = max(1, round(self.config.tick_kimg * 1000 / self.images_per_step))
         self.rounds = self.config.batch // self.config.batch_gpu
         self.mine = range(world.rank, self.rounds, world.size)
@@ -78,6 +77,8 @@ class _Loop:
                 self.seconds = before + time.monotonic() - started
                 if self.step % self.tick_steps == 0 or self.step == self.last_step:
                     self._tick(self.step - first, time.monotonic() - started)
+                if self.step in self.snapshot_steps and self.world.rank == 0:
+                    save_model_snapshot(self.method, self.folder, self.step, self.images_per_step)
                 due = time.monotonic() - saved > self.config.checkpoint_minutes * 60
                 wish = self.world.any(max(stop.value, SAVE if due and self.world.rank == 0 else 0))
                 if wish or self.step == self.last_step:
@@ -97,7 +98,7 @@ class _Loop:
             stop.close()
         self.world.leave()
         if self.world.rank == 0:
-            save_samples(self.method, self.folder, self.sample_stem)
+            save_samples(self.method, self.folder, "samples")
             shutil.copyfile(self.folder / "state" / "curves.csv", self.folder / "curves.csv.tmp")
             (self.folder / "curves.csv.tmp").replace(self.folder / "curves.csv")
 
@@ -172,18 +173,22 @@ class _Loop:
         if (self.step // self.tick_steps) % self.config.snapshot_ticks == 0:
             save_samples(self.method, self.folder / "snapshots", f"kimg{round(kimg):06d}")
 
-    def _restore(self) -> None:
+    def _set_aside_foreign_state(self) -> None:
         state = self.checkpoint.parent
-        if self.world.rank == 0 and self.checkpoint.exists():
-            other = read_progress(self.checkpoint)["fingerprint"]
-            if other != self.fingerprint:
-                aside = state.parent / f"state-{other}"
-                shutil.rmtree(aside, ignore_errors=True)
-                aside.mkdir()
-                for file in state.iterdir():
-                    if file.name != "lock":
-                        file.rename(aside / file.name)
-                log.warning("%s: state of another configuration set aside as %s; starting afresh", state, aside.name)
+        if self.checkpoint.exists() and (other := read_progress(self.checkpoint)["fingerprint"]) != self.fingerprint:
+            aside = state.parent / f"state-{other}"
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            for file in state.iterdir():
+                if file.name != "lock":
+                    file.rename(aside / file.name)
+            log.warning("%s: state of another configuration set aside as %s; starting afresh", state, aside.name)
+
+    def _restore(self) -> None:
+        if self.world.rank == 0:
+            self._set_aside_foreign_state()
+            if not self.checkpoint.exists():
+                drop_models(self.folder)
         self.world.any(0)
         if self.checkpoint.exists():
             progress = load_state(self.checkpoint, self.method.parts)

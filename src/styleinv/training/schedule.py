@@ -27,6 +27,11 @@ def total_steps(total_kimg: float, images_per_step: int) -> int:
     return max(1, -(-round(total_kimg * 1000) // images_per_step))
 
 
+def snapshot_steps(last_step: int, snapshots: int) -> frozenset[int]:
+    """Steps after which a model is kept: evenly spaced, the last step (whose model is the run's own) not among them."""
+    return frozenset(last_step * i // (snapshots + 1) for i in range(1, snapshots + 1)) - {0, last_step}
+
+
 def auto_config(resolution: int, gpus: int) -> dict[str, float]:
     """StyleGAN2-ADA's `auto` configuration for a resolution and a number of GPUs."""
     mb = max(min(gpus * min(4096 // resolution, 32), 64), gpus)

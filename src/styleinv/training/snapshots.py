@@ -1,4 +1,4 @@
-"""Sample grids and clips of a run."""
+"""Sample grids, clips and models of a run in training."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from PIL import Image
 
 from styleinv.data.video import write_video
 from styleinv.files import atomic
+from styleinv.training.checkpoint import save_model
 from styleinv.training.method import Method
 
 
@@ -28,3 +29,21 @@ def save_samples(method: Method, folder: Path, stem: str) -> None:
         videos = np.concatenate([videos, np.zeros_like(videos[:1]).repeat(missing, axis=0)]) if missing else videos
         frames = videos.reshape(-1, columns, *videos.shape[1:])
         write_video(folder / f"{stem}.mp4", (tile(frames[:, :, t]) for t in range(videos.shape[1])), fps)
+
+
+def save_model_snapshot(method: Method, folder: Path, step: int, images_per_step: int) -> None:
+    """Write `snapshots/step<step>.safetensors`: a model like the finished one, with `step` and `kimg` in its header."""
+    when = {"step": step, "kimg": step * images_per_step / 1000}
+    path = folder / "snapshots" / f"step{step:08d}.safetensors"
+    save_model(path, method.parts.modules, method.description() | when)
+
+
+def model_snapshots(folder: Path) -> list[Path]:
+    """The models that a run has kept along its training, oldest first."""
+    return sorted((folder / "snapshots").glob("step*.safetensors"))
+
+
+def drop_models(folder: Path) -> None:
+    """Remove the models of an earlier training in the same folder."""
+    for path in model_snapshots(folder):
+        path.unlink()

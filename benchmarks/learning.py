@@ -1,0 +1,71 @@
+"""Train the demo's set-up longer, score it along the way, and write docs/learning.csv and docs/learning.png.
+
+    python benchmarks/learning.py [--factor 2] [--folder /tmp/learning] [run ...]
+
+The DAG runs in a folder of its own, so `results/` stays as it is; the same command continues an interrupted one.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from styleinv.config import merge, read_yaml
+from styleinv.files import write_text
+from styleinv.report.figures import curves_figure
+
+ROOT = Path(__file__).parent.parent
+DATASET = "talking_faces"
+RUNS = ["styleinv", "styleinv-no_ffa_ape", "styleinv-no_ffa_st_no_recon", "styleinv-no_ffa_st"]
+SNAPSHOTS = 5
+
+
+def scale(factor: float) -> dict[str, Any]:
+    """The demo's scale with longer trainings and more videos to score."""
+    demo = read_yaml(ROOT / "config/demo.yaml")
+    longer = {
+        name: {"training": {"total_kimg": method["training"]["total_kimg"] * factor}}
+        for name, method in demo["methods"].items()
+    }
+    return merge(demo, {"snapshots": SNAPSHOTS, "methods": longer, "evaluation": {"n_fake": 256, "also": []}})
+
+
+def prepare(folder: Path, factor: float) -> None:
+    """A working copy of the workflow in `folder`, at that scale."""
+    import yaml
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("Snakefile", "workflow", "profiles", "config"):
+        source, target = ROOT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        else:
+            shutil.copy2(source, target)
+    write_text(folder / "config/learning.yaml", yaml.safe_dump(scale(factor), sort_keys=False))
+
+
+def main() -> None:
+    """Run, collect, draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--factor", type=float, default=2, help="length of every training in those of the demo")
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/learning"))
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of learning.csv and learning.png")
+    parser.add_argument("runs", nargs="*", default=RUNS)
+    args = parser.parse_args()
+    prepare(args.folder, args.factor)
+    files = {run: f"results/{DATASET}/{run}/progress.csv" for run in args.runs}
+    settings = ["scale=learning", f"datasets=[{DATASET}]", f"methods=[{','.join(args.runs)}]"]
+    command = ["snakemake", "--profile", "profiles/demo", "--no-hooks", "--config", *settings, "--", *files.values()]
+    subprocess.run(command, cwd=args.folder, check=True, env=os.environ)
+    tables = {run: args.folder / file for run, file in files.items()}
+    merged = pd.concat([pd.read_csv(file).assign(run=run) for run, file in tables.items()])
+    merged.to_csv(args.out / "learning.csv", index=False)
+    curves_figure(tables, args.out / "learning.png")
+
+
+if __name__ == "__main__":
+    main()

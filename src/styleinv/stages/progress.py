@@ -1,0 +1,89 @@
+"""progress: the scores of a run along its training, one row per kept model."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from styleinv.config import Run, fingerprint
+from styleinv.data.store import FrameStore
+from styleinv.errors import UserError
+from styleinv.evaluation.detectors import load_detectors
+from styleinv.evaluation.diagnostics import diagnose, picture_error
+from styleinv.evaluation.evaluate import evaluate
+from styleinv.files import atomic
+from styleinv.generator import VideoGenerator, to_uint8
+from styleinv.provenance import Recorder
+from styleinv.stages.evaluate import load_generator_of, protocol_of
+from styleinv.stages.setting import Setting
+from styleinv.training.checkpoint import read_model
+from styleinv.training.distribution import World
+from styleinv.training.snapshots import model_snapshots
+
+# Videos that the motion diagnostics look at.
+WATCHED = 16
+
+
+def progress(run: Run, setting: Setting) -> None:
+    """Score every kept model of a run, and its last, by the scale's protocol; write progress.csv.
+
+    Its columns: `step`, `kimg`, the metrics and their `_std`, the diagnostics of `evaluation.diagnostics`,
+    `first_frame_error` where a method starts from a picture, and the protocol's id.
+
+    Raises:
+        UserError: if the training kept no models.
+    """
+    paths, config = setting.paths, setting.scale.evaluation
+    models = model_snapshots(paths.run(run))
+    if not models:
+        raise UserError(
+            "holds no models along the training",
+            file=paths.snapshots(run),
+            cure="Set `snapshots` in the scale's YAML and train again.",
+        )
+    store = FrameStore(paths.frames(run.dataset))
+    device = World(setting.scale.device).device
+    detectors = load_detectors(config.detectors, device)
+    recorder = Recorder("progress", str(run), fingerprint(config), [store.path, paths.model(run)])
+    rows = []
+    for model in (*models, paths.model(run)):
+        generator = load_generator_of(run, model, setting)
+        scores = evaluate(
+            store,
+            generator,
+            protocol_of(config),
+            detectors,
+            cache=paths.features,
+            dataset=run.dataset,
+            batch=config.batch,
+        )
+        kept = {name: value for name, value in scores.items() if isinstance(value, float) and name != "seconds"}
+        rows.append(_when(model, run, setting) | kept | watch(generator, config.clip_length) | _protocol(scores))
+    with atomic(paths.progress(run)) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+    recorder.write(paths.run(run) / "progress.provenance.json", [paths.progress(run)], str(device))
+
+
+def watch(generator: VideoGenerator, frames: int) -> dict[str, float]:
+    """Diagnostics of some videos, and how far frame 0 is from the picture a video starts from, where it does."""
+    seeds = range(WATCHED)
+    videos = generator.videos(seeds, torch.arange(frames), "round")
+    numbers = diagnose(videos)
+    if hasattr(generator, "first_frame"):
+        pictures = torch.cat([to_uint8(generator.first_frame(seed)[1], "round").cpu() for seed in seeds])
+        numbers["first_frame_error"] = float(picture_error(videos[:, 0], pictures).mean())
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}
+
+
+def _when(model: Path, run: Run, setting: Setting) -> dict[str, Any]:
+    description, _ = read_model(model)
+    if "step" in description:
+        return {"step": description["step"], "kimg": description["kimg"]}
+    last = pd.read_csv(setting.paths.curves(run)).iloc[-1]
+    return {"step": int(last["step"]), "kimg": float(last["kimg"])}
+
+
+def _protocol(scores: dict[str, Any]) -> dict[str, Any]:
+    return {"protocol": scores["protocol_id"], "stand_in": scores["stand_in"]}
