@@ -5,6 +5,8 @@ import logging
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from styleinv.errors import UserError
 from styleinv.evaluation.frechet import frechet, frechet_of_moments, sqrt_trace
@@ -48,6 +50,19 @@ def test_equals_the_closed_form_of_diagonal_gaussians() -> None:
     var_a, var_b = np.array([1.0, 4.0, 0.25]), np.array([9.0, 1.0, 0.25])
     want = np.square(mean_a - mean_b).sum() + np.square(np.sqrt(var_a) - np.sqrt(var_b)).sum()
     assert frechet_of_moments(mean_a, np.diag(var_a), mean_b, np.diag(var_b)).distance == pytest.approx(want, rel=1e-14)
+
+
+@pytest.mark.parametrize(("rows", "dim"), [(600, 64), (2000, 192)])
+def test_equals_torch_fidelity(rows: int, dim: int) -> None:
+    """On the same features; torch-fidelity divides the covariance by n - 1, so it gets ours for that one difference."""
+    sides = [gaussian(rows, dim, seed) for seed in (7, 8)]
+    theirs = [fid_features_to_statistics(torch.from_numpy(x)) for x in sides]
+    want = fid_statistics_to_metric(*theirs, False)["frechet_inception_distance"]
+    ours = [statistics(x) for x in sides]
+    unbiased = [s.covariance * (s.n / (s.n - 1)) for s in ours]
+    got = frechet_of_moments(ours[0].mean, unbiased[0], ours[1].mean, unbiased[1]).distance
+    assert got == pytest.approx(want, rel=1e-6)
+    assert frechet(*ours).distance == pytest.approx(want, rel=2 / rows)
 
 
 def test_samples_approach_the_analytic_distance() -> None:

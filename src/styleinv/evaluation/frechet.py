@@ -10,6 +10,7 @@ rounding errors do not blow up as they would the roots of zero eigenvalues.
 """
 
 import logging
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -46,8 +47,14 @@ def frechet(a: Statistics, b: Statistics) -> Frechet:
     if a.dim != b.dim:
         raise UserError(f"features have {a.dim} and {b.dim} dimensions", cure="Use one detector for both sides.")
     if min(a.n, b.n) < a.dim:
-        log.warning("rank-deficient covariance: %d and %d samples of %d features; the score is biased", a.n, b.n, a.dim)
+        _warn_of_rank(a.n, b.n, a.dim)
     return frechet_of_moments(a.mean, a.covariance, b.mean, b.covariance)
+
+
+@cache
+def _warn_of_rank(n_a: int, n_b: int, dim: int) -> None:
+    # Once for all evaluation seeds, which have the same counts.
+    log.warning("rank-deficient covariance: %d and %d samples of %d features; the score is biased", n_a, n_b, dim)
 
 
 def frechet_of_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> Frechet:
