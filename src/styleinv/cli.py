@@ -64,7 +64,16 @@ def _parser() -> argparse.ArgumentParser:
 
     add("fetch", _fetch, "obtain the raw videos of a data set").add_argument("dataset")
     add("crop", _crop, "crop the raw videos of a data set into a frame store").add_argument("dataset")
-    add("train", _train, "train a run, or continue it").add_argument("run", help="<dataset>/<method>[-<variant>]")
+    sub = add("train", _train, "train a run, or continue it")
+    sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
+    sub.add_argument(
+        "--verify-resume",
+        type=int,
+        metavar="STEPS",
+        nargs="?",
+        const=12,
+        help="train so many steps twice in temporary folders, once killed half-way, and compare (default: %(const)s)",
+    )
     sub = add("evaluate", _evaluate, "score a run, or one folder of videos against another")
     sub.add_argument("run", nargs="?", help="<dataset>/<method>[-<variant>]")
     sub.add_argument("--real", type=Path, metavar="DIR", help="folder or frame store of real videos")
@@ -125,6 +134,11 @@ def _crop(args: argparse.Namespace, setting: Setting) -> None:
 
 
 def _train(args: argparse.Namespace, setting: Setting) -> None:
+    if args.verify_resume is not None:
+        from styleinv.stages.verify_resume import verify_resume
+
+        print(verify_resume(parse_run(args.run), setting, args.verify_resume))
+        return
     from styleinv.stages.train import train
 
     train(parse_run(args.run), setting)

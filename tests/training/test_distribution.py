@@ -1,9 +1,10 @@
 """Two processes (gloo, CPU) train what one process trains; the end of one ends the other.
 
-What may differ: running statistics of BatchNorm and the mean of w are those of rank 0's micro-batches, as released, and
-move once per step instead of once per micro-batch. The path-length mean, which one process moves with every
-micro-batch in turn, is averaged over the processes instead; so the runs agree to rounding without path lengths, and to
-one per cent with them. BatchNorm takes its statistics from a micro-batch, so both runs have the same micro-batches.
+What may differ: running statistics of BatchNorm and the mean of w are those of rank 0's micro-batches, and move once
+per step instead of once per micro-batch. The path-length mean, which one process moves with every micro-batch in
+turn, is averaged over the processes instead; so the runs agree to rounding without path lengths, and to one per cent
+with them. BatchNorm takes its statistics from a micro-batch, so both runs have the same micro-batches; when it is
+synchronised, from one micro-batch of every process, so that one process with twice the micro-batch is the same.
 """
 
 import os
@@ -32,7 +33,11 @@ from styleinv.training.distribution import World
 from tests.project import ROOT, TINY, make_project
 
 # One micro-batch per process and step, in every method.
-SCALE = TINY.replace("batch: 4, batch_gpu: 4", "batch: 4, batch_gpu: 2")
+SYNCHRONISED = TINY.replace("batch: 4, batch_gpu: 4", "batch: 4, batch_gpu: 2")
+SCALE = SYNCHRONISED
+for method in ("inversion", "styleinv"):
+    SCALE = SCALE.replace(f"  {method}:\n", f"  {method}:\n    sync_batchnorm: false\n")
+WHOLE = TINY.replace("batch: 4, batch_gpu: 2", "batch: 4, batch_gpu: 4")
 WITHOUT_PATH_LENGTH = SCALE.replace("  stylegan2:\n", "  stylegan2:\n    pl_weight: 0\n")
 LONG = SCALE.replace("total_kimg: 0.08", "total_kimg: 80")
 STATISTICS = ("w_avg", "running_mean", "running_var", "num_batches_tracked")
@@ -44,6 +49,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     folder = make_project(tmp_path_factory.mktemp("distributed"), SCALE)
     (folder / "config/exact.yaml").write_text(WITHOUT_PATH_LENGTH)
     (folder / "config/long.yaml").write_text(LONG)
+    (folder / "config/synchronised.yaml").write_text(SYNCHRONISED)
+    (folder / "config/whole.yaml").write_text(WHOLE)
     setting = Setting(folder / "config/tiny.yaml", Paths(folder / "results"))
     fetch("talking_faces", setting)
     crop("talking_faces", setting)
@@ -157,6 +164,30 @@ def test_two_processes_train_what_one_trains(
     assert difference(one.model, two.model) < tolerance
     if tolerance < 1e-3:
         pd.testing.assert_frame_equal(curves(one.model), curves(two.model), rtol=0.02, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_synchronised_batchnorm_makes_two_processes_one(study: Setting, tmp_path: Path, jobs: list[Job]) -> None:
+    run = "talking_faces/inversion"
+    for size, scale in ((1, "whole"), (2, "synchronised"), (2, "tiny")):
+        jobs.append(Job(study, tmp_path / f"{scale}{size}", run, size, scale))
+        jobs[-1].finish()
+    one, two, apart = (load_file(job.model) for job in jobs)
+    assert difference(jobs[0].model, jobs[1].model) < 1e-5 < difference(jobs[0].model, jobs[2].model)
+    statistics = [name for name in one if name.startswith("pSp") and "running" in name]
+    assert len(statistics) > 20
+    for name in statistics:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
+    assert not all(torch.allclose(apart[name], one[name], rtol=1e-4, atol=1e-6) for name in statistics)
+
+
+@pytest.mark.slow
+def test_a_rank_that_dies_during_synchronisation_is_one_line(study: Setting, tmp_path: Path, jobs: list[Job]) -> None:
+    (study.config.parent / "forever.yaml").write_text(SYNCHRONISED.replace("total_kimg: 0.08", "total_kimg: 80"))
+    jobs.append(Job(study, tmp_path, "talking_faces/inversion", 2, "forever"))
+    jobs[0].wait_for_step()
+    jobs[0].processes[1].send_signal(signal.SIGKILL)
+    assert "rank 0 of 2: lost contact" in ended(jobs[0].processes[0], 55)
 
 
 @pytest.mark.slow

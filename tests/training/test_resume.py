@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
+from styleinv.cli import main
 from styleinv.config import parse_run
 from styleinv.files import sha256
 from styleinv.paths import Paths
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
+from styleinv.stages.verify_resume import Different, compare_states
 
 CHAIN = ["stylegan2", "inversion", "styleinv"]
 
@@ -140,3 +143,28 @@ def test_a_longer_run_continues_a_shorter_one(trained: Setting, tmp_path: Path) 
         train(parse_run("talking_faces/inversion"), Setting(config / "tiny.yaml", Paths(results)))
     want = trained.paths.model(parse_run("talking_faces/inversion"))
     assert sha256(results / "talking_faces/inversion/model.safetensors") == sha256(want)
+
+
+@pytest.mark.slow
+def test_verify_resume_says_what_it_compared(trained: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--config", str(trained.config), "--results", str(trained.paths.root)]
+    assert main(["train", "talking_faces/styleinv", "--verify-resume", *options]) == 0
+    said = capsys.readouterr().out
+    assert "tensors and 6 rows of curves are bit-identical; 12 steps equal" in said
+    assert not list(trained.paths.root.glob(".verify-*"))
+    assert main(["train", "talking_faces/styleinv", "--verify-resume", "3", *options]) == 2
+    assert "at least 4" in capsys.readouterr().err
+
+
+def test_verify_resume_notices_a_difference(trained: Setting, tmp_path: Path) -> None:
+    run = parse_run("talking_faces/stylegan2")
+    for name in ("a", "b"):
+        shutil.copytree(trained.paths.run(run), tmp_path / name / str(run))
+    a, b = Paths(tmp_path / "a"), Paths(tmp_path / "b")
+    assert "bit-identical" in compare_states(run, a, b)
+    file = b.state(run) / "latest.safetensors"
+    tensors = load_file(file)
+    tensors["augment.p"] += 1e-7
+    save_file(tensors, file)
+    with pytest.raises(Different, match="1 of .* tensors differ.*augment.p"):
+        compare_states(run, a, b)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from pydantic import BaseModel
@@ -42,37 +43,17 @@ def train(run: Run, setting: Setting) -> None:
         UserError: for impossible configurations and inputs.
         Stopped: after saving, when a signal asked to stop.
     """
-    module, scale, paths = methods.get(run.method), setting.scale, setting.paths
-    config = load_method(run, setting.config, module.Config)
-    below = upstream_of(run, setting)
-    if below and getattr(config, "parent", below.dataset) != below.dataset:
-        raise UserError(
-            "must not change with the scale", file=setting.config, field="parent", cure="Set it in the data set's YAML."
-        )
-    inputs = inputs_of(run, setting)
-    for path in inputs:
-        if not path.exists():
-            raise UserError("does not exist", file=path, cure="Run the stage that makes it first.")
+    scale, folder = setting.scale, setting.paths.run(run)
+    config, inputs = configuration_of(run, setting), inputs_of(run, setting)
     world = World(scale.device)
     try:
-        folder = paths.run(run)
-        store = FrameStore(paths.frames(run.dataset))
-        _check_resolution(store, setting, run)
+        method = build(run, setting, world)
         identity = config.model_dump(mode="json")
         for key in PROGRESS_ONLY:
             identity["training"].pop(key, None)
         hashes = {path.name: sha256(path) for path in inputs}
         mark = fingerprint({"config": identity, "inputs": hashes, "seed": scale.seed})
         recorder = Recorder("train", str(run), mark, inputs)
-        context = Context(
-            store,
-            scale.seed,
-            world.device,
-            world.size,
-            {below.method: paths.model(below)} if below else {},
-            paths.weights,
-        )
-        method = _create(module, config, context, setting, run)
         if world.rank == 0:
             write_text(folder / "config.yaml", dump_yaml(config))
         train_loop(method, folder, scale.seed, mark, world, scale.snapshots)
@@ -80,6 +61,38 @@ def train(run: Run, setting: Setting) -> None:
             _finish(method, run, setting, recorder, world)
     finally:
         world.close()
+
+
+def configuration_of(run: Run, setting: Setting) -> Any:
+    """The resolved configuration of a run.
+
+    Raises:
+        UserError: for values that cannot be.
+    """
+    config = load_method(run, setting.config, methods.get(run.method).Config)
+    below = upstream_of(run, setting)
+    if below and getattr(config, "parent", below.dataset) != below.dataset:
+        raise UserError(
+            "must not change with the scale", file=setting.config, field="parent", cure="Set it in the data set's YAML."
+        )
+    return config
+
+
+def build(run: Run, setting: Setting, world: World) -> Method:
+    """A run's method at its first step.
+
+    Raises:
+        UserError: for impossible configurations and missing or unfit inputs.
+    """
+    config, paths, below = configuration_of(run, setting), setting.paths, upstream_of(run, setting)
+    for path in inputs_of(run, setting):
+        if not path.exists():
+            raise UserError("does not exist", file=path, cure="Run the stage that makes it first.")
+    store = FrameStore(paths.frames(run.dataset))
+    _check_resolution(store, setting, run)
+    models = {below.method: paths.model(below)} if below else {}
+    context = Context(store, setting.scale.seed, world.device, world.size, models, paths.weights)
+    return _create(methods.get(run.method), config, context, setting, run)
 
 
 def _check_resolution(store: FrameStore, setting: Setting, run: Run) -> None:

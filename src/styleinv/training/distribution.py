@@ -47,7 +47,9 @@ class World:
             self._join("nccl" if use_cuda else "gloo")
 
     def _join(self, backend: str) -> None:
-        with self._contact("cannot reach the other processes", "Start all of them, for example with torchrun."):
+        with self.contact(
+            what="cannot reach the other processes", cure="Start all of them, for example with torchrun."
+        ):
             store, _, _ = next(dist.rendezvous("env://", timeout=START))
             own = store.clone()
             own.set_timeout(timedelta(seconds=3))
@@ -55,14 +57,16 @@ class World:
         self._heartbeat = Heartbeat(self.rank, self.size, own)
 
     @contextmanager
-    def _contact(
+    def contact(
         self,
+        errors: tuple[type[Exception], ...] = (RuntimeError, ValueError),
         what: str = "lost contact with the other processes",
         cure: str = "Look for the error of the first that ended; the same command continues.",
     ) -> Iterator[None]:
+        """Turn what torch raises in a failed exchange into `Lost`; `errors` are those to be taken for one."""
         try:
             yield
-        except (RuntimeError, ValueError) as error:
+        except errors as error:
             raise Lost(what, file=f"rank {self.rank} of {self.size}", cure=cure) from error
 
     def mean_gradients(self, gradients: list[Tensor]) -> None:
@@ -70,7 +74,7 @@ class World:
         if self.size == 1 or not gradients:
             return
         flat = torch.cat([g.flatten() for g in gradients])
-        with self._contact():
+        with self.contact():
             dist.all_reduce(flat)
         flat /= self.size
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
@@ -86,7 +90,7 @@ class World:
         """Sum over processes."""
         if self.size > 1:
             values = values.to(self.device, copy=True)
-            with self._contact():
+            with self.contact():
                 dist.all_reduce(values)
         return values.cpu()
 
@@ -100,16 +104,23 @@ class World:
         if self.size == 1:
             return flag
         value = torch.tensor(flag, device=self.device)
-        with self._contact():
+        with self.contact():
             dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return int(value)
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
-        """Give every process the tensors of rank 0."""
-        if self.size > 1:
-            with self._contact():
-                for tensor in tensors:
-                    dist.broadcast(tensor.data, 0)
+        """Give every process the tensors of rank 0, in one exchange per type."""
+        if self.size == 1:
+            return
+        kinds: dict[torch.dtype, list[Tensor]] = {}
+        for tensor in tensors:
+            kinds.setdefault(tensor.dtype, []).append(tensor.detach())
+        for group in kinds.values():
+            flat = torch.cat([tensor.flatten() for tensor in group])
+            with self.contact():
+                dist.broadcast(flat, 0)
+            for tensor, part in zip(group, flat.split([tensor.numel() for tensor in group]), strict=True):
+                tensor.copy_(part.reshape(tensor.shape))
 
     def leave(self) -> None:
         """Nothing more is exchanged: from now on this process may end without the others."""

@@ -4,6 +4,7 @@ import logging
 import resource
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,7 @@ def train(method: Method, folder: Path, seed: int, fingerprint: str, world: Worl
         Stopped: after saving, when a signal asked to stop.
         UserError: when another process trains in the same folder.
     """
-    state = folder / "state"
-    if world.rank == 0:
-        with run_lock(state):
-            _Loop(method, folder, seed, fingerprint, world, snapshots).run()
-    else:
+    with run_lock(folder / "state") if world.rank == 0 else nullcontext(), world.contact((ConnectionError,)):
         _Loop(method, folder, seed, fingerprint, world, snapshots).run()
 
 
@@ -110,13 +107,21 @@ class _Loop:
         for phase in self.method.phases:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)
-        # Such as the path-length mean: a resumed run has one value for all processes, so a running one has too.
-        self.world.average(self.method.parts.tensors.values())
         parts, config = self.method.parts, self.config
+        # A resumed run has one path-length mean and one set of running statistics for all processes; so has a running
+        # one.
+        self.world.average(parts.tensors.values())
+        self.world.broadcast(self._moving_buffers())
         beta = ema_beta(config.batch, config.ema_kimg, config.ema_rampup, self.step * self.images_per_step)
         for average, source in parts.averages.items():
             update_ema(parts.modules[average], parts.modules[source], beta)
         self._control_augmentation()
+
+    def _moving_buffers(self) -> list[Tensor]:
+        parts = self.method.parts
+        trained = {id(p) for o in parts.optimizers.values() for group in o.param_groups for p in group["params"]}
+        networks = (m for m in parts.modules.values() if any(id(p) in trained for p in m.parameters()))
+        return [buffer for network in networks for buffer in network.buffers()]
 
     def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:
         parts = self.method.parts

@@ -18,6 +18,7 @@ from styleinv.methods.inversion.ranger import Ranger
 from styleinv.methods.inversion.weights import load_identity, load_irse50, load_lpips
 from styleinv.methods.stylegan2.method import check_resolution, load_generator_of
 from styleinv.methods.stylegan2.phases import to_float
+from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.training.draws import Draws
 from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
 
@@ -34,6 +35,7 @@ class Config(Strict):
 
     training: TrainingConfig
     encoder: EncoderConfig = EncoderConfig()
+    sync_batchnorm: bool = True
     init: Literal["arcface_ir_se50", "random"] = "arcface_ir_se50"
     optimizer: Literal["ranger", "adam"] = "ranger"
     lr: float = Field(1e-4, gt=0)
@@ -64,6 +66,8 @@ class Inversion(Method):
             # The recognition head is left out and the last linear layer stays random, as in pSp.
             psp.encoder.load_state_dict(load_irse50(context.weights), strict=False)
         psp = psp.requires_grad_(False).to(device)
+        if config.sync_batchnorm:
+            synchronize_batchnorm(psp)
         self.loss = InversionLoss(
             psp,
             G.synthesis,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from styleinv.methods.inversion.encoder import UNITS, WIDTHS
 from styleinv.nn.irse import irse_units
 from styleinv.nn.layers import FullyConnectedLayer
+from styleinv.nn.sync_batchnorm import SyncBatchNorm2d
 
 
 class AdaIN(nn.Module):
@@ -121,7 +122,7 @@ def _as_if_repeated(trunk: nn.Module, frames: int, training: bool) -> Iterator[N
         for hook in hooks:
             hook.remove()
     for norm, old in zip(norms, before, strict=True):
-        m = counts[norm]
+        m = counts[norm] * (norm.processes if isinstance(norm, SyncBatchNorm2d) else 1)
         n = m * frames
         kept = (1 - (norm.momentum or 0)) * old
         # Autograd has saved the old tensor, so the buffer is replaced rather than written to.

@@ -23,6 +23,7 @@ from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.methods.styleinv.time_sampling import TimeSampling
+from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.training.checkpoint import read_model
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
@@ -82,6 +83,7 @@ class Config(Strict):
     ada: AdaConfig = AdaConfig()
     style_dim: int = Field(512, ge=1)
     layers_after_fuse: int = Field(2, ge=1)
+    sync_batchnorm: bool = True
     skip_encoder: bool = False
     first_frame_in_D: bool = True
     first_frame_use_gen: bool = False
@@ -126,6 +128,8 @@ class StyleInVMethod(Method):
         _, tensors = read_model(model_file)
         SI.load_inversion({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
         SI = SI.train().requires_grad_(False).to(device)
+        if config.sync_batchnorm:
+            synchronize_batchnorm(SI)
 
         s = config.sampling
         # Without the first frame in the discriminator, real clips lose theirs too; generated ones keep it for Eq. 4.
