@@ -37,7 +37,6 @@ include: "workflow/rules/report.smk"
 localrules:
     all,
     demo,
-    table1,
     figures,
     report,
 
@@ -45,13 +44,13 @@ localrules:
 rule all:
     default_target: True
     input:
-        TABLES,
+        tables(*EXPERIMENTS),
         REPORT,
 
 
 rule demo:
     input:
-        TABLES,
+        tables("table1"),
         REPORT,
 
 

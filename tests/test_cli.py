@@ -131,7 +131,7 @@ def test_two_runs_in_one_folder(study: Path, capsys: pytest.CaptureFixture) -> N
 
 
 def test_methods_without_videos_cannot_be_evaluated(study: Path, capsys: pytest.CaptureFixture) -> None:
-    refused(run(study, capsys, "evaluate", "talking_faces/stylegan2"), "makes no videos")
+    refused(run(study, capsys, "evaluate", "talking_faces/inversion"), "makes no videos")
     refused(run(study, capsys, "evaluate"), "--real DIR and --fake DIR")
     refused(run(study, capsys, "evaluate", "talking_faces/styleinv"), "model.safetensors", "does not exist")
 

@@ -84,8 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here")
     sub = add("progress", _progress, "score the models that a run has kept along its training")
     sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
+    sub = add("table", _table, "write the table of an experiment beside the published numbers")
+    sub.add_argument("experiment", help="name of a file in config/experiments")
+    sub.add_argument("runs", nargs="+", metavar="run")
     for name, run, help_ in (
-        ("table1", _table1, "write the table of runs beside the published numbers"),
         ("figures", _figures, "draw curves and film strips of runs"),
         ("report", _report, "write the HTML report of runs"),
     ):
@@ -165,10 +167,10 @@ def _progress(args: argparse.Namespace, setting: Setting) -> None:
     progress(parse_run(args.run), setting)
 
 
-def _table1(args: argparse.Namespace, setting: Setting) -> None:
-    from styleinv.stages.summary import table1
+def _table(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.summary import table
 
-    table1([parse_run(run) for run in args.runs], setting)
+    table(args.experiment, [parse_run(run) for run in args.runs], setting)
 
 
 def _figures(args: argparse.Namespace, setting: Setting) -> None:

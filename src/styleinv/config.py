@@ -4,12 +4,14 @@ config/config.yaml          which data sets and methods the workflow runs, and a
 config/<scale>.yaml         what a scale changes (demo, small, paper)
 config/datasets/<name>.yaml one data set
 config/methods/<name>.yaml  one method at paper scale, and its variants
+config/experiments/<name>.yaml  one table: which runs on which data sets
 """
 
 import hashlib
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -97,6 +99,25 @@ class Scale(Strict):
     datasets: dict[str, dict[str, Any]] = {}
     methods: dict[str, dict[str, Any]] = {}
     evaluation: EvaluationConfig = EvaluationConfig()
+
+
+class Experiment(Strict):
+    """One table: config/experiments/<name>.yaml.
+
+    Attributes:
+        title: heading of the table.
+        datasets: where the paper made it; of these, those that config.yaml lists, or all of its if it lists none.
+        runs: rows, `<method>` or `<method>-<variant>`; the methods of config.yaml if none are named.
+    """
+
+    title: str
+    datasets: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+
+    def rows(self, datasets: Sequence[str], methods: Sequence[str]) -> list["Run"]:
+        """Its runs, given the data sets and methods of config.yaml."""
+        chosen = [name for name in datasets if name in self.datasets] or datasets
+        return [parse_run(f"{dataset}/{run}") for dataset in chosen for run in self.runs or methods]
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -223,33 +244,52 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
     base = read_yaml(file)
     base.pop("builds_on", None)
     variants = base.pop("variants", {})
+    for variant in variants.values():
+        variant.pop("builds_on", None)
     dataset = load_dataset(run.dataset, scale_file)
     scale = load_scale(scale_file)
     value = merge(base, dataset.methods.get(run.method, {}), scale.methods.get(run.method, {}))
     if run.variant:
-        if run.variant not in variants:
-            known = ", ".join(sorted(variants)) or "none"
-            raise UserError(f"no variant {run.variant!r}", file=file, field="variants", cure=f"Known: {known}.")
-        value = merge(value, variants[run.variant])
+        value = merge(value, _variant(run, variants, file))
     return parse(schema, value, file)
 
 
+def _variant(run: Run, variants: dict[str, Any], file: Path) -> dict[str, Any]:
+    if run.variant not in variants:
+        known = ", ".join(sorted(variants)) or "none"
+        raise UserError(f"no variant {run.variant!r}", file=file, field="variants", cure=f"Known: {known}.")
+    return variants[run.variant]
+
+
 def lineage(run: Run, config_folder: Path) -> list[Run]:
-    """A run and all that it builds on, first things first: the key `builds_on` of its method's YAML, and so on.
+    """A run and all that it builds on, first things first: the key `builds_on` of its variant or method, and so on.
 
     What a method with a key `parent` builds on was trained on that data set, which the run's own data set may name.
 
     Raises:
-        UserError: for an unknown method.
+        UserError: for an unknown method or variant.
     """
-    method = read_yaml(config_folder / "methods" / f"{run.method}.yaml")
-    if (below := method.get("builds_on")) is None:
+    file = config_folder / "methods" / f"{run.method}.yaml"
+    method = read_yaml(file)
+    variant = _variant(run, method.get("variants", {}), file) if run.variant else {}
+    if (below := variant.get("builds_on", method.get("builds_on"))) is None:
         return [run]
     dataset = run.dataset
     if "parent" in method:
         own = read_yaml(config_folder / "datasets" / f"{run.dataset}.yaml").get("methods", {}).get(run.method, {})
-        dataset = merge(method, own, method.get("variants", {}).get(run.variant, {}))["parent"]
+        dataset = merge(method, own, variant)["parent"]
     return [*lineage(parse_run(f"{dataset}/{below}"), config_folder), run]
+
+
+def load_experiment(name: str, config_folder: Path) -> Experiment:
+    """Read config/experiments/<name>.yaml."""
+    file = config_folder / "experiments" / f"{name}.yaml"
+    return parse(Experiment, read_yaml(file), file)
+
+
+def experiments(config_folder: Path) -> list[str]:
+    """Names of all experiments."""
+    return sorted(file.stem for file in (config_folder / "experiments").glob("*.yaml"))
 
 
 def fingerprint(value: BaseModel | dict[str, Any], without: tuple[str, ...] = ()) -> str:

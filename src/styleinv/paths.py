@@ -74,10 +74,9 @@ class Paths:
         """Downloaded detector and backbone weights."""
         return self.root / "weights"
 
-    @property
-    def table(self) -> Path:
-        """Table 1 (output of `table1`)."""
-        return self.root / "tables" / "table1.csv"
+    def table(self, experiment: str) -> Path:
+        """The table of an experiment, for programs; the same for people is a .md beside it."""
+        return self.root / "tables" / f"{experiment}.csv"
 
     @property
     def figures(self) -> Path:

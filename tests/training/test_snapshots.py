@@ -43,8 +43,11 @@ def test_scores_along_a_training(tmp_path: Path) -> None:
     assert list(table["step"]) == [last["step"] // 3, last["step"] * 2 // 3, last["step"]]
     assert table["kimg"].iloc[-1] == last["kimg"]
     assert table["fid"].nunique() == 3 and (table["first_frame_error"] > 0).all()
+    progress(runs[0], setting)
+    images = pd.read_csv(setting.paths.progress(runs[0]))
+    assert images["fid"].nunique() == 3 and "fvd4" not in images
     with pytest.raises(UserError, match="makes no videos"):
-        progress(runs[0], setting)
+        progress(runs[1], setting)
     for path in kept:
         path.unlink()
     with pytest.raises(UserError, match="Set `snapshots`"):

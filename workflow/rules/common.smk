@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from styleinv.config import lineage, parse_run
+from styleinv.config import experiments, lineage, load_experiment, parse_run
 from styleinv.errors import UserError
 from styleinv.paths import Paths
 
@@ -31,11 +31,21 @@ for file in (
         )
 try:
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
+    EXPERIMENTS = {
+        name: load_experiment(name, CONFIG).rows(config["datasets"], config["methods"])
+        for name in experiments(CONFIG)
+    }
+    TRAINED = sorted(
+        {
+            part.method
+            for rows in (RUNS, *EXPERIMENTS.values())
+            for run in rows
+            for part in lineage(run, CONFIG)
+        }
+    )
 except UserError as error:
     sys.exit(str(error))
-TRAINED = sorted({part.method for parts in CHAINS.values() for part in parts})
 
-TABLES = [str(P.table), str(P.table.with_suffix(".md"))]
 REPORT = [str(P.report)]
 FIGURES = [
     str(P.figures / f"{run.dataset}-{run.folder}-{kind}.png")
@@ -47,6 +57,15 @@ AFTERWARDS = (
     "python workflow/scripts/dvc_sync.py record || echo 'DVC: not recorded';"
     " styleinv track || echo 'MLflow: not updated'"
 )
+
+
+def tables(*names):
+    """Both files of each table."""
+    return [
+        str(P.table(name).with_suffix(kind))
+        for name in names
+        for kind in (".csv", ".md")
+    ]
 
 
 wildcard_constraints:

@@ -1,24 +1,30 @@
 """Tables, figures and the report."""
 
+for experiment, rows in EXPERIMENTS.items():
 
-rule table1:
-    input:
-        scale=SCALE,
-        published="config/published.csv",
-        metrics=[str(P.metrics(run)) for run in RUNS],
-    output:
-        report(
-            "results/tables/table1.csv",
-            caption="../report/table1.rst",
-            category="Tables",
-        ),
-        "results/tables/table1.md",
-    log:
-        "results/logs/table1.log",
-    params:
-        runs=[str(run) for run in RUNS],
-    shell:
-        "styleinv table1 {params.runs} --config {input.scale} 2>&1 | tee -i {log}"
+    rule:
+        name:
+            experiment
+        input:
+            scale=SCALE,
+            experiment=f"config/experiments/{experiment}.yaml",
+            published="config/published.csv",
+            metrics=[str(P.metrics(run)) for run in rows],
+        output:
+            report(
+                f"results/tables/{experiment}.csv",
+                caption="../report/table.rst",
+                category="Tables",
+            ),
+            f"results/tables/{experiment}.md",
+        log:
+            f"results/logs/{experiment}.log",
+        localrule: True
+        params:
+            experiment=experiment,
+            runs=[str(run) for run in rows],
+        shell:
+            "styleinv table {params.experiment} {params.runs} --config {input.scale} 2>&1 | tee -i {log}"
 
 
 rule figures:

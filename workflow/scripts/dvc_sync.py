@@ -28,7 +28,7 @@ def snakemake(*args: str) -> str:
 
 def fresh_outputs() -> set[str]:
     """Outputs that Snakemake calls up to date."""
-    lines = snakemake("--cores", "1", "--summary").splitlines()
+    lines = snakemake("demo", "--cores", "1", "--summary").splitlines()
     head = lines[0].split("\t")
     rows = [dict(zip(head, line.split("\t"), strict=False)) for line in lines[1:]]
     return {row["output_file"] for row in rows if row["plan"] == "no update" and row["status"] == "ok"}
@@ -78,7 +78,7 @@ def restore(repo: Repo) -> int:
 
 def check(repo: Repo) -> int:
     """Compare rule, inputs and outputs of both descriptions."""
-    text = snakemake("--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
+    text = snakemake("demo", "--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
     ours = {}
     for rule, inputs, outputs in JOB.findall(text):
         for output in outputs.split(", "):

@@ -87,7 +87,7 @@ def notes(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def write_table(
-    rows: Sequence[RunResult], published_csv: str | Path, out_csv: str | Path, out_md: str | Path
+    rows: Sequence[RunResult], published_csv: str | Path, out_csv: str | Path, out_md: str | Path, title: str = ""
 ) -> list[dict[str, Any]]:
     """Write the table twice and return its rows.
 
@@ -98,10 +98,12 @@ def write_table(
             where there is no number.
         out_md: the same for people: mean ± std beside the printed number, the best comparable score bold, warnings
             first.
+        title: heading of the second.
     """
     table = table_rows(rows, published_csv)
     write_text(out_csv, _csv(table, metric_columns(rows)))
-    write_text(out_md, _markdown(table, metric_columns(rows)))
+    heading = f"# {title}\n\n" if title else ""
+    write_text(out_md, heading + _markdown(table, metric_columns(rows)))
     return table
 
 

@@ -22,8 +22,13 @@ from styleinv.stages.setting import Setting
 from styleinv.training.distribution import World
 
 
-def protocol_of(config: EvaluationConfig, name: str | None = None) -> Protocol:
-    """The protocol of a configuration; `name` chooses another codec rule with the same counts."""
+def protocol_of(config: EvaluationConfig, name: str | None = None, stills: bool = False) -> Protocol:
+    """The protocol of a configuration; `name` chooses another codec rule with the same counts.
+
+    Of `stills`, as many are made as FID looks at, and there is no FVD.
+    """
+    if stills:
+        config = config.model_copy(update={"n_fake": config.fid_items, "clip_length": 1, "fvd_lengths": ()})
     return PROTOCOLS[name or config.protocol].model_copy(
         update={
             "n_fake": config.n_fake,
@@ -35,6 +40,18 @@ def protocol_of(config: EvaluationConfig, name: str | None = None) -> Protocol:
             "generation_seed": config.generation_seed,
         }
     )
+
+
+def makes_stills(run: Run) -> bool:
+    """Whether a run makes images only, which FID alone can score."""
+    return hasattr(methods.get(run.method), "load_image_generator")
+
+
+def load_scored(run: Run, model: Path, setting: Setting) -> VideoGenerator:
+    """One model of a run as what is scored of it: videos, or stills of an image generator."""
+    if makes_stills(run):
+        return methods.get(run.method).load_image_generator(model, World(setting.scale.device).device)
+    return load_generator_of(run, model, setting)
 
 
 def load_generator(run: Run, setting: Setting) -> VideoGenerator:
@@ -58,7 +75,7 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
     """Score a run by the scale's protocol, and by the others for the report, and write metrics.json."""
     paths, scale = setting.paths, setting.scale
     config, model = scale.evaluation, paths.model(run)
-    generator = load_generator(run, setting)
+    generator, stills = load_scored(run, model, setting), makes_stills(run)
     store = FrameStore(paths.frames(run.dataset))
     recorder = Recorder("evaluate", str(run), fingerprint(config), [store.path, model])
     device = World(scale.device).device
@@ -69,18 +86,19 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
         "dataset": run.dataset,
         "batch": config.batch,
     }
-    scores = score(store, generator, protocol_of(config), detectors, keep=keep, **options)
+    scores = score(store, generator, protocol_of(config, None, stills), detectors, keep=keep, **options)
     scores["also"] = {
-        name: score(store, generator, protocol_of(config, name), detectors, **options)
+        name: score(store, generator, protocol_of(config, name, stills), detectors, **options)
         for name in config.also
         if name != config.protocol
     }
-    times = torch.arange(min(config.clip_length, 128))
     # How long it took is in the provenance; equal scores must be equal files.
     for part in (scores, *scores["also"].values()):
         part.pop("seconds")
-    motion = diagnose(generator.videos(range(min(config.n_fake, 8)), times, "round"))
-    scores["diagnostics"] = {name: value if math.isfinite(value) else None for name, value in motion.items()}
+    if not stills:
+        times = torch.arange(min(config.clip_length, 128))
+        motion = diagnose(generator.videos(range(min(config.n_fake, 8)), times, "round"))
+        scores["diagnostics"] = {name: value if math.isfinite(value) else None for name, value in motion.items()}
     write_json(paths.metrics(run), scores)
     recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run)], str(device))
 

@@ -16,7 +16,7 @@ from styleinv.evaluation.evaluate import evaluate
 from styleinv.files import atomic
 from styleinv.generator import VideoGenerator, to_uint8
 from styleinv.provenance import Recorder
-from styleinv.stages.evaluate import load_generator_of, protocol_of
+from styleinv.stages.evaluate import load_scored, makes_stills, protocol_of
 from styleinv.stages.setting import Setting
 from styleinv.training.checkpoint import read_model
 from styleinv.training.distribution import World
@@ -47,20 +47,21 @@ def progress(run: Run, setting: Setting) -> None:
     device = World(setting.scale.device).device
     detectors = load_detectors(config.detectors, device)
     recorder = Recorder("progress", str(run), fingerprint(config), [store.path, paths.model(run)])
-    rows = []
+    rows, stills = [], makes_stills(run)
     for model in (*models, paths.model(run)):
-        generator = load_generator_of(run, model, setting)
+        generator = load_scored(run, model, setting)
         scores = evaluate(
             store,
             generator,
-            protocol_of(config),
+            protocol_of(config, stills=stills),
             detectors,
             cache=paths.features,
             dataset=run.dataset,
             batch=config.batch,
         )
         kept = {name: value for name, value in scores.items() if isinstance(value, float) and name != "seconds"}
-        rows.append(_when(model, run, setting) | kept | watch(generator, config.clip_length) | _protocol(scores))
+        motion = {} if stills else watch(generator, config.clip_length)
+        rows.append(_when(model, run, setting) | kept | motion | _protocol(scores))
     with atomic(paths.progress(run)) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
     recorder.write(paths.run(run) / "progress.provenance.json", [paths.progress(run)], str(device))

@@ -1,10 +1,10 @@
-"""table1, figures, report: what the runs of a configuration come to."""
+"""Tables, figures, report: what the runs of a configuration come to."""
 
 from pathlib import Path
 
 import torch
 
-from styleinv.config import Run, lineage
+from styleinv.config import Run, lineage, load_experiment
 from styleinv.errors import UserError
 from styleinv.files import read_json
 from styleinv.report.figures import curves_figure, film_strip
@@ -14,10 +14,11 @@ from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
 
 
-def table1(runs: list[Run], setting: Setting) -> None:
-    """Write results/tables/table1.csv and .md from the runs' metrics.json."""
-    out = setting.paths.table
-    write_table(_results(runs, setting), _published(setting), out, out.with_suffix(".md"))
+def table(experiment: str, runs: list[Run], setting: Setting) -> None:
+    """Write results/tables/<experiment>.csv and .md from the runs' metrics.json."""
+    title = load_experiment(experiment, setting.config.parent).title
+    out = setting.paths.table(experiment)
+    write_table(_results(runs, setting), _published(setting), out, out.with_suffix(".md"), title)
 
 
 def figures(runs: list[Run], setting: Setting) -> None:

@@ -1,18 +1,20 @@
 """Training the image generator on all frames of a video data set (paper section 3.2, supplement F)."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from styleinv.config import Strict
 from styleinv.data.sampling import ClassAwareFrames
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
-from styleinv.generator import to_uint8
+from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.context import Context
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.loss import StyleGAN2Loss
@@ -20,7 +22,7 @@ from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.augment import PIPES, AugmentPipe
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import Draws
+from styleinv.training.draws import Draws, key
 from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch
 from styleinv.training.schedule import lazy_regularization
 
@@ -117,6 +119,33 @@ def load_generator_of(model_file: Path, device: torch.device, name: str = "G_ema
     generator = build_generator(NetworkConfig.model_validate(image["networks"]), image["resolution"])
     load_module(generator, tensors, name, model_file)
     return generator.eval().requires_grad_(False).to(device), description
+
+
+def load_image_generator(model_file: Path, device: torch.device) -> "StillGenerator":
+    """The averaged image generator as a maker of stills, for FID alone."""
+    generator, description = load_generator_of(model_file, device)
+    return StillGenerator(generator, description.get("fps", 1.0))
+
+
+class StillGenerator:
+    """A `VideoGenerator` whose videos stand still: G(z) of every seed at all times, without truncation.
+
+    The noise inputs are random, as when StyleGAN2-ADA measures its FID.
+    """
+
+    def __init__(self, G: Generator, fps: float):
+        self.G, self.fps, self.resolution = G, fps, G.img_resolution
+
+    @torch.no_grad()
+    def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
+        """See `styleinv.generator.VideoGenerator`."""
+        stills = []
+        for seed in seeds:
+            generator = torch.Generator().manual_seed(key("content", seed))
+            z = torch.randn([1, self.G.z_dim], generator=generator).to(self.G.mapping.w_avg.device)
+            image = self.G(z, noise_mode="random", generator=generator)
+            stills.append(to_uint8(image, rounding).cpu().expand(len(times), -1, -1, -1))
+        return torch.stack(stills)
 
 
 def check_resolution(generator: Generator, store: FrameStore, model_file: Path) -> None:
