@@ -12,7 +12,7 @@ ROOMS = {
     "methods": BASE | {"nn", "data", "training"},
     "crop": BASE | {"data"},
     "evaluation": BASE | {"data"},
-    "report": BASE,
+    "report": BASE | {"training"},
     "interop": BASE | {"nn", "training", "methods"},
     "tracking": BASE | {"report"},
     "stages": BASE | {"data", "training", "methods", "crop", "evaluation", "report", "interop", "tracking"},

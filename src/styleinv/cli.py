@@ -92,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         ("report", _report, "write the HTML report of runs"),
     ):
         add(name, run, help_).add_argument("runs", nargs="+", metavar="run")
+    sub = add("cost", _cost, "measure parameters, memory and time of trainings before they run")
+    sub.add_argument("runs", nargs="+", metavar="run")
+    sub.add_argument("--batch-gpu", type=int, metavar="N", help="samples per micro-batch (default: the method's)")
     sub = add("compare", _compare, "compare the scores of two runs or two metrics.json files")
     sub.add_argument("a")
     sub.add_argument("b")
@@ -171,6 +174,12 @@ def _table(args: argparse.Namespace, setting: Setting) -> None:
     from styleinv.stages.summary import table
 
     table(args.experiment, [parse_run(run) for run in args.runs], setting)
+
+
+def _cost(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.cost import cost
+
+    print(cost([parse_run(run) for run in args.runs], setting, args.batch_gpu).read_text())
 
 
 def _figures(args: argparse.Namespace, setting: Setting) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from styleinv.data.prefetch import prefetch
 from styleinv.errors import Stopped
 from styleinv.training.checkpoint import load_state, read_progress, save_state
 from styleinv.training.curves import Curves
 from styleinv.training.distribution import World
-from styleinv.training.draws import Draws
 from styleinv.training.ema import ema_beta, update_ema
 from styleinv.training.lock import run_lock
 from styleinv.training.method import Method, Phase
@@ -24,6 +23,7 @@ from styleinv.training.schedule import ada_update, snapshot_steps, total_steps
 from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
 from styleinv.training.snapshots import drop_models, save_model_snapshot, save_samples
 from styleinv.training.statistics import Statistics
+from styleinv.training.update import accumulate, step_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -124,23 +124,10 @@ class _Loop:
         return [buffer for network in networks for buffer in network.buffers()]
 
     def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:
-        parts = self.method.parts
-        optimizer = parts.optimizers[phase.optimizer]
-        params = [p for group in optimizer.param_groups for p in group["params"]]
-        optimizer.zero_grad(set_to_none=True)
-        _require_grad(params, True)
-        for m, real in zip(self.mine, batches, strict=True):
-            draws = Draws(self.seed, self.step, phase.name, m)
-            for term in phase.loss(real, draws, self._report):
-                # Averaged over micro-batches, so that a step does not depend on how it is split.
-                if term.requires_grad:
-                    (term * (phase.interval / len(self.mine))).backward()
-        _require_grad(params, False)
-        gradients = [p.grad for p in params if p.grad is not None]
+        parts, numbered = self.method.parts, zip(self.mine, batches, strict=True)
+        gradients = accumulate(parts, phase, numbered, len(self.mine), self.seed, self.step, self._report)
         self.world.mean_gradients(gradients)
-        for gradient in gradients:
-            torch.nan_to_num(gradient, nan=0, posinf=1e5, neginf=-1e5, out=gradient)
-        optimizer.step()
+        step_optimizer(parts, phase, gradients)
 
     def _report(self, name: str, value: Tensor) -> None:
         self.statistics.report(name, value)
@@ -222,8 +209,3 @@ class _Loop:
             "statistics": {name: value.tolist() for name, value in self.statistics.sums.items()},
         }
         save_state(self.checkpoint, self.method.parts, progress)
-
-
-def _require_grad(params: list[nn.Parameter], on: bool) -> None:
-    for param in params:
-        param.requires_grad_(on)

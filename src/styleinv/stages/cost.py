@@ -1,0 +1,80 @@
+"""cost: what the trainings of some runs take, measured before any of them runs."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from styleinv.config import Run, lineage
+from styleinv.data.store import write_store
+from styleinv.paths import Paths
+from styleinv.report.cost import Stage, write_cost
+from styleinv.stages.setting import Setting
+from styleinv.stages.train import build
+from styleinv.training.checkpoint import save_model
+from styleinv.training.cost import Cost, measure
+from styleinv.training.distribution import World
+
+log = logging.getLogger(__name__)
+
+# Placeholder videos: enough to sample from, long enough for every method.
+VIDEOS, FRAMES = 16, 256
+
+
+def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
+    """Measure the trainings that each run needs and write results/tables/cost.csv and .md.
+
+    No artefact is needed: where a data set is not there yet, frames of noise of its size stand in for it, and untrained
+    networks of the right shape for the models a method builds on. Costs depend on neither.
+
+    Returns:
+        The table for people.
+    """
+    world = World(setting.scale.device)
+    measured: dict[Run, Cost] = {}
+    chains: dict[str, list[Stage]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        trial = Setting(setting.config, Paths(Path(temporary)))
+        if setting.paths.weights.exists():
+            trial.paths.weights.symlink_to(setting.paths.weights.absolute())
+        for run in runs:
+            chain = lineage(run, setting.config.parent)
+            for part in chain:
+                if part not in measured:
+                    _frames(part, setting, trial)
+                    measured[part] = _measure(part, trial, world, size)
+            chains[str(run)] = [Stage(str(part), measured[part]) for part in chain]
+    out = setting.paths.table("cost")
+    name = torch.cuda.get_device_name() if world.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    published = setting.config.parent / "published.csv"
+    write_cost(chains, name, world.device.type == "cuda", published, out, out.with_suffix(".md"))
+    return out.with_suffix(".md")
+
+
+def _measure(run: Run, trial: Setting, world: World, size: int | None) -> Cost:
+    method = build(run, trial, world)
+    save_model(trial.paths.model(run), method.parts.modules, method.description())
+    result = measure(method, world.device, size)
+    log.info("%s: %.3g s per kimg, %.3g GB per video", run, result.seconds_per_kimg, result.bytes_per_video / 1e9)
+    return result
+
+
+def _frames(run: Run, setting: Setting, trial: Setting) -> None:
+    frames, dataset = trial.paths.frames(run.dataset), setting.dataset(run.dataset)
+    if frames.exists():
+        return
+    frames.parent.mkdir(parents=True, exist_ok=True)
+    if setting.paths.frames(run.dataset).exists():
+        frames.symlink_to(setting.paths.frames(run.dataset).absolute())
+        return
+    videos = ((f"{i:04d}", _noise(dataset.resolution, i)) for i in range(VIDEOS))
+    write_store(frames, videos, {"fps": dataset.fps or 25.0}, dataset.codec)
+
+
+def _noise(resolution: int, seed: int) -> Iterator[np.ndarray]:
+    still = np.random.default_rng(seed).integers(0, 256, (resolution, resolution, 3), dtype=np.uint8)
+    for _ in range(FRAMES):
+        yield still

@@ -1,0 +1,142 @@
+"""What a training costs: parameters, memory per video and time, from some micro-batches of its first step."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from styleinv.training.method import Method, Phase
+from styleinv.training.update import accumulate, step_optimizer
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Costs of one training.
+
+    Attributes:
+        trained, frozen: numbers of parameters; averaged copies and backbones of losses are not counted.
+        frames_per_video: frames of one sample that the discriminator sees (1 for images).
+        bytes_per_video: what one more sample in the micro-batch takes: of allocated memory on a GPU; on the CPU, of
+            tensors kept for the backward pass, which is most of it.
+        seconds_per_kimg: time of one process for 1,000 images, all phases at their intervals.
+        total_kimg: length of the training.
+    """
+
+    trained: int
+    frozen: int
+    frames_per_video: int
+    bytes_per_video: int
+    seconds_per_kimg: float
+    total_kimg: float
+
+    @property
+    def days(self) -> float:
+        """Days of one device."""
+        return self.seconds_per_kimg * self.total_kimg / 86400
+
+
+def measure(method: Method, device: torch.device, size: int | None = None, repeats: int = 3) -> Cost:
+    """Measure a method at its first step; the method is not usable for training afterwards.
+
+    Args:
+        size: samples per micro-batch, even; the configuration's `batch_gpu` if None. Statistics over a micro-batch
+            (minibatch standard deviation) must allow it.
+        repeats: timed updates per phase, after one that is not; the median counts.
+    """
+    training = method.training
+    size = size or training.batch_gpu
+    micro, optimiser = 0.0, 0.0
+    bytes_per_video = 0
+    for phase in method.phases:
+        bytes_per_video = max(bytes_per_video, _bytes_per_video(method, phase, device, size))
+        seconds, step = _time(method, phase, device, size, repeats)
+        micro += seconds / phase.interval
+        optimiser += step / phase.interval
+    per_step = micro * training.batch / size + optimiser
+    trained = {id(p): p for o in method.parts.optimizers.values() for group in o.param_groups for p in group["params"]}
+    networks = [m for name, m in method.parts.modules.items() if name not in method.parts.averages]
+    everything = {id(p): p for network in networks for p in network.parameters()}
+    frozen = sum(p.numel() for key, p in everything.items() if key not in trained)
+    return Cost(
+        trained=sum(p.numel() for p in trained.values()),
+        frozen=frozen,
+        frames_per_video=method.images_per_sample,
+        bytes_per_video=bytes_per_video,
+        seconds_per_kimg=per_step / (training.batch * method.images_per_sample) * 1000,
+        total_kimg=training.total_kimg,
+    )
+
+
+def _update(method: Method, phase: Phase, device: torch.device, size: int) -> list[Tensor]:
+    real = tuple(part.to(device) for part in method.real_batch(0, size))
+    return accumulate(method.parts, phase, [(0, real)], 1, 0, 0, lambda name, value: None)
+
+
+def _time(method: Method, phase: Phase, device: torch.device, size: int, repeats: int) -> tuple[float, float]:
+    losses, steps = [], []
+    for _ in range(repeats + 1):
+        start = _now(device)
+        gradients = _update(method, phase, device, size)
+        middle = _now(device)
+        step_optimizer(method.parts, phase, gradients)
+        losses.append(middle - start)
+        steps.append(_now(device) - middle)
+    return statistics.median(losses[1:]), statistics.median(steps[1:])
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _bytes_per_video(method: Method, phase: Phase, device: torch.device, size: int) -> int:
+    """The slope of memory over the micro-batch, so that what does not grow with it does not count."""
+    peak = _allocated if device.type == "cuda" else _kept
+    fewer = max(1, size // 2)
+    if size == fewer:
+        return peak(method, phase, device, size)
+    most, least = (peak(method, phase, device, n) for n in (size, fewer))
+    return max(0, (most - least) // (size - fewer))
+
+
+def _allocated(method: Method, phase: Phase, device: torch.device, size: int) -> int:
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    _update(method, phase, device, size)
+    return torch.cuda.max_memory_allocated() - before
+
+
+def _kept(method: Method, phase: Phase, device: torch.device, size: int) -> int:
+    """The most bytes kept for a backward pass at once, parameters apart."""
+    parameters = {p.untyped_storage().data_ptr() for m in method.parts.modules.values() for p in m.parameters()}
+    with _counting(parameters) as most:
+        _update(method, phase, device, size)
+    return most()
+
+
+@contextmanager
+def _counting(ignored: set[int]) -> Iterator[Callable[[], int]]:
+    alive: dict[int, int] = {}
+    most = 0
+
+    class Kept:
+        def __init__(self, tensor: Tensor):
+            nonlocal most
+            self.tensor = tensor
+            storage = tensor.untyped_storage()
+            self.key = storage.data_ptr()
+            if self.key not in ignored:
+                alive[self.key] = max(alive.get(self.key, 0), storage.nbytes())
+                most = max(most, sum(alive.values()))
+
+        def __del__(self) -> None:
+            alive.pop(self.key, None)
+
+    with torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor):
+        yield lambda: most

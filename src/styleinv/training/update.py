@@ -1,0 +1,50 @@
+"""One update of one phase: losses of some micro-batches back-propagated, then the optimiser."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from styleinv.training.draws import Draws
+from styleinv.training.method import Parts, Phase, Report
+
+
+def parameters_of(parts: Parts, phase: Phase) -> list[nn.Parameter]:
+    """What a phase updates."""
+    return [p for group in parts.optimizers[phase.optimizer].param_groups for p in group["params"]]
+
+
+def accumulate(
+    parts: Parts,
+    phase: Phase,
+    batches: Iterable[tuple[int, tuple[Tensor, ...]]],
+    count: int,
+    seed: int,
+    step: int,
+    report: Report,
+) -> list[Tensor]:
+    """Leave the mean gradient over `count` micro-batches in the parameters of a phase, and return those there are.
+
+    Args:
+        batches: (number of the micro-batch within the step, its real data on the device).
+    """
+    parts.optimizers[phase.optimizer].zero_grad(set_to_none=True)
+    params = parameters_of(parts, phase)
+    for param in params:
+        param.requires_grad_(True)
+    for m, real in batches:
+        draws = Draws(seed, step, phase.name, m)
+        for term in phase.loss(real, draws, report):
+            # Averaged over micro-batches, so that a step does not depend on how it is split.
+            if term.requires_grad:
+                (term * (phase.interval / count)).backward()
+    for param in params:
+        param.requires_grad_(False)
+    return [param.grad for param in params if param.grad is not None]
+
+
+def step_optimizer(parts: Parts, phase: Phase, gradients: list[Tensor]) -> None:
+    """Guard the gradients against what is not finite, and step."""
+    for gradient in gradients:
+        torch.nan_to_num(gradient, nan=0, posinf=1e5, neginf=-1e5, out=gradient)
+    parts.optimizers[phase.optimizer].step()

@@ -1,0 +1,41 @@
+"""Costs of trainings, measured before they run."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from styleinv.cli import main
+from styleinv.training.cost import Cost, _counting
+from tests.project import make_project
+
+
+def test_kept_bytes_are_counted_once_and_released() -> None:
+    weight = nn.Parameter(torch.ones(1000))
+    x = torch.ones(1000, requires_grad=True)
+    with _counting({weight.untyped_storage().data_ptr()}) as most:
+        y = (x * weight).exp()
+        assert most() == 2 * 4000  # x for the product (weight is ignored), exp keeps its result
+        y.sum().backward()
+        (x * x).sum().backward()
+    assert most() == 2 * 4000
+
+
+def test_days_follow_from_rate_and_length() -> None:
+    assert Cost(1, 0, 4, 0, 8.64, 25000).days == pytest.approx(2.5)
+
+
+def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_project(tmp_path)
+    options = ["--config", str(folder / "config/tiny.yaml"), "--results", str(folder / "results")]
+    assert main(["cost", "talking_faces/styleinv", "talking_faces/styleinv-no_inversion", *options]) == 0
+    assert "tensors kept for the backward pass" in capsys.readouterr().out
+    table = pd.read_csv(folder / "results/tables/cost.csv").set_index(["method", "stage"])
+    assert len(table) == 6 and (table["memory_gb_per_video"] > 0).all() and (table["days"] > 0).all()
+    whole, without = (
+        table.loc[f"talking_faces/{m}", f"talking_faces/{m}"] for m in ("styleinv", "styleinv-no_inversion")
+    )
+    assert whole["trained_parameters"] > without["trained_parameters"] and whole["frames_per_video"] == 4
+    assert [path.name for path in (folder / "results").iterdir()] == ["tables"]
