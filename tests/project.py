@@ -33,6 +33,12 @@ methods:
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     sampling: {max_num_frames: 16, max_dist: 8}
     ada: {p: 0.2, kimg: 1}
+  digan:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
+    networks: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, input_resolution: 16, num_extra_convs: {32: 1},
+               rank: 2, emb_size: 8}
+    discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
+    nframes: 8
 evaluation:
   detectors: stand-in
   n_fake: 6

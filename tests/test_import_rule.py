@@ -21,6 +21,7 @@ ROOMS = {
 METHODS: dict[str, set[str]] = {
     "stylegan2": set(),
     "inversion": {"stylegan2"},
+    "digan": {"stylegan2"},
     "styleinv": {"stylegan2", "inversion"},
     "style_transfer": {"stylegan2", "inversion"},
 }

@@ -19,12 +19,12 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states
 
-CHAIN = ["stylegan2", "inversion", "styleinv"]
+CHAIN = ["stylegan2", "inversion", "styleinv", "digan"]
 
 
 @pytest.fixture(scope="module")
 def trained(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting:
-    """The three stages, undisturbed."""
+    """All stages, undisturbed."""
     results = tmp_path_factory.mktemp("trained") / "results"
     shutil.copytree(tiny.paths.root, results)
     setting = Setting(tiny.config, Paths(results))

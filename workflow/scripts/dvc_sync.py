@@ -3,6 +3,7 @@
 record    take finished outputs into dvc.lock and the DVC cache
 restore   after `dvc pull` or `dvc checkout`: tell Snakemake which outputs are good
 check     fail if dvc.yaml and the Snakefile do not describe the same stages
+write     bring the stages of dvc.yaml that sum up all runs in line with the Snakefile: DVC cannot expand lists there
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 import networkx as nx
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", re.MULTILINE)
 
@@ -76,13 +78,42 @@ def restore(repo: Repo) -> int:
     return 0
 
 
+def jobs() -> list[tuple[str, list[str], list[str]]]:
+    """(rule, inputs, outputs) of every job behind the target `demo`."""
+    text = snakemake("demo", "--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
+    return [(r, i.split(", ") if i else [], o.split(", ")) for r, i, o in JOB.findall(text)]
+
+
+def write(repo: Repo) -> int:
+    """Rewrite what the summary stages depend on and make; comments and order stay."""
+    file = Path("dvc.yaml")
+    yaml = YAML()
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(file.read_text())
+    for rule, inputs, outputs in jobs():
+        stage = document["stages"].get(rule)
+        if stage is not None and not {"foreach", "matrix"} & set(stage):
+            parameters = {name.replace("${scale}", document_scale()) for entry in stage["params"] for name in entry}
+            stage["deps"] = [path for path in inputs if path not in parameters]
+            stage["outs"] = outputs
+    temporary = file.with_suffix(".tmp")
+    with temporary.open("w") as stream:
+        yaml.dump(document, stream)
+    temporary.replace(file)
+    return 0
+
+
+def document_scale() -> str:
+    """The scale of config/config.yaml."""
+    return YAML(typ="safe").load(Path("config/config.yaml").read_text())["scale"]
+
+
 def check(repo: Repo) -> int:
     """Compare rule, inputs and outputs of both descriptions."""
-    text = snakemake("demo", "--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
     ours = {}
-    for rule, inputs, outputs in JOB.findall(text):
-        for output in outputs.split(", "):
-            ours[output] = (rule, frozenset(inputs.split(", ")) if inputs else frozenset())
+    for rule, inputs, outputs in jobs():
+        ours |= {output: (rule, frozenset(inputs)) for output in outputs}
     theirs = {
         out: (name.partition("@")[0], frozenset(paths(stage.deps)))
         for name, stage in stages(repo).items()
@@ -98,8 +129,8 @@ def check(repo: Repo) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["record", "restore", "check"])
-    action = {"record": record, "restore": restore, "check": check}[parser.parse_args().action]
+    parser.add_argument("action", choices=["record", "restore", "check", "write"])
+    action = {"record": record, "restore": restore, "check": check, "write": write}[parser.parse_args().action]
     try:
         sys.exit(action(Repo()))
     except DvcException as error:

@@ -71,6 +71,8 @@ class Clips:
         window: frames of the window; shorter where a video is shorter.
         sample_times: given a generator and the window's length, the T frame offsets (integers, 0 to length - 1) to
             show.
+        by_chunk: the items of a pass are not the videos, but their consecutive chunks of `window` frames, so that long
+            videos are seen more often; what remains at a video's end is not used.
 
     Raises:
         UserError: no video is long enough.
@@ -84,6 +86,7 @@ class Clips:
         min_length: int,
         window: int,
         sample_times: Callable[[np.random.Generator, int], np.ndarray],
+        by_chunk: bool = False,
     ):
         if min_length < 1 or window < 1:
             raise UserError(f"min_length and window must be at least 1, not {min_length} and {window}")
@@ -97,6 +100,12 @@ class Clips:
                 file=getattr(store, "path", None),
                 cure="Use longer videos or a shorter clip length.",
             )
+        # Start of the window per item; -1 is anywhere in the video.
+        self._starts = np.full(len(self.videos), -1)
+        if by_chunk:
+            counts = np.maximum(store.lengths[self.videos] // window, 1)
+            self._starts = np.concatenate([np.arange(count) * window for count in counts])
+            self.videos = np.repeat(self.videos, counts)
         self._passes = _Passes(len(self.videos), seed, "order of videos for clips")
 
     def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -112,10 +121,12 @@ class Clips:
         clips: list[np.ndarray] = []
         times: list[np.ndarray] = []
         for item in _share(step, size, rank, world):
-            video = int(self.videos[self._passes.video(item)])
+            number = self._passes.video(item)
+            video, start = int(self.videos[number]), int(self._starts[number])
             rng = generator(self._seed, "clip", item)
             length = min(self._window, int(self._store.lengths[video]))
-            start = int(rng.integers(self._store.lengths[video] - length + 1))
+            if start < 0:
+                start = int(rng.integers(self._store.lengths[video] - length + 1))
             flip = self._mirror and rng.random() < 0.5
             offsets = np.asarray(self._sample_times(rng, length))
             chosen = offsets.astype(np.int64)

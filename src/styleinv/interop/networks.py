@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from styleinv.interop.machine import Refused
 from styleinv.interop.records import Record, find_option, plain, scalar
@@ -38,10 +38,10 @@ def generator_options(G: Record, tensors: Tensors) -> tuple[dict[str, Any], int]
     layers = sum(re.fullmatch(r"mapping\.fc\d+\.weight", name) is not None for name in tensors)
     if resolution < 8 or resolution & (resolution - 1) or not layers or "mapping.w_avg" not in tensors:
         raise Refused("holds a generator that is not StyleGAN2's")
-    base, most = _widths(widths)
+    base, most = widths_of(widths)
     options = {
-        "z_dim": kwargs.get("z_dim", _axis(tensors, "mapping.fc0.weight", 1)),
-        "w_dim": kwargs.get("w_dim", _axis(tensors, "mapping.w_avg", 0)),
+        "z_dim": kwargs.get("z_dim", axis(tensors, "mapping.fc0.weight", 1)),
+        "w_dim": kwargs.get("w_dim", axis(tensors, "mapping.w_avg", 0)),
         "mapping_layers": mapping.get("num_layers", layers),
         "channel_base": synthesis.get("channel_base", base),
         "channel_max": synthesis.get("channel_max", most),
@@ -68,8 +68,8 @@ def discriminator_options(D: Record, tensors: Tensors, G: dict[str, Any]) -> dic
     widths = {int(m[1]): t.shape[0] for k, t in tensors.items() if (m := _CONV0.fullmatch(k))}
     if "b4.conv.weight" not in tensors or not widths:
         raise Refused("holds a discriminator that is not StyleGAN2's")
-    widths[4] = _axis(tensors, "b4.conv.weight", 0)
-    base, most = _widths(widths)
+    widths[4] = axis(tensors, "b4.conv.weight", 0)
+    base, most = widths_of(widths)
     return G | {
         "channel_base": kwargs.get("channel_base", base),
         "channel_max": kwargs.get("channel_max", most),
@@ -85,16 +85,25 @@ def network_config(options: dict[str, Any]) -> NetworkConfig:
     Raises:
         Refused: for options out of bounds.
     """
-    bounds = {"z_dim": 2**16, "w_dim": 2**16, "mapping_layers": 64, "channel_base": 2**24, "channel_max": 2**16}
-    bounds |= {"num_fp16_res": 16, "mbstd_group_size": 2**16}
-    for key, most in bounds.items():
-        value = options.get(key, 1)
-        if type(value) is not int or not (0 if key == "num_fp16_res" else 1) <= value <= most:
-            raise Refused(f"has the option {key} out of bounds")
+    bounded(options)
     clamp = options.get("conv_clamp")
     if type(options.get("use_noise")) is not bool or not (clamp is None or type(clamp) in (int, float)):
         raise Refused("has an option of a wrong type")
     return NetworkConfig.model_validate(options)
+
+
+def bounded(options: dict[str, Any]) -> None:
+    """Check the sizes among some options.
+
+    Raises:
+        Refused: for one out of bounds.
+    """
+    bounds = {"z_dim": 2**16, "w_dim": 2**16, "mapping_layers": 64, "channel_base": 2**24, "channel_max": 2**16}
+    bounds |= {"num_fp16_res": 16, "mbstd_group_size": 2**16, "rank": 2**10, "input_resolution": 2**14}
+    for key, most in bounds.items():
+        value = options.get(key, 1)
+        if type(value) is not int or not (0 if key == "num_fp16_res" else 1) <= value <= most:
+            raise Refused(f"has the option {key} out of bounds")
 
 
 def encoder_options(encoder: Record, tensors: Tensors, prefix: str = "encoder.") -> dict[str, list[int]]:
@@ -111,7 +120,7 @@ def encoder_options(encoder: Record, tensors: Tensors, prefix: str = "encoder.")
         raise Refused("holds an inversion encoder that is not IR-SE")
     widths, units = [first.shape[0]], []
     for i in range(count):
-        out, into = _axis(tensors, f"{prefix}body.{i}.res_layer.3.weight", 0), widths[-1]
+        out, into = axis(tensors, f"{prefix}body.{i}.res_layer.3.weight", 0), widths[-1]
         conv = encoder.child(f"body.{i}.res_layer.3")
         stride = plain(conv.state.get("stride")) if conv is not None else None
         if stride == [2, 2]:
@@ -150,16 +159,16 @@ def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: i
     if freqs.numel() < 1 or not (freqs > 0).all():
         raise Refused("has frequencies that are not positive")
     layers = sum(re.fullmatch(r"mapping\.fcf\d+\.weight", name) is not None for name in tensors)
-    style_dim, width = _axis(tensors, "mapping.fcf0.weight", 0), _axis(tensors, "mapping.fcf0.weight", 1)
+    style_dim, width = axis(tensors, "mapping.fcf0.weight", 0), axis(tensors, "mapping.fcf0.weight", 1)
     time_dim = freqs.numel()
     options: dict[str, Any] = {
         "mapping": {
             "motion": {
-                "z_dim": _axis(tensors, needed[0], 1),
-                "v_dim": _axis(tensors, needed[1], 0),
+                "z_dim": axis(tensors, needed[0], 1),
+                "v_dim": axis(tensors, needed[1], 0),
                 "motion_z_distance": distance,
                 "max_num_frames": frames,
-                "kernel_size": _axis(tensors, needed[0], 2),
+                "kernel_size": axis(tensors, needed[0], 2),
                 "time_dim": time_dim,
                 # Only construction uses the periods; the stored frequencies replace what they give.
                 "min_period_len": float(f"{2 * math.pi / float(freqs[-1]):.6g}"),
@@ -182,7 +191,7 @@ def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: i
         blocks = sum(re.fullmatch(r"encoder\.adains\.\d+\.conv1\.weight", name) is not None for name in tensors)
         normalize = find_option(trunk, "normalize_adain")
         options["encoder"] = sizes | {
-            "w_dim": _axis(tensors, "encoder.linear.weight", 0),
+            "w_dim": axis(tensors, "encoder.linear.weight", 0),
             "style_dim": style_dim,
             # With one unit per group both modes are the same.
             "adain_mode": "block" if blocks == len(sizes["units"]) else "bottleneck",
@@ -204,7 +213,7 @@ def video_discriminator_options(tensors: Tensors) -> dict[str, Any]:
     for r in sorted(inside, reverse=True)[1:]:
         if f"b{2 * r}.conv1.weight" not in tensors:
             break
-        before, into = _axis(tensors, f"b{2 * r}.conv1.weight", 0), _axis(tensors, f"b{r}.conv0.weight", 1)
+        before, into = axis(tensors, f"b{2 * r}.conv1.weight", 0), axis(tensors, f"b{r}.conv0.weight", 1)
         if into != before and into % before == 0 and inside[r] % before == 0:
             options |= {
                 "concat_res": r,
@@ -214,8 +223,8 @@ def video_discriminator_options(tensors: Tensors) -> dict[str, Any]:
     embedding = tensors.get("time_encoder.const_embed.weight")
     if "concat_res" not in options or embedding is None or "b4.conv.weight" not in tensors:
         raise Refused("holds a video discriminator that is not the sparse one of the paper")
-    inside[4] = _axis(tensors, "b4.conv.weight", 0)
-    base, most = _widths(inside)
+    inside[4] = axis(tensors, "b4.conv.weight", 0)
+    base, most = widths_of(inside)
     layers = sum(re.fullmatch(r"mapping\.fc\d+\.weight", name) is not None for name in tensors)
     options |= {"channel_base": base, "channel_max": most, "mapping_layers": layers}
     return options | {"max_num_frames": embedding.shape[0]}
@@ -225,17 +234,22 @@ _BLOCK = re.compile(r"synthesis\.b(\d{1,5})\.conv1\.weight", re.ASCII)
 _CONV0 = re.compile(r"b(\d{1,5})\.conv0\.weight", re.ASCII)
 
 
-def _widths(widths: dict[int, int]) -> tuple[int, int]:
+def widths_of(widths: dict[int, int]) -> tuple[int, int]:
     """(channel_base, channel_max) that give these widths per resolution."""
     most, top = max(widths.values()), max(widths)
     return max(width * r for r, width in widths.items() if width < most or r == top), most
 
 
-def _axis(tensors: Tensors, name: str, axis: int) -> int:
+def axis(tensors: Tensors, name: str, dim: int) -> int:
+    """One size of a tensor of the file.
+
+    Raises:
+        Refused: if it is not there, or has fewer dimensions.
+    """
     tensor = tensors.get(name)
-    if tensor is None or tensor.ndim <= axis:
+    if tensor is None or tensor.ndim <= dim:
         raise Refused(f"lacks the tensor {name}")
-    return tensor.shape[axis]
+    return tensor.shape[dim]
 
 
 def _options(kwargs: dict[str, Any], name: str) -> dict[str, Any]:
@@ -257,4 +271,10 @@ def _lr_multiplier(root: Record, tensors: Tensors, path: str, default: float) ->
     gain = layer.state.get("weight_gain") if layer is not None else None
     if not isinstance(gain, int | float | Tensor):
         return default
-    return float(f"{scalar(gain) * math.sqrt(_axis(tensors, f'{path}.weight', 1)):.6g}")
+    return float(f"{scalar(gain) * math.sqrt(axis(tensors, f'{path}.weight', 1)):.6g}")
+
+
+def without_filters(tensors: Tensors, net: nn.Module) -> Tensors:
+    """An official state without the up-sampling filters that its networks register and never use."""
+    own = net.state_dict()
+    return {key: value for key, value in tensors.items() if key in own or not key.endswith("resample_filter")}

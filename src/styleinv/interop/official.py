@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from styleinv.errors import UserError
-from styleinv.interop import networks
+from styleinv.interop import digan, networks
+from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
 from styleinv.interop.reader import read_pickle
 from styleinv.interop.records import Record, plain, scalar, tensors_of
@@ -19,7 +20,6 @@ from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.method import build_discriminator, build_generator
 from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
-from styleinv.training.checkpoint import mismatches
 
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # The frame rate is not part of a checkpoint of images; videos are written at this one unless a configuration says.
@@ -31,7 +31,8 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
     """Read an official checkpoint into networks of this project, on the CPU, frozen.
 
     Kinds, recognised by their top-level keys: StyleGAN2-ADA (`G_ema`, and `G`, `D` where present), inversion (`pSp`,
-    `G`), StyleInV (`G`, `D`, `SI`, `SI_ema`), and `torch.save` files with a `g_ema`.
+    `G`), StyleInV (`G`, `D`, `SI`, `SI_ema`), and `torch.save` files with a `g_ema`; DIGAN has the keys of
+    StyleGAN2-ADA and other tensors.
 
     Returns:
         The description that our loaders rebuild the networks from, and the networks by name.
@@ -69,7 +70,7 @@ def _from_pickle(path: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
     elif {"pSp", "G"} <= keys:
         kind, nets = "inversion", ["pSp", "G"]
     elif "G_ema" in keys:
-        kind, nets = "stylegan2", ["G", "D", "G_ema"]
+        kind, nets = _image_or_video(tree["G_ema"]), ["G", "D", "G_ema"]
     else:
         names = ", ".join(sorted(ascii(key)[:30] for key in keys)[:8]) or "no keys"
         raise UserError(f"is a checkpoint of an unknown kind (it has {names})", file=path, cure=CURE)
@@ -79,13 +80,18 @@ def _from_pickle(path: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
             raise Refused(f"holds a {type(record).__name__} where the network {name} should be")
     tensors = {name: tensors_of(record) for name, record in records.items()}
     _check_size(path, [value for table in tensors.values() for value in table.values()])
-    make = {"stylegan2": _stylegan2, "inversion": _inversion, "styleinv": _styleinv}[kind]
+    make = {"stylegan2": _stylegan2, "inversion": _inversion, "styleinv": _styleinv, "digan": digan.make}[kind]
     description, modules = make(path, records, tensors)
     pipe = tree.get("augment_pipe")
     if isinstance(pipe, Record) and "p" in (found := tensors_of(pipe)) and found["p"].numel() == 1:
         description["augment_p"] = scalar(found["p"])
     description["training_set_kwargs"] = plain(tree.get("training_set_kwargs", {}))
     return description, modules
+
+
+def _image_or_video(G: Any) -> str:
+    names = tensors_of(G) if isinstance(G, Record) else {}
+    return "digan" if any("coord_fuser" in name for name in names) else "stylegan2"
 
 
 Made = tuple[dict[str, Any], dict[str, nn.Module]]
@@ -98,7 +104,7 @@ def _image_generator(path: Path, records: Records, tensors: Tables, name: str) -
     config = networks.network_config(options)
     with torch.device("meta"):
         G = build_generator(config, resolution)
-    _fit(G, tensors[name], path, name)
+    fit(G, tensors[name], path, name)
     return {"networks": config.model_dump(mode="json"), "resolution": resolution}, G
 
 
@@ -108,7 +114,7 @@ def _stylegan2(path: Path, records: Records, tensors: Tables) -> Made:
     if "G" in records:
         with torch.device("meta"):
             modules["G"] = build_generator(networks.network_config(image["networks"]), image["resolution"])
-        _fit(modules["G"], tensors["G"], path, "G")
+        fit(modules["G"], tensors["G"], path, "G")
     description = {"method": "stylegan2", "image_generator": image, "fps": FPS}
     if "D" in records:
         config = networks.network_config(
@@ -116,7 +122,7 @@ def _stylegan2(path: Path, records: Records, tensors: Tables) -> Made:
         )
         with torch.device("meta"):
             modules["D"] = build_discriminator(config, image["resolution"])
-        _fit(modules["D"], tensors["D"], path, "D")
+        fit(modules["D"], tensors["D"], path, "D")
         image["networks"]["mbstd_group_size"] = config.mbstd_group_size
         if config.model_dump(mode="json") != image["networks"]:
             description["discriminator"] = {"networks": config.model_dump(mode="json")}
@@ -131,7 +137,7 @@ def _inversion(path: Path, records: Records, tensors: Tables) -> Made:
     encoder = networks.encoder_options(trunk, tensors["pSp"])
     with torch.device("meta"):
         psp = PSP(image["resolution"], image["networks"]["w_dim"], tuple(encoder["widths"]), tuple(encoder["units"]))
-    _fit(psp, tensors["pSp"], path, "pSp")
+    fit(psp, tensors["pSp"], path, "pSp")
     description = {"method": "inversion", "image_generator": image, "fps": FPS, "encoder": encoder}
     return description, {"pSp": psp, "G": G}
 
@@ -145,13 +151,13 @@ def _styleinv(path: Path, records: Records, tensors: Tables) -> Made:
         frames = sizes["max_num_frames"]
         with torch.device("meta"):
             modules["D"] = VideoDiscriminator(**sizes)
-        _fit(modules["D"], tensors["D"], path, "D")
+        fit(modules["D"], tensors["D"], path, "D")
     options = networks.styleinv_options(records["SI_ema"], tensors["SI_ema"], image["networks"]["w_dim"], frames)
     for name in ("SI", "SI_ema"):
         if name in records:
             with torch.device("meta"):
                 modules[name] = StyleInV(**options)
-            _fit(modules[name], tensors[name], path, name)
+            fit(modules[name], tensors[name], path, name)
     description = {
         "method": "styleinv",
         "image_generator": image,
@@ -181,26 +187,9 @@ def _from_torch_save(path: Path) -> Made:
     config, resolution, tensors = from_rosinality(checkpoint)
     with torch.device("meta"):
         G = build_generator(config, resolution)
-    _fit(G, tensors, path, "g_ema")
+    fit(G, tensors, path, "g_ema")
     image = {"networks": config.model_dump(mode="json"), "resolution": resolution}
     return {"method": "stylegan2", "image_generator": image, "fps": FPS}, {"G_ema": G}
-
-
-def _fit(net: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> None:
-    """Give a network without memory the file's tensors, in the network's own dtypes.
-
-    Raises:
-        UserError: listing what is missing, surplus or of another shape.
-    """
-    own = net.state_dict()
-    faults = mismatches(own, tensors)
-    if faults:
-        shown = "; ".join(ascii(fault)[1:-1][:120] for fault in faults[:5])
-        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise UserError(f"does not fit the network of its options: {shown}{more}", file=path, field=name)
-    # Views into a file's storages become tensors of their own.
-    net.load_state_dict({key: tensors[key].to(own[key].dtype).contiguous().clone() for key in own}, assign=True)
-    net.eval().requires_grad_(False)
 
 
 def _check_size(path: Path, tensors: list[Tensor]) -> None:

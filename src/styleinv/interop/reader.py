@@ -86,6 +86,7 @@ class _Names:
             "numpy dtype": _Dtype,
             "numpy.core.multiarray scalar": _scalar,
             "numpy._core.multiarray scalar": _scalar,
+            "torch Size": _size,
             "torch._utils _rebuild_parameter": rebuild_parameter,
             "torch._utils _rebuild_tensor_v2": rebuild_tensor,
             "torch.storage _load_from_bytes": lambda blob: load_storage(blob, budget),
@@ -107,7 +108,7 @@ class _Names:
             found = Global(full, new=dict)
         elif key.startswith("builtins ") and name in TYPES:
             found = Global(full, call=_empty_bytes if name == "bytes" else None)
-        elif module.startswith("torch.nn.modules.") and CLASS.fullmatch(name):
+        elif module.startswith(("torch.nn.modules.", "torch.distributions.")) and CLASS.fullmatch(name):
             found = Global(full, new=lambda: Record(module, name))
         elif module.startswith("omegaconf.") and CLASS.fullmatch(name):
             found = Global(full, new=lambda: Record(module, name))
@@ -148,6 +149,12 @@ def _persistent(meta: Any) -> Record:
     if type(name) is not str or type(state) is not dict or any(type(key) is not str for key in state):
         raise Refused("holds a persistent object without attributes")
     return Record("", name, state)
+
+
+def _size(dims: Any) -> tuple[int, ...]:
+    if type(dims) is not tuple or any(type(n) is not int for n in dims):
+        raise Refused("holds a size that is no tuple of numbers")
+    return dims
 
 
 def _set(items: Any) -> set[str]:

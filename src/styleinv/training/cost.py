@@ -64,7 +64,7 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
     return Cost(
         trained=sum(p.numel() for p in trained.values()),
         frozen=frozen,
-        frames_per_video=method.images_per_sample,
+        frames_per_video=method.frames_per_sample or method.images_per_sample,
         bytes_per_video=bytes_per_video,
         seconds_per_kimg=per_step / (training.batch * method.images_per_sample) * 1000,
         total_kimg=training.total_kimg,

@@ -95,12 +95,14 @@ class Method(ABC):
         parts: networks, averages, optimisers.
         phases: updates in the order they run in.
         images_per_sample: how many images one sample of the batch counts for (StyleInV: frames per video).
+        frames_per_sample: frames of one sample that a discriminator sees, where that is another number.
     """
 
     training: TrainingConfig
     parts: Parts
     phases: list[Phase]
     images_per_sample: int = 1
+    frames_per_sample: int | None = None
 
     @abstractmethod
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:

@@ -1,6 +1,7 @@
 """Checkers of the kinds `interop/*`: official pickles, read without executing anything in them."""
 
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from styleinv.files import read_json, sha256
 from styleinv.interop.official import import_checkpoint
 from styleinv.interop.reader import Pickle, read_pickle
 from styleinv.interop.records import Record, plain, tensors_of
+from styleinv.methods.digan.discriminator import PairDiscriminator, frames_of
+from styleinv.methods.digan.generate import load_generator as load_digan
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.method import NetworkConfig, build_discriminator, load_generator_of
 from styleinv.stages.importing import import_file
@@ -122,7 +125,51 @@ def check_inversion(case: Case) -> dict:
     return {"codes": codes[:, 0], "inversion": image, "latent_avg": np.asarray(psp.latent_avg)}
 
 
+def check_digan(case: Case) -> dict:
+    manifest, (file, _) = case.manifest, read(case)
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        model, description, tensors = import_to(folder, file)
+        check_imported(case, tensors)
+        G = load_digan(model, CPU).G
+        for key in ("z_dim", "w_dim", "mapping_layers"):
+            assert description["networks"][key] == case.config[key], key
+        D = load(
+            PairDiscriminator(G.synthesis.img_resolution, **description["discriminator"] | {"num_fp16_res": 0}),
+            tensors,
+            "D",
+            model,
+        )
+    z, z_motion, t = (case.tensor(name) for name in ("z", "z_motion", "Ts"))
+    img = G.synthesis(G.mapping(z), z_motion, t)
+    size = G.synthesis.img_resolution
+    rng = np.random.RandomState(zlib.crc32(b"input/vid") ^ manifest["seed"])
+    vid = np.clip(rng.standard_normal([4, 7, size, size]).astype(np.float32) * np.float32(0.5), -1, 1)
+    pairs = torch.from_numpy(vid)
+    stride = manifest["img_stride"]
+    return {
+        "img": img[:, :, ::stride, ::stride],
+        "motion_logits": D.motion(pairs),
+        "image_logits": D.images(frames_of(pairs)),
+    }
+
+
+def check_imported(case: Case, tensors: dict) -> None:
+    """Every imported tensor is the one that the manifest describes."""
+    for net, rows in case.manifest["tensors"].items():
+        by_name = {row["name"]: row for row in rows}
+        imported = {key[len(net) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{net}.")}
+        assert imported, net
+        for name, value in imported.items():
+            row = by_name[name]
+            assert list(value.shape) == row["shape"], (net, name)
+            norm = float(value.double().norm())
+            assert abs(norm - row["l2"]) <= NORM * max(abs(row["l2"]), 1e-6), (net, name, norm)
+        learned = {row["name"] for row in rows if not row["name"].endswith("resample_filter")}
+        assert learned <= imported.keys(), (net, learned - imported.keys())
+
+
 CHECKERS = {
+    "interop/digan_pickle": check_digan,
     "interop/stylegan2_pickle": check_stylegan2,
     "interop/inversion_pickle": check_inversion,
 }
