@@ -33,6 +33,13 @@ methods:
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     sampling: {max_num_frames: 16, max_dist: 8}
     ada: {p: 0.2, kimg: 1}
+  stylegan_v:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.24, ema_kimg: 0.05, tick_kimg: 0.06, checkpoint_minutes: 0}
+    generator: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null}
+    motion: {z_dim: 16, v_dim: 16, motion_z_distance: 8, kernel_size: 5, time_dim: 8}
+    discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
+    sampling: {max_num_frames: 16, max_dist: 8}
+    ada: {p: 0.2, kimg: 1}
   digan:
     training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
     networks: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, input_resolution: 16, num_extra_convs: {32: 1},

@@ -15,9 +15,9 @@ from torch import nn
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.augment import AugmentPipe
+from styleinv.nn.video_discriminator import VideoDiscriminator
 
 OPEN = "open({path!r}, 'w').write('ran')"
 

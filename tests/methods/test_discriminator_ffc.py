@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from styleinv.config import load_method, parse_run
-from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.method import Config
+from styleinv.nn.video_discriminator import VideoDiscriminator
 from tests.project import make_project
 
 SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "mbstd_group_size": 2}

@@ -16,7 +16,7 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from tests.project import ROOT
 
-METHODS = ["styleinv", "digan"]
+METHODS = ["styleinv", "stylegan_v", "digan"]
 # These answer at any real time; the others at whole frames from 0 only.
 CONTINUOUS = {"styleinv", "digan", "stylegan_v"}
 

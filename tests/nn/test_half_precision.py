@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.nn.augment import PIPES, AugmentPipe
 from styleinv.nn.conv import modulated_conv2d
+from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.draws import Draws
 
 HALVES = ["float16", "bfloat16"]

@@ -149,6 +149,7 @@ def curves(model: Path) -> pd.DataFrame:
         ("stylegan2", "tiny", 1e-2),
         ("inversion", "tiny", 1e-6),
         ("styleinv", "tiny", 1e-4),
+        ("stylegan_v", "tiny", 1e-4),
         ("digan", "tiny", 1e-4),
     ],
 )

@@ -19,7 +19,7 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states
 
-CHAIN = ["stylegan2", "inversion", "styleinv", "digan"]
+CHAIN = ["stylegan2", "inversion", "styleinv", "stylegan_v", "digan"]
 
 
 @pytest.fixture(scope="module")

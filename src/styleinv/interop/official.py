@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from styleinv.errors import UserError
-from styleinv.interop import digan, networks
+from styleinv.interop import digan, networks, stylegan_v
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
 from styleinv.interop.reader import read_pickle
@@ -18,8 +18,8 @@ from styleinv.interop.records import Record, plain, scalar, tensors_of
 from styleinv.interop.rosinality import from_rosinality, is_rosinality
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.method import build_discriminator, build_generator
-from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
+from styleinv.nn.video_discriminator import VideoDiscriminator
 
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # The frame rate is not part of a checkpoint of images; videos are written at this one unless a configuration says.
@@ -31,8 +31,8 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
     """Read an official checkpoint into networks of this project, on the CPU, frozen.
 
     Kinds, recognised by their top-level keys: StyleGAN2-ADA (`G_ema`, and `G`, `D` where present), inversion (`pSp`,
-    `G`), StyleInV (`G`, `D`, `SI`, `SI_ema`), and `torch.save` files with a `g_ema`; DIGAN has the keys of
-    StyleGAN2-ADA and other tensors.
+    `G`), StyleInV (`G`, `D`, `SI`, `SI_ema`), and `torch.save` files with a `g_ema`; StyleGAN-V and DIGAN have the
+    keys of StyleGAN2-ADA and other tensors.
 
     Returns:
         The description that our loaders rebuild the networks from, and the networks by name.
@@ -80,8 +80,9 @@ def _from_pickle(path: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
             raise Refused(f"holds a {type(record).__name__} where the network {name} should be")
     tensors = {name: tensors_of(record) for name, record in records.items()}
     _check_size(path, [value for table in tensors.values() for value in table.values()])
-    make = {"stylegan2": _stylegan2, "inversion": _inversion, "styleinv": _styleinv, "digan": digan.make}[kind]
-    description, modules = make(path, records, tensors)
+    make = {"stylegan2": _stylegan2, "inversion": _inversion, "styleinv": _styleinv, "digan": digan.make}
+    make |= {"stylegan_v": stylegan_v.make}
+    description, modules = make[kind](path, records, tensors)
     pipe = tree.get("augment_pipe")
     if isinstance(pipe, Record) and "p" in (found := tensors_of(pipe)) and found["p"].numel() == 1:
         description["augment_p"] = scalar(found["p"])
@@ -91,7 +92,9 @@ def _from_pickle(path: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
 
 def _image_or_video(G: Any) -> str:
     names = tensors_of(G) if isinstance(G, Record) else {}
-    return "digan" if any("coord_fuser" in name for name in names) else "stylegan2"
+    if any("coord_fuser" in name for name in names):
+        return "digan"
+    return "stylegan_v" if any("motion_encoder" in name for name in names) else "stylegan2"
 
 
 Made = tuple[dict[str, Any], dict[str, nn.Module]]

@@ -4,6 +4,7 @@ Every name in a file stands for one of the pure functions below or the file is r
 pickles embed for each module is dropped unread.
 """
 
+import math
 import mmap
 import re
 import struct
@@ -22,6 +23,8 @@ from styleinv.interop.storage import Budget, load_storage, rebuild_parameter, re
 NUMPY_DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
 # Names that only occur as values (types in OmegaConf's metadata): they cannot be called.
 TYPES = {"dict", "list", "tuple", "set", "int", "float", "bool", "str", "bytes", "object"}
+# Classes of official code and of optimisers that are pickled by reference.
+PLAIN_CLASSES = {"training.layers TemporalDifferenceEncoder", "torch.optim.adam Adam"}
 CLASS = re.compile(r"[A-Z]\w*", re.ASCII)
 PERSISTENT_VERSION = 6
 
@@ -84,6 +87,8 @@ class _Names:
             "collections OrderedDict": _empty_dict,
             "collections defaultdict": _default_dict,
             "numpy dtype": _Dtype,
+            "numpy.core.multiarray _reconstruct": _Array,
+            "numpy._core.multiarray _reconstruct": _Array,
             "numpy.core.multiarray scalar": _scalar,
             "numpy._core.multiarray scalar": _scalar,
             "torch Size": _size,
@@ -100,17 +105,21 @@ class _Names:
             Refused: for any other name.
         """
         full = f"{module} {name}"
+        # StyleGAN-V keeps its packages under `src`.
+        module = module.removeprefix("src.")
         # Protocol 2 writes Python 2's name of the module.
-        key = f"builtins {name}" if module == "__builtin__" else full
+        key = f"builtins {name}" if module == "__builtin__" else f"{module} {name}"
         if key in self.calls:
             found = Global(full, call=self.calls[key])
         elif key == "dnnlib.util EasyDict":
             found = Global(full, new=dict)
+        elif key == "numpy ndarray":
+            found = Global(full)
         elif key.startswith("builtins ") and name in TYPES:
             found = Global(full, call=_empty_bytes if name == "bytes" else None)
         elif module.startswith(("torch.nn.modules.", "torch.distributions.")) and CLASS.fullmatch(name):
             found = Global(full, new=lambda: Record(module, name))
-        elif module.startswith("omegaconf.") and CLASS.fullmatch(name):
+        elif key in PLAIN_CLASSES or module.startswith("omegaconf.") and CLASS.fullmatch(name):
             found = Global(full, new=lambda: Record(module, name))
         elif module == "typing" and CLASS.fullmatch(name):
             found = Global(full)
@@ -134,6 +143,27 @@ class _Dtype(Stateful):
             raise Refused("uses a structured numpy type")
         if state[1] == ">":
             self.dtype = self.dtype.newbyteorder(">")
+
+
+class _Array(Stateful):
+    """A numpy array of plain numbers, as `array`; its bytes are used as they lie in the file."""
+
+    def __init__(self, kind: Any, shape: Any, code: Any):
+        if not isinstance(kind, Global) or kind.name != "numpy ndarray":
+            raise Refused("makes an array of something that is no array type")
+        self.array = np.empty(0)
+
+    def build(self, state: Any) -> None:
+        """Take shape, type, order and bytes."""
+        if type(state) is not tuple or len(state) != 5:
+            raise Refused("holds a broken numpy array")
+        _, shape, dtype, fortran, data = state
+        if type(dtype) is not _Dtype or type(data) is not bytes or type(fortran) is not bool:
+            raise Refused("holds a numpy array that is not of plain numbers")
+        values = np.frombuffer(data, dtype=dtype.dtype)
+        if values.size != math.prod(_size(shape)):
+            raise Refused("holds a numpy array whose size and data disagree")
+        self.array = values.reshape(shape, order="F" if fortran else "C")
 
 
 def _scalar(dtype: Any, data: Any) -> Any:

@@ -100,7 +100,10 @@ def rebuild_tensor(
     if any(type(n) is not int or not 0 <= n < 2**40 for n in (offset, *size, *stride)):
         raise Refused("rebuilds a tensor of a broken shape")
     numel = math.prod(size)
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if numel else offset - 1
+    if not numel:
+        # StyleGAN-V's empty labels keep the offsets of the batch they were cut from.
+        return torch.empty(size, dtype=storage.values.dtype)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     # Zero strides would let a byte stand for any number of elements.
     if numel > storage.values.numel() or last >= storage.values.numel():
         raise Refused("rebuilds a tensor that does not fit its storage")

@@ -16,6 +16,8 @@ from styleinv.methods.digan.discriminator import PairDiscriminator, frames_of
 from styleinv.methods.digan.generate import load_generator as load_digan
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.method import NetworkConfig, build_discriminator, load_generator_of
+from styleinv.methods.stylegan_v.generate import load_generator as load_stylegan_v
+from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.stages.importing import import_file
 from styleinv.training.checkpoint import load_module, read_model
 from tests.golden.case import Case
@@ -153,6 +155,25 @@ def check_digan(case: Case) -> dict:
     }
 
 
+def check_stylegan_v(case: Case) -> dict:
+    file, pickle = read(case)
+    stats = case.manifest["stats"]
+    assert {name: pickle.tree["stats"][name] for name in stats} == stats
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        model, description, tensors = import_to(folder, file)
+        G = load_stylegan_v(model, CPU).G
+        D = load(VideoDiscriminator(**description["discriminator"]), tensors, "D", model)
+    for key in ("channel_base", "channel_max"):
+        assert description["generator"]["synthesis"][key] == case.config[key], key
+    rows = {
+        row["name"]: row for row in case.manifest["tensors"]["G_ema"] if not row["name"].endswith("resample_filter")
+    }
+    assert len(rows) == sum(not name.endswith("resample_filter") for name in G.state_dict())
+    t = case.tensor("t")
+    img = G.frames(G.mapping(case.tensor("z")), t, case.tensor("motion_z"), force_fp32=True)
+    return {"img": img, "logits": D(img.reshape(t.shape[0], -1, *img.shape[2:]), t, force_fp32=True)}
+
+
 def check_imported(case: Case, tensors: dict) -> None:
     """Every imported tensor is the one that the manifest describes."""
     for net, rows in case.manifest["tensors"].items():
@@ -170,6 +191,7 @@ def check_imported(case: Case, tensors: dict) -> None:
 
 CHECKERS = {
     "interop/digan_pickle": check_digan,
+    "interop/stylegan_v_pickle": check_stylegan_v,
     "interop/stylegan2_pickle": check_stylegan2,
     "interop/inversion_pickle": check_inversion,
 }

@@ -5,20 +5,20 @@ import random
 import numpy as np
 import torch
 
+from styleinv.data.time_sampling import TimeSampling
 from styleinv.generator import to_uint8
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.methods.styleinv.discriminator import TemporalDifferenceEncoder, VideoDiscriminator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.encoder import AdainResBlk, ModulatedEncoder
 from styleinv.methods.styleinv.generate import StyleInVGenerator
 from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
 from styleinv.methods.styleinv.mapping import MappingFuse
 from styleinv.methods.styleinv.model import StyleInV
-from styleinv.methods.styleinv.motion import EqLRConv1d, MotionMappingNetwork
-from styleinv.methods.styleinv.time_encoder import AlignedTimeEncoder
-from styleinv.methods.styleinv.time_sampling import TimeSampling
 from styleinv.nn.augment import AugmentPipe
 from styleinv.nn.irse import BottleneckIRSE
+from styleinv.nn.motion import EqLRConv1d, MotionMappingNetwork
+from styleinv.nn.time_encoder import AlignedTimeEncoder
+from styleinv.nn.video_discriminator import TemporalDifferenceEncoder, VideoDiscriminator
 from styleinv.training import schedule
 from styleinv.training.ema import ema_beta, update_ema
 from tests.golden.case import Case, l2, stats

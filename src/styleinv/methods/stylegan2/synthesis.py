@@ -116,6 +116,7 @@ class SynthesisBlock(nn.Module):
         conv_clamp: float | None = None,
         half: torch.dtype | None = None,
         use_noise: bool = True,
+        input_dim: int = 0,
     ):
         super().__init__()
         self.in_channels, self.resolution = in_channels, resolution
@@ -129,7 +130,8 @@ class SynthesisBlock(nn.Module):
         else:
             self.conv0 = SynthesisLayer(in_channels, out_channels, up=2, resample_filter=resample_filter, **layer)
             self.num_conv += 1
-        self.conv1 = SynthesisLayer(out_channels, out_channels, resample_filter=resample_filter, **layer)
+        inside = out_channels + (input_dim if in_channels == 0 else 0)
+        self.conv1 = SynthesisLayer(inside, out_channels, resample_filter=resample_filter, **layer)
         self.num_conv += 1
         if is_last or architecture == "skip":
             self.torgb = ToRGBLayer(out_channels, img_channels, w_dim, conv_clamp)
@@ -146,13 +148,19 @@ class SynthesisBlock(nn.Module):
         force_fp32: bool = False,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """x [N, C, r/2, r/2], img [N, 3, r/2, r/2], ws [N, num_conv + num_torgb, w_dim] -> the same at r."""
+        """x [N, C, r/2, r/2], img [N, 3, r/2, r/2], ws [N, num_conv + num_torgb, w_dim] -> the same at r.
+
+        The first block starts from its constant; x [N, input_dim] joins it at every pixel, where there is one.
+        """
         w = iter(ws.unbind(dim=1))
         dtype = torch.float32 if force_fp32 or self.half_dtype is None else self.half_dtype
         options = {"noise_mode": noise_mode, "generator": generator}
         if self.in_channels == 0:
-            x = self.const.to(dtype)[None].expand(ws.shape[0], -1, -1, -1)
-            x = self.conv1(x, next(w), **options)
+            start = self.const.to(dtype)[None].expand(ws.shape[0], -1, -1, -1)
+            if x is not None:
+                joined = x.to(dtype)[:, :, None, None].expand(-1, -1, *start.shape[2:])
+                start = torch.cat([start, joined], dim=1)
+            x = self.conv1(start, next(w), **options)
         else:
             assert x is not None
             x = x.to(dtype)
@@ -177,6 +185,7 @@ class SynthesisNetwork(nn.Module):
         channel_base, channel_max: width at resolution r is min(channel_base // r, channel_max).
         num_fp16_res: how many of the highest resolutions run in `half_dtype`.
         use_noise: False builds the "no noise" architecture of supplement E, which has no noise tensors.
+        input_dim: width of a further input beside the constant (StyleGAN-V's motion codes); 0 for none.
     """
 
     def __init__(
@@ -191,6 +200,7 @@ class SynthesisNetwork(nn.Module):
         conv_clamp: float | None = None,
         architecture: str = "skip",
         use_noise: bool = True,
+        input_dim: int = 0,
     ):
         super().__init__()
         self.w_dim, self.img_resolution, self.img_channels = w_dim, img_resolution, img_channels
@@ -209,6 +219,7 @@ class SynthesisNetwork(nn.Module):
                 conv_clamp=conv_clamp,
                 half=HALF[half_dtype] if r >= threshold else None,
                 use_noise=use_noise,
+                input_dim=input_dim,
             )
             self.num_ws += block.num_conv + (block.num_torgb if r == img_resolution else 0)
             setattr(self, f"b{r}", block)
@@ -219,9 +230,13 @@ class SynthesisNetwork(nn.Module):
         noise_mode: str = "random",
         force_fp32: bool = False,
         generator: torch.Generator | None = None,
+        inputs: Tensor | None = None,
     ) -> Tensor:
-        """`noise_mode`: `random`, `const` (videos, supplement E) or `none`; `generator`: CPU source of the noise."""
-        x = img = None
+        """`noise_mode`: `random`, `const` (videos, supplement E) or `none`; `generator`: CPU source of the noise.
+
+        inputs: [N, input_dim], for a network that has such an input.
+        """
+        x, img = inputs, None
         first = 0
         for r in self.block_resolutions:
             block = getattr(self, f"b{r}")

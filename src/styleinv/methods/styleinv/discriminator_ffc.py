@@ -8,10 +8,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from styleinv.methods.styleinv.discriminator import TemporalDifferenceEncoder
 from styleinv.nn.discriminator import DiscriminatorBlock, DiscriminatorEpilogue
 from styleinv.nn.mapping import MappingNetwork
 from styleinv.nn.precision import HALF, channels_at, half_from
+from styleinv.nn.video_discriminator import TemporalDifferenceEncoder
 
 
 class FirstFrameDiscriminator(nn.Module):

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
+from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.method import Report
 
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]

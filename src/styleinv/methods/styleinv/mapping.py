@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from styleinv.methods.styleinv.motion import MotionMappingNetwork
 from styleinv.nn.layers import FullyConnectedLayer
+from styleinv.nn.motion import MotionMappingNetwork
 
 
 class MappingFuse(nn.Module):

@@ -13,17 +13,17 @@ from torch import Tensor
 
 from styleinv.config import Strict
 from styleinv.data.sampling import Clips
+from styleinv.data.time_sampling import TimeSampling
 from styleinv.generator import VideoGenerator, to_uint8
 from styleinv.methods.context import Context
 from styleinv.methods.stylegan2.method import adam, build_augment, check_resolution, load_generator_of
 from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.styleinv import generate
-from styleinv.methods.styleinv.discriminator import VideoDiscriminator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
 from styleinv.methods.styleinv.model import StyleInV
-from styleinv.methods.styleinv.time_sampling import TimeSampling
 from styleinv.nn.sync_batchnorm import synchronize_batchnorm
+from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.checkpoint import read_model
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styleinv.methods.styleinv.time_encoder import AlignedTimeEncoder
 from styleinv.nn.layers import bias_act
+from styleinv.nn.time_encoder import AlignedTimeEncoder
 
 
 class EqLRConv1d(nn.Module):
@@ -107,7 +107,9 @@ class MotionMappingNetwork(nn.Module):
         t_left = t - t % self.distance
         weight = ((t % self.distance) / self.distance)[:, :, None].to(u.dtype)
         anchors = {"u_left": u[rows, left], "u_right": u[rows, left + 1], "t_left": t_left, "weight": weight}
-        v = self.time_encoder(t, anchors["u_left"], anchors["u_right"], t_left, t_left + self.distance, weight)
+        # The place between two anchors is found in the precision of t, the waves in that of the tokens.
+        now, before, after = (time.to(u.dtype) for time in (t, t_left, t_left + self.distance))
+        v = self.time_encoder(now, anchors["u_left"], anchors["u_right"], before, after, weight)
         return v, anchors
 
     def forward(self, t: Tensor, motion_z: Tensor) -> Tensor:
