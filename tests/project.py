@@ -40,6 +40,20 @@ methods:
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     sampling: {max_num_frames: 16, max_dist: 8}
     ada: {p: 0.2, kimg: 1}
+  mocogan_hd:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
+    epochs: null
+    motion: {h_dim: 8, n_pca: 8}
+    pca: {samples: 500, batch: 200}
+    nframes: 6
+    ndf: 4
+    sparse:
+      discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
+      max_num_frames: 16
+      max_dist: 8
+      ada: {p: 0.2, kimg: 1}
+  mocogan_hd-ffa_st:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.32, tick_kimg: 0.08}
   digan:
     training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
     networks: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, input_resolution: 16, num_extra_convs: {32: 1},

@@ -14,7 +14,7 @@ CONFIG = ROOT / "config"
 
 def test_every_run_of_every_experiment_exists() -> None:
     names = experiments(CONFIG)
-    assert {"table1", "table3", "noise"} <= set(names)
+    assert {"table1", "table2", "table3", "noise"} <= set(names)
     for name in names:
         for run in load_experiment(name, CONFIG).rows(["talking_faces"], ["styleinv"]):
             assert lineage(run, CONFIG)[-1] == run
@@ -37,7 +37,7 @@ def test_an_unknown_variant_is_one_line() -> None:
         lineage(parse_run("sky/styleinv-no_nose"), CONFIG)
 
 
-@pytest.mark.parametrize(("table", "experiment"), [("3", "table3"), ("S3", "noise"), ("S2", "noise")])
+@pytest.mark.parametrize(("table", "experiment"), [("2", "table2"), ("3", "table3"), ("S3", "noise"), ("S2", "noise")])
 def test_published_numbers_find_their_rows(table: str, experiment: str) -> None:
     numbers = [n for n in read_published(CONFIG / "published.csv") if n.table == table]
     rows = {

@@ -22,6 +22,7 @@ METHODS: dict[str, set[str]] = {
     "stylegan2": set(),
     "inversion": {"stylegan2"},
     "digan": {"stylegan2"},
+    "mocogan_hd": {"stylegan2"},
     "stylegan_v": {"stylegan2"},
     "styleinv": {"stylegan2", "inversion"},
     "style_transfer": {"stylegan2", "inversion"},

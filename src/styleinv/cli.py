@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocol", default="styleinv", choices=["styleinv", "clean"])
     sub.add_argument("--out", type=Path, metavar="FILE", help="also write the scores to this JSON file")
     sub.add_argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here")
+    add("pca", _pca, "principal components of the latents that a run walks through").add_argument("run")
     sub = add("progress", _progress, "score the models that a run has kept along its training")
     sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
     sub = add("table", _table, "write the table of an experiment beside the published numbers")
@@ -162,6 +163,12 @@ def _evaluate(args: argparse.Namespace, setting: Setting) -> None:
     if args.out:
         write_json(args.out, scores)
     print(json.dumps(scores, indent=2))
+
+
+def _pca(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.pca import pca
+
+    pca(parse_run(args.run), setting)
 
 
 def _progress(args: argparse.Namespace, setting: Setting) -> None:

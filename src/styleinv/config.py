@@ -239,10 +239,14 @@ def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
 
 
 def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
-    """Resolve one run: method file, then its data set's and its scale's overrides, then its variant."""
+    """Resolve one run: method file, then its data set's and its scale's overrides, then its variant.
+
+    A scale may say something of one variant alone, under `<method>-<variant>`; that comes last.
+    """
     file = scale_file.parent / "methods" / f"{run.method}.yaml"
     base = read_yaml(file)
     base.pop("builds_on", None)
+    base.pop("needs", None)
     variants = base.pop("variants", {})
     for variant in variants.values():
         variant.pop("builds_on", None)
@@ -250,7 +254,7 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
     scale = load_scale(scale_file)
     value = merge(base, dataset.methods.get(run.method, {}), scale.methods.get(run.method, {}))
     if run.variant:
-        value = merge(value, _variant(run, variants, file))
+        value = merge(value, _variant(run, variants, file), scale.methods.get(run.folder, {}))
     return parse(schema, value, file)
 
 
@@ -279,6 +283,11 @@ def lineage(run: Run, config_folder: Path) -> list[Run]:
         own = read_yaml(config_folder / "datasets" / f"{run.dataset}.yaml").get("methods", {}).get(run.method, {})
         dataset = merge(method, own, variant)["parent"]
     return [*lineage(parse_run(f"{dataset}/{below}"), config_folder), run]
+
+
+def needs(run: Run, config_folder: Path) -> list[str]:
+    """What a run needs besides the models it builds on: the key `needs` of its method's YAML, names of stages."""
+    return list(read_yaml(config_folder / "methods" / f"{run.method}.yaml").get("needs", []))
 
 
 def load_experiment(name: str, config_folder: Path) -> Experiment:

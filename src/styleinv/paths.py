@@ -52,6 +52,10 @@ class Paths:
         """Resumable state; nobody's output."""
         return self.run(run) / "state"
 
+    def pca(self, run: Run) -> Path:
+        """Principal components of the latents that a run walks through (output of `pca`)."""
+        return self.run(run) / "pca.safetensors"
+
     def snapshots(self, run: Run) -> Path:
         """Pictures and models along the training; nobody's output."""
         return self.run(run) / "snapshots"

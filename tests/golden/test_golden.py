@@ -3,14 +3,14 @@
 import pytest
 
 from tests.golden.case import Case, failures
-from tests.golden.conftest import KIND, load_checkers, pending_kinds
+from tests.golden.conftest import KIND, is_pending, load_checkers
 
 CHECKERS = load_checkers()
 
 
 def test_golden(golden_case: Case, record_property) -> None:
     record_property(KIND, golden_case.kind)
-    if golden_case.kind in pending_kinds():
+    if is_pending(golden_case):
         pytest.skip(f"{golden_case.kind} is pending")
     checker = CHECKERS.get(golden_case.kind)
     assert checker is not None, f"unknown kind {golden_case.kind}: write a checker or list it in pending.txt"

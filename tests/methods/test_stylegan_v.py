@@ -38,10 +38,10 @@ def test_impossible_sizes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     folder = make_project(tmp_path)
     scale = folder / "config/tiny.yaml"
     options = ["--config", str(scale), "--results", str(tiny.paths.root)]
-    sampling = "    sampling: {max_num_frames: 16, max_dist: 8}\n    ada: {p: 0.2, kimg: 1}\n  digan"
+    sampling = "    sampling: {max_num_frames: 16, max_dist: 8}\n    ada: {p: 0.2, kimg: 1}\n  mocogan_hd"
     for old, new, says in (
-        (sampling, "    sampling: {num_frames: 64}\n  digan", "too short for 64"),
-        ("mbstd_group_size: 2}\n" + sampling, "concat_res: 64}\n  digan", "concat_res 64"),
+        (sampling, "    sampling: {num_frames: 64}\n  mocogan_hd", "too short for 64"),
+        ("mbstd_group_size: 2}\n" + sampling, "concat_res: 64}\n  mocogan_hd", "concat_res 64"),
     ):
         assert old in TINY
         scale.write_text(TINY.replace(old, new))

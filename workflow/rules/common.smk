@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from styleinv.config import experiments, lineage, load_experiment, parse_run
+from styleinv.config import experiments, lineage, load_experiment, needs, parse_run
 from styleinv.errors import UserError
 from styleinv.paths import Paths
 
@@ -74,7 +74,14 @@ wildcard_constraints:
 
 
 def upstream(dataset, name):
-    """Models that a run builds on."""
+    """Models that a run builds on, and what else it needs."""
+    parts = lineage(parse_run(f"{dataset}/{name}"), CONFIG)
+    more = [str(getattr(P, kind)(parts[-1])) for kind in needs(parts[-1], CONFIG)]
+    return below(dataset, name) + more
+
+
+def below(dataset, name):
+    """The model that a run builds on."""
     parts = lineage(parse_run(f"{dataset}/{name}"), CONFIG)
     return [str(P.model(parts[-2]))] if len(parts) > 1 else []
 

@@ -1,5 +1,21 @@
 """One rule per method; its inputs follow from `builds_on` in the method's YAML."""
 
+
+rule pca:
+    input:
+        scale=SCALE,
+        method="config/methods/mocogan_hd.yaml",
+        model=lambda w: below(w.dataset, w.run),
+    output:
+        "results/{dataset}/{run}/pca.safetensors",
+    log:
+        "results/logs/pca/{dataset}/{run}.log",
+    resources:
+        gpu=1,
+    shell:
+        "styleinv pca {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"
+
+
 for method in TRAINED:
 
     rule:

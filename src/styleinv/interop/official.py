@@ -1,6 +1,5 @@
 """Official checkpoints as models of this project: the same networks, names and tensors, described for our loaders."""
 
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +12,11 @@ from styleinv.errors import UserError
 from styleinv.interop import digan, networks, stylegan_v
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
+from styleinv.interop.mocogan_hd import import_folder
 from styleinv.interop.reader import read_pickle
 from styleinv.interop.records import Record, plain, scalar, tensors_of
 from styleinv.interop.rosinality import from_rosinality, is_rosinality
+from styleinv.interop.torch_save import read_state_dict
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.method import build_discriminator, build_generator
 from styleinv.methods.styleinv.model import StyleInV
@@ -32,7 +33,7 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
 
     Kinds, recognised by their top-level keys: StyleGAN2-ADA (`G_ema`, and `G`, `D` where present), inversion (`pSp`,
     `G`), StyleInV (`G`, `D`, `SI`, `SI_ema`), and `torch.save` files with a `g_ema`; StyleGAN-V and DIGAN have the
-    keys of StyleGAN2-ADA and other tensors.
+    keys of StyleGAN2-ADA and other tensors. A folder is MoCoGAN-HD's, with its several files.
 
     Returns:
         The description that our loaders rebuild the networks from, and the networks by name.
@@ -41,6 +42,9 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
         UserError: for a file of another kind, a damaged one, or one whose tensors do not fit our networks.
     """
     path = Path(path)
+    if path.is_dir():
+        with _one_line(path):
+            return import_folder(path)
     try:
         with open(path, "rb") as file:
             head = file.read(len(LEGACY))
@@ -172,18 +176,7 @@ def _styleinv(path: Path, records: Records, tensors: Tables) -> Made:
 
 
 def _from_torch_save(path: Path) -> Made:
-    """A plain state dict; `weights_only` admits tensors and containers and nothing else."""
-    size = path.stat().st_size
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > size:
-                raise Refused("is a compressed archive, which torch.save never writes")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch raises errors of many types for damaged files, some of many lines.
-        reason = str(error).partition("\n")[0][:100]
-        raise UserError(f"is no readable state dict ({reason})", file=path, cure="Download it again.") from None
+    checkpoint = read_state_dict(path)
     if not is_rosinality(checkpoint):
         raise UserError("is a torch.save file without a StyleGAN2 `g_ema`", file=path, cure=CURE)
     _check_size(path, [value for value in checkpoint["g_ema"].values() if isinstance(value, Tensor)])

@@ -8,7 +8,7 @@ import torch
 from pydantic import BaseModel
 
 from styleinv import methods
-from styleinv.config import Run, dump_yaml, fingerprint, lineage, load_method
+from styleinv.config import Run, dump_yaml, fingerprint, lineage, load_method, needs
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
 from styleinv.files import sha256, write_text
@@ -33,7 +33,13 @@ def upstream_of(run: Run, setting: Setting) -> Run | None:
 def inputs_of(run: Run, setting: Setting) -> list[Path]:
     """The artefacts a run reads."""
     below = upstream_of(run, setting)
-    return [setting.paths.frames(run.dataset)] + ([setting.paths.model(below)] if below else [])
+    files = [setting.paths.frames(run.dataset)] + ([setting.paths.model(below)] if below else [])
+    return files + list(_needed(run, setting).values())
+
+
+def _needed(run: Run, setting: Setting) -> dict[str, Path]:
+    """Artefacts of further stages by the stage's name."""
+    return {name: getattr(setting.paths, name)(run) for name in needs(run, setting.config.parent)}
 
 
 def train(run: Run, setting: Setting) -> None:
@@ -51,6 +57,7 @@ def train(run: Run, setting: Setting) -> None:
         identity = config.model_dump(mode="json")
         for key in PROGRESS_ONLY:
             identity["training"].pop(key, None)
+        identity.pop("epochs", None)
         hashes = {path.name: sha256(path) for path in inputs}
         mark = fingerprint({"config": identity, "inputs": hashes, "seed": scale.seed})
         recorder = Recorder("train", str(run), mark, inputs)
@@ -90,7 +97,7 @@ def build(run: Run, setting: Setting, world: World) -> Method:
             raise UserError("does not exist", file=path, cure="Run the stage that makes it first.")
     store = FrameStore(paths.frames(run.dataset))
     _check_resolution(store, setting, run)
-    models = {below.method: paths.model(below)} if below else {}
+    models = ({below.method: paths.model(below)} if below else {}) | _needed(run, setting)
     context = Context(store, setting.scale.seed, world.device, world.size, models, paths.weights)
     return _create(methods.get(run.method), config, context, setting, run)
 

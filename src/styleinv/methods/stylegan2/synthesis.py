@@ -50,6 +50,7 @@ class SynthesisLayer(nn.Module):
         noise_mode: str = "random",
         gain: float = 1.0,
         generator: torch.Generator | None = None,
+        frames: int = 1,
     ) -> Tensor:
         styles = self.affine(w)
         offset = self.bias[None, :, None, None]
@@ -57,8 +58,8 @@ class SynthesisLayer(nn.Module):
             if noise_mode == "const":
                 noise = self.noise_const
             else:
-                shape = [x.shape[0], 1, self.resolution, self.resolution]
-                noise = torch.randn(shape, generator=generator).to(x.device)
+                shape = [x.shape[0] // frames, 1, self.resolution, self.resolution]
+                noise = torch.randn(shape, generator=generator).to(x.device).repeat_interleave(frames, dim=0)
             offset = offset + noise * self.noise_strength
         # sqrt(2) * lrelu(x) = lrelu(sqrt(2) * x): the activation's gain rides on demodulation, bias and noise.
         total = math.sqrt(2) * gain
@@ -147,6 +148,7 @@ class SynthesisBlock(nn.Module):
         noise_mode: str = "random",
         force_fp32: bool = False,
         generator: torch.Generator | None = None,
+        frames: int = 1,
     ) -> tuple[Tensor, Tensor | None]:
         """x [N, C, r/2, r/2], img [N, 3, r/2, r/2], ws [N, num_conv + num_torgb, w_dim] -> the same at r.
 
@@ -154,7 +156,7 @@ class SynthesisBlock(nn.Module):
         """
         w = iter(ws.unbind(dim=1))
         dtype = torch.float32 if force_fp32 or self.half_dtype is None else self.half_dtype
-        options = {"noise_mode": noise_mode, "generator": generator}
+        options: dict[str, Any] = {"noise_mode": noise_mode, "generator": generator, "frames": frames}
         if self.in_channels == 0:
             start = self.const.to(dtype)[None].expand(ws.shape[0], -1, -1, -1)
             if x is not None:
@@ -231,10 +233,12 @@ class SynthesisNetwork(nn.Module):
         force_fp32: bool = False,
         generator: torch.Generator | None = None,
         inputs: Tensor | None = None,
+        frames: int = 1,
     ) -> Tensor:
         """`noise_mode`: `random`, `const` (videos, supplement E) or `none`; `generator`: CPU source of the noise.
 
-        inputs: [N, input_dim], for a network that has such an input.
+        inputs: [N, input_dim], for a network that has such an input. frames: how many consecutive rows are of one video
+        and share their random noise.
         """
         x, img = inputs, None
         first = 0
@@ -242,7 +246,7 @@ class SynthesisNetwork(nn.Module):
             block = getattr(self, f"b{r}")
             # A block's toRGB shares its w with the next block's first convolution.
             block_ws = ws[:, first : first + block.num_conv + block.num_torgb].float()
-            x, img = block(x, img, block_ws, noise_mode, force_fp32, generator)
+            x, img = block(x, img, block_ws, noise_mode, force_fp32, generator, frames)
             first += block.num_conv
         assert img is not None
         return img
