@@ -1,4 +1,4 @@
-"""Train the demo's set-up longer, score it along the way, and write docs/learning.csv and docs/learning.png.
+"""Train the demo's set-up longer, score it along the way, and write docs/learning.csv and its figures.
 
     python benchmarks/learning.py [--factor 2] [--folder /tmp/learning] [run ...]
 
@@ -21,7 +21,9 @@ from styleinv.report.figures import curves_figure
 ROOT = Path(__file__).parent.parent
 DATASET = "talking_faces"
 RUNS = ["styleinv", "styleinv-no_ffa_ape", "styleinv-no_ffa_st_no_recon", "styleinv-no_ffa_st"]
+RUNS += ["stylegan_v", "digan", "mocogan_hd", "stylegan2"]
 SNAPSHOTS = 5
+PANELS = ["fid", "fvd16", "fvd128", "motion_energy", "motion_roughness", "identity_drift", "first_frame_error"]
 
 
 def scale(factor: float) -> dict[str, Any]:
@@ -48,12 +50,23 @@ def prepare(folder: Path, factor: float) -> None:
     write_text(folder / "config/learning.yaml", yaml.safe_dump(scale(factor), sort_keys=False))
 
 
+def collect(tables: dict[str, Path], out: Path) -> None:
+    """One table of everything, one figure of StyleInV and its ablations, one of the methods."""
+    merged = pd.concat([pd.read_csv(file).assign(run=run) for run, file in tables.items()])
+    merged.to_csv(out / "learning.csv", index=False)
+    ours = {run: file for run, file in tables.items() if run.startswith("styleinv")}
+    methods = {run: file for run, file in tables.items() if "-" not in run and run != "stylegan2"}
+    for name, group in (("ablations", ours), ("methods", methods)):
+        if group:
+            curves_figure(group, out / f"learning-{name}.png", PANELS)
+
+
 def main() -> None:
     """Run, collect, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--factor", type=float, default=2, help="length of every training in those of the demo")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/learning"))
-    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of learning.csv and learning.png")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the table and figures")
     parser.add_argument("runs", nargs="*", default=RUNS)
     args = parser.parse_args()
     prepare(args.folder, args.factor)
@@ -61,10 +74,7 @@ def main() -> None:
     settings = ["scale=learning", f"datasets=[{DATASET}]", f"methods=[{','.join(args.runs)}]"]
     command = ["snakemake", "--profile", "profiles/demo", "--no-hooks", "--config", *settings, "--", *files.values()]
     subprocess.run(command, cwd=args.folder, check=True, env=os.environ)
-    tables = {run: args.folder / file for run, file in files.items()}
-    merged = pd.concat([pd.read_csv(file).assign(run=run) for run, file in tables.items()])
-    merged.to_csv(args.out / "learning.csv", index=False)
-    curves_figure(tables, args.out / "learning.png")
+    collect({run: args.folder / file for run, file in files.items()}, args.out)
 
 
 if __name__ == "__main__":

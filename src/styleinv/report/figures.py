@@ -1,6 +1,6 @@
 """Figures for the report: training curves and film strips. The same input gives the same bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,13 @@ def curve_columns(table: pd.DataFrame) -> list[str]:
     return [str(column) for column in table.columns if column not in WHEN]
 
 
-def curves_figure(curves: Mapping[str, str | Path], out: str | Path) -> None:
+def curves_figure(curves: Mapping[str, str | Path], out: str | Path, columns: Sequence[str] = ()) -> None:
     """Draw curves of one or more runs, one small panel per column.
 
     Args:
         curves: label -> curves.csv with columns `step`, `kimg`, `seconds` (as far as there) and any numeric ones.
         out: .png or .svg.
+        columns: the panels; all columns if none are named.
 
     Raises:
         UserError: a table cannot be read or has nothing to plot.
@@ -70,6 +71,7 @@ def curves_figure(curves: Mapping[str, str | Path], out: str | Path) -> None:
     if not tables:
         raise UserError("no curves to draw", file=out)
     panels = list(dict.fromkeys(column for table in tables.values() for column in curve_columns(table)))
+    panels = [panel for panel in panels if not columns or panel in columns]
     width = min(4, len(panels))
     height = -(-len(panels) // width)
     with mpl.rc_context(STYLE):
@@ -88,7 +90,8 @@ def curves_figure(curves: Mapping[str, str | Path], out: str | Path) -> None:
         for axes in list(figure.axes)[len(panels) :]:
             axes.remove()
         if len(tables) > 1:
-            figure.axes[0].legend(frameon=False, fontsize=7)
+            handles, labels = figure.axes[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=7)
         with atomic(out) as temporary:
             # Neither format may carry the time or the library's version.
             blank = {"Date": None, "Creator": None} if temporary.suffix == ".svg" else {"Software": None}

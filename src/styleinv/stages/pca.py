@@ -29,5 +29,7 @@ def pca(run: Run, setting: Setting) -> None:
     recorder = Recorder("pca", str(run), fingerprint(config.pca), [model])
     found = components_of(G, config.pca.samples, config.pca.batch, setting.scale.seed)
     with atomic(out) as temporary:
-        save_file({name: torch.tensor(value, dtype=torch.float32).contiguous() for name, value in found.items()}, temporary)
+        save_file(
+            {name: torch.tensor(value, dtype=torch.float32).contiguous() for name, value in found.items()}, temporary
+        )
     recorder.write(setting.paths.run(run) / "pca.provenance.json", [out], str(device), samples=config.pca.samples)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -93,7 +94,7 @@ def _train(run: Run, scale: Path, paths: Paths) -> None:
 def _kill_half_way(run: Run, scale: Path, paths: Paths, steps: int) -> int:
     state = paths.state(run) / "latest.safetensors"
     process = _start(run, scale, paths)
-    while process.poll() is None and (not state.exists() or read_progress(state)["step"] < steps // 2):
+    while process.poll() is None and _step(state) < steps // 2:
         time.sleep(0.01)
     process.kill()
     process.communicate()
@@ -101,6 +102,13 @@ def _kill_half_way(run: Run, scale: Path, paths: Paths, steps: int) -> int:
     if not 0 < reached < steps:
         raise UserError(f"was killed at step {reached} of {steps}", file=str(run), cure="Verify more steps.")
     return reached
+
+
+def _step(state: Path) -> int:
+    # The training replaces the file now and then, perhaps between a look at its size and one at its content.
+    with suppress(UserError, RuntimeError, ValueError):
+        return read_progress(state)["step"] if state.exists() else 0
+    return 0
 
 
 def compare_states(run: Run, whole: Paths, parts: Paths) -> str:

@@ -1,0 +1,64 @@
+"""The examples of docs/ are complete: what they show is run from the pages themselves."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from styleinv.config import DatasetConfig, parse
+from styleinv.files import read_json
+from styleinv.stages.setting import Setting
+from tests.project import ROOT, make_project
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Fenced blocks of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+def test_the_method_of_the_page_trains_resumes_generates_and_is_scored(tiny: Setting, tmp_path: Path) -> None:
+    (code,) = blocks("adding-a-method.md", "python")
+    (config,) = blocks("adding-a-method.md", "yaml")
+    # The folder joins the package in these processes, as if it had been put there.
+    folder = tmp_path / "extra/sway"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "method.py").write_text(code)
+    (tmp_path / "site").mkdir()
+    join = f"import styleinv.methods\nstyleinv.methods.__path__.append({str(folder.parent)!r})\n"
+    (tmp_path / "site/sitecustomize.py").write_text(join)
+    project = make_project(tmp_path / "project")
+    (project / "config/methods/sway.yaml").write_text(config)
+    scale = project / "config/tiny.yaml"
+    small = "  sway: {training: {batch: 4, batch_gpu: 4, total_kimg: 0.08, tick_kimg: 0.02}, width: 8}\n"
+    scale.write_text(scale.read_text().replace("evaluation:\n", f"{small}evaluation:\n"))
+    results = project / "results"
+    results.symlink_to(tiny.paths.root)
+
+    def styleinv(*words: str) -> str:
+        options = ["--config", str(scale), "--results", str(results)]
+        command = [sys.executable, "-m", "styleinv.cli", *words, *options]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path / "site")}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    styleinv("train", "talking_faces/sway")
+    styleinv("evaluate", "talking_faces/sway")
+    assert read_json(results / "talking_faces/sway/metrics.json")["fid"] > 0
+    styleinv("generate", "talking_faces/sway", "--out", str(tmp_path / "videos"), "--seeds", "1", "--seconds", "0.5")
+    assert (tmp_path / "videos/000001.mp4").stat().st_size > 0
+    assert "sway (wild)" in styleinv("cost", "talking_faces/sway-wild")
+    styleinv("train", "talking_faces/sway", "--verify-resume")
+
+
+def test_the_data_set_of_the_page_is_valid() -> None:
+    import yaml
+
+    (text,) = blocks("adding-a-dataset.md", "yaml")
+    config = parse(DatasetConfig, yaml.safe_load(text), "docs/adding-a-dataset.md")
+    assert config.source.type == "folder" and config.methods["stylegan2"] == {"networks": {"use_noise": False}}
