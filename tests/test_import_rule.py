@@ -22,6 +22,7 @@ METHODS: dict[str, set[str]] = {
     "stylegan2": set(),
     "inversion": {"stylegan2"},
     "digan": {"stylegan2"},
+    "long_video_gan": set(),
     "mocogan_hd": {"stylegan2"},
     "stylegan_v": {"stylegan2"},
     "styleinv": {"stylegan2", "inversion"},

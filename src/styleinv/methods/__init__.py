@@ -1,7 +1,7 @@
 """The methods, one folder each; a folder's `method` module holds `Config`, `create` and, where it
 makes videos, `load_generator`."""
 
-import importlib
+import importlib.util
 import pkgutil
 from types import ModuleType
 
@@ -10,7 +10,8 @@ from styleinv.errors import UserError
 
 def known() -> list[str]:
     """Names of all methods."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    folders = (name.name for name in pkgutil.iter_modules(__path__) if name.ispkg)
+    return sorted(name for name in folders if importlib.util.find_spec(f"styleinv.methods.{name}.method"))
 
 
 def get(name: str) -> ModuleType:

@@ -45,6 +45,8 @@ def entries(case: Case, module: str | None = None) -> dict[str, torch.Tensor]:
     rows = state if module is None else state[module]
     found = {}
     for row in rows:
+        if row.get("derive"):
+            continue
         if row.get("keep"):
             keys = tuple(f"state/{module}{mark}{row['name']}" for mark in "/:.") + (f"state/{row['name']}",)
             value = next(case.arrays[key] for key in keys if key in case.arrays)
