@@ -60,6 +60,7 @@ methods:
                rank: 2, emb_size: 8}
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     nframes: 8
+  digan-clip128: {nframes: 16}
 evaluation:
   detectors: stand-in
   n_fake: 6

@@ -62,7 +62,7 @@ def check_cuts(data: bytes, tmp_path: Path) -> None:
 def test_no_file_and_other_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         import_checkpoint(tmp_path / "none.pkl")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is no folder of MoCoGAN-HD's files"):
         import_checkpoint(tmp_path)
     for content in (b"not a pickle at all", b"PK\x03\x04 not a zip", b"\x80\x04N.", b"\x80\x04}.", b"\x80\x04]."):
         file = tmp_path / "other.pkl"

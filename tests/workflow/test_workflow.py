@@ -73,7 +73,7 @@ def test_bad_workflow_configuration_is_one_line(tmp_path: Path) -> None:
     for old, new, says in (
         ("scale: tiny", "scale: tny", "config/tny.yaml: does not exist"),
         ("[talking_faces]", "[tachi]", "config/datasets/tachi.yaml: does not exist"),
-        ("[styleinv]", "[stylinv]", "stylinv.yaml: does not exist"),
+        ("[styleinv,", "[stylinv,", "stylinv.yaml: does not exist"),
         ("scale: tiny", "scale: tiny\nsed: 1", "'sed' was unexpected"),
     ):
         config.write_text(original.replace(old, new))
@@ -90,6 +90,18 @@ def test_the_whole_dag(done: Path) -> None:
     report = (done / "results/report.html").read_text()
     assert "data:video/mp4" in report and "stand-in" in report
     assert (done / "results/talking_faces/styleinv/samples.mp4").exists()
+
+
+@pytest.mark.slow
+def test_the_other_tables(done: Path) -> None:
+    call(done, "snakemake", "table2", "table3", "--profile", "profiles/demo", "--no-hooks")
+    rows = {
+        name: [line.split(",")[1] for line in (done / f"results/tables/{name}.csv").read_text().splitlines()[1:]]
+        for name in ("table2", "table3")
+    }
+    assert rows["table2"] == ["mocogan_hd", "mocogan_hd-ffa_st", "digan", "digan-clip128", "styleinv"]
+    assert len(rows["table3"]) == 5 and rows["table3"][-1] == "styleinv"
+    assert "Nothing to be done" in call(done, "snakemake", "table2", "--profile", "profiles/demo", "--no-hooks")
 
 
 @pytest.mark.slow
