@@ -1,21 +1,34 @@
 """Checkers of the kinds `long_video_gan/*`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
-from styleinv.methods.long_video_gan import resample
-from styleinv.methods.long_video_gan.lengths import ema_beta, level_lengths
-from styleinv.methods.long_video_gan.low_res_discriminator import LowResDiscriminator
-from styleinv.methods.long_video_gan.low_res_generator import Block, LowResGenerator
-from styleinv.methods.long_video_gan.temporal_embedding import BlurredNoise
-from styleinv.methods.long_video_gan.temporal_scale import rescale_time
+from styleinv.methods.long_video_gan.design import design
+from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
+from styleinv.methods.long_video_gan.generator import SuperResGenerator
+from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
+from styleinv.methods.long_video_gan_lr import resample
+from styleinv.methods.long_video_gan_lr.averaging import ema_beta
+from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
+from styleinv.methods.long_video_gan_lr.generator import Block, LowResGenerator
+from styleinv.methods.long_video_gan_lr.lengths import level_lengths
+from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
+from styleinv.methods.long_video_gan_lr.temporal_embedding import BlurredNoise
+from styleinv.methods.long_video_gan_lr.temporal_scale import rescale_time
+from styleinv.nn.augment import AugmentPipe
+from styleinv.nn.filtered_lrelu import filtered_lrelu
 from styleinv.nn.layers import bias_act
 from styleinv.nn.resample import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
 from styleinv.training.schedule import lazy_regularization
 from tests.golden.case import Case, fill
 from tests.golden.checkers.digan import entries
 from tests.golden.checkers.mocogan_hd import gradnorms, stored
+from tests.golden.checkers.stylegan2 import Collector
 
 OPS = {"upfirdn2d": upfirdn2d, "upsample2d": upsample2d, "downsample2d": downsample2d, "filter2d": filter2d}
 
@@ -113,13 +126,13 @@ def check_block(case: Case) -> dict:
     return out
 
 
-def widths_of(case: Case, names: list[str]) -> list[int]:
-    shapes = {row["name"]: row["shape"] for row in case.manifest["state"]}
+def widths_of(case: Case, names: list[str], net: str | None = None) -> list[int]:
+    shapes = {row["name"]: row["shape"] for row in case.manifest["state"] if row.get("net") == net}
     return [shapes[name][0] for name in names]
 
 
-def generator_of(case: Case) -> LowResGenerator:
-    options = dict(case.config["kwargs"])
+def generator_of(case: Case, kwargs: dict, net: str | None = None) -> LowResGenerator:
+    options = dict(kwargs)
     embedding = options.pop("embedding_kwargs", {})
     names = [
         "temporal_layers.0.weight_1",
@@ -127,11 +140,11 @@ def generator_of(case: Case) -> LowResGenerator:
         "spatial_layers.0.weight_1",
         "spatial_layers.2.weight_1",
     ]
-    return LowResGenerator(**options, channels=tuple(widths_of(case, names)), embedding=embedding)
+    return LowResGenerator(**options, channels=tuple(widths_of(case, names, net)), embedding=embedding)
 
 
 def check_low_res_generator(case: Case) -> dict:
-    G = generator_of(case)
+    G = generator_of(case, case.config["kwargs"])
     G.load_state_dict(G.state_dict() | entries(case))
     noise, frames = case.tensor("noise"), case.config["seq_length"]
     features: list[torch.Tensor] = []
@@ -167,11 +180,15 @@ def check_low_res_generator(case: Case) -> dict:
     return out
 
 
+def low_res_discriminator_of(case: Case, seq_length: int, max_edge: int, net: str | None = None) -> LowResDiscriminator:
+    names = ["blocks.0.conv_vid.weight", *(f"blocks.{i}.conv_1.weight" for i in range(4))]
+    (epilogue,) = widths_of(case, ["epilogue.conv1d_0.weight"], net)
+    return LowResDiscriminator(seq_length, max_edge, tuple(widths_of(case, names, net)), epilogue)
+
+
 def check_low_res_discriminator(case: Case) -> dict:
     kwargs = case.config["kwargs"]
-    names = ["blocks.0.conv_vid.weight", *(f"blocks.{i}.conv_1.weight" for i in range(4))]
-    (epilogue,) = widths_of(case, ["epilogue.conv1d_0.weight"])
-    D = LowResDiscriminator(kwargs["seq_length"], kwargs["max_edge"], tuple(widths_of(case, names)), epilogue)
+    D = low_res_discriminator_of(case, kwargs["seq_length"], kwargs["max_edge"])
     D.load_state_dict(entries(case))
     video = case.tensor("video").requires_grad_()
     logits = D(video)
@@ -186,7 +203,253 @@ def check_low_res_discriminator(case: Case) -> dict:
     return out | gradnorms(case, "r1gradnorm.", D)
 
 
+def check_filtered_lrelu(case: Case) -> dict:
+    out = {}
+    for i, item in enumerate(case.config["items"]):
+        x = case.tensor(f"x{i}").requires_grad_()
+        fu, fd = (case.tensor(f"{f}{i}") if f in item else None for f in ("fu", "fd"))
+        b = case.tensor(f"b{i}").requires_grad_() if item.get("b", True) else None
+        y = filtered_lrelu(x, fu, fd, b, **item["kw"])
+        (y * weights(case, f"g{i}", y)).sum().backward()
+        out |= {f"y{i}": y, f"dx{i}": x.grad}
+        if b is not None:
+            out[f"db{i}"] = b.grad
+    return out
+
+
+@contextmanager
+def given_draws(case: Case) -> Iterator[None]:
+    """torch's random numbers are those of the case, in its order."""
+    draws = iter([case.tensor(f"draw{i:02d}") for i in range(len(case.config["draws"]))])
+
+    def draw(shape, **_) -> torch.Tensor:
+        value = next(draws)
+        if value.ndim == 4 and value.shape[1] > 1:
+            # Noise of every pixel comes colour major; our frames lie one after the other.
+            value = value.unflatten(1, (3, -1)).transpose(1, 2)
+        return value.reshape(list(shape))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "rand", draw)
+        patch.setattr(torch, "randn", draw)
+        yield
+    assert next(draws, None) is None
+
+
+def stacked(pipe: AugmentPipe, clips: torch.Tensor, **options) -> torch.Tensor:
+    """A pipe on clips [N, 3, T, H, W]: its images are frames one after the other."""
+    n, _, t, h, w = clips.shape
+    y = pipe(clips.transpose(1, 2).reshape(n, 3 * t, h, w), **options)
+    return y.reshape(n, t, 3, h, w).transpose(1, 2)
+
+
+def check_augment(case: Case) -> dict:
+    pipe = AugmentPipe(**case.config["kwargs"])
+    pipe.p.fill_(case.config["p"])
+    x = case.tensor("x").requires_grad_()
+    with given_draws(case):
+        y = stacked(pipe, x)
+    (y * weights(case, "g", y)).sum().backward()
+    out = stored(case, "y", y) | stored(case, "dx", x.grad)
+    if "debug_percentile" in case.config:
+        out |= stored(case, "y_debug", stacked(pipe, x.detach(), debug_percentile=case.config["debug_percentile"]))
+    return out
+
+
+def check_design(case: Case) -> dict:
+    kwargs = dict(case.config["kwargs"])
+    kwargs.pop("w_dim")
+    layers = design(**kwargs)
+    out, rows = {}, []
+    for i, layer in enumerate(layers):
+        for name, taps in zip(("up", "down"), layer.filters(), strict=True):
+            if taps is not None:
+                out[f"{name}_filter{i}"] = taps
+        sizes = [layer.in_channels, layer.out_channels, *layer.in_size, *layer.out_size]
+        rates = [layer.in_rate, layer.out_rate, layer.tmp_rate, layer.in_cutoff, layer.out_cutoff]
+        factors = [layer.in_half_width, layer.out_half_width, layer.up, layer.down, layer.up_taps, layer.down_taps]
+        rows.append([*sizes, *rates, *factors, *layer.padding, layer.critically_sampled, layer.torgb])
+    return out | {"table": np.array(rows, dtype=float)}
+
+
+def super_res_generator_of(case: Case, kwargs: dict) -> SuperResGenerator:
+    options = dict(kwargs)
+    options.pop("img_channels", None)
+    for theirs, ours in (
+        ("hr_width", "img_width"),
+        ("hr_height", "img_height"),
+        ("lr_width", "cond_width"),
+        ("lr_height", "cond_height"),
+        ("temporal_context", "cond_context"),
+        ("latent_z_dim", "z_dim"),
+        ("latent_w_dim", "w_dim"),
+    ):
+        if theirs in options:
+            options[ours] = options.pop(theirs)
+    return SuperResGenerator(**options, num_fp16_res=0)
+
+
+def load(net: torch.nn.Module, state: dict) -> torch.nn.Module:
+    own = net.state_dict()
+    assert set(own) == set(state), f"missing {set(own) - set(state)}, surplus {set(state) - set(own)}"
+    net.load_state_dict(state)
+    return net
+
+
+def check_super_res_generator(case: Case) -> dict:
+    prefix = "" if case.config["kind"] == "Generator" else "SG3."
+    G = super_res_generator_of(case, case.config["kwargs"])
+    load(G, {name.removeprefix(prefix): value for name, value in entries(case).items()})
+    z, low = case.tensor("z"), case.tensor("lr").requires_grad_()
+    out = {}
+    for i, condition in enumerate(G.conditions(low)):
+        out |= stored(case, f"cond{i}", condition)
+    out["w"] = G.latents(z)
+    video = G(z, low)
+    out |= stored(case, "video", video)
+    if case.config.get("grads"):
+        (video * weights(case, "g", video)).sum().backward()
+        out["d_lr"] = low.grad
+        out |= gradnorms(case, "gradnorm.", G)
+    with torch.no_grad():
+        if "psi" in case.config:
+            out |= stored(case, "video_trunc", G(z, low, truncation_psi=case.config["psi"]))
+        out |= stored(case, "video_update", G(z, low, beta=0.999))
+    state = G.state_dict()
+    names = [name for name in case.manifest["outputs"] if name.startswith("after.")]
+    return out | {name: state[name.removeprefix(f"after.{prefix}")] for name in names}
+
+
+def super_res_discriminator_of(kwargs: dict) -> SuperResDiscriminator:
+    widths = {
+        ours: kwargs[theirs] for theirs, ours in (("channels_base", "channel_base"), ("channels_max", "channel_max"))
+    }
+    return SuperResDiscriminator(
+        kwargs["hr_width"], kwargs["seq_length"], kwargs["hr_width"] // kwargs["lr_width"], num_fp16_res=0, **widths
+    )
+
+
+def check_super_res_discriminator(case: Case) -> dict:
+    D = super_res_discriminator_of(case.config["kwargs"])
+    load(D, entries(case))
+    low, high = case.tensor("lr"), case.tensor("hr").requires_grad_()
+    large_low = D.enlarge(low)
+    logits = D(large_low, high)
+    (gradient,) = torch.autograd.grad(logits.sum(), high, create_graph=True)
+    penalty = gradient.square().flatten(1).sum(dim=1)
+    out = {"logits": logits, "logits_preup": logits, "r1_penalty": penalty}
+    out |= stored(case, "dlogits_dhr", gradient) | stored(case, "lr_up", large_low)
+    F.softplus(-logits).mean().backward(retain_graph=True)
+    out |= gradnorms(case, "gradnorm.", D)
+    D.zero_grad()
+    (penalty.mean() / 2).backward()
+    return out | gradnorms(case, "r1gradnorm.", D)
+
+
+def entries_of(case: Case, net: str) -> dict[str, torch.Tensor]:
+    """Weights of one of the two networks of a case."""
+    found = {}
+    for row in case.manifest["state"]:
+        if row["net"] != net or row.get("derive"):
+            continue
+        if row.get("keep"):
+            keys = [f"state/{net}{mark}{row['name']}" for mark in "./:"]
+            value = next(case.arrays[key] for key in keys if key in case.arrays)
+        else:
+            value = fill(row["name"], row["shape"], row, case.manifest["seed"][net])
+        found[row["name"]] = torch.from_numpy(np.array(value))
+    return found
+
+
+def low_res_loss_of(case: Case) -> LowResLoss:
+    cfg = case.config
+    G = generator_of(case, {"out_height": cfg["h"], "out_width": cfg["w"], **cfg["G_kwargs"]}, "G")
+    D = low_res_discriminator_of(case, cfg["seq_length"], max(cfg["h"], cfg["w"]), "D")
+    G.load_state_dict(G.state_dict() | entries_of(case, "G"))
+    load(D, entries_of(case, "D"))
+    return LowResLoss(G, D, None, cfg["gamma"], cfg["seq_length"], 0)
+
+
+def super_res_loss_of(case: Case) -> SuperResLoss:
+    cfg = case.config
+    sizes = {"hr_height": cfg["hr"][0], "hr_width": cfg["hr"][1], "lr_height": cfg["lr"][0], "lr_width": cfg["lr"][1]}
+    G = super_res_generator_of(
+        case, sizes | {"temporal_context": cfg["ctx"]} | cfg["G_kwargs"] | cfg.get("synth_kwargs", {})
+    )
+    D = super_res_discriminator_of(sizes | cfg["D_kwargs"] | {"seq_length": cfg["seq_length"]})
+    load(G, {name.removeprefix("SG3."): value for name, value in entries_of(case, "G").items()})
+    load(D, entries_of(case, "D"))
+    pipe = AugmentPipe(**cfg["augment_kwargs"])
+    pipe.p.fill_(0)
+    return SuperResLoss(G, D, None, lambda clips, _: stacked(pipe, clips), cfg["lr_cond_prob"], cfg["gamma"])
+
+
+def check_phases(case: Case) -> dict:
+    """One of each update, in the order D, R1, G, none of which steps."""
+    cfg, out, seen = case.config, {}, Collector()
+    low_res = "seq_length" in cfg and "h" in cfg
+    loss = low_res_loss_of(case) if low_res else super_res_loss_of(case)
+    chunks, batch = cfg["accum"], cfg["batch"]
+    parts = [slice(i * batch // chunks, (i + 1) * batch // chunks) for i in range(chunks)]
+
+    def noise(name: str, part: slice) -> Fake:
+        values = case.tensor(name)[part]
+        return Fake(values, torch.zeros(len(values), dtype=torch.int64))
+
+    def main(part: slice) -> Iterator[torch.Tensor]:
+        if low_res:
+            return loss.discriminator_main(noise("noise_D", part), case.tensor("real")[part], None, seen)
+        z, low, high = (case.tensor(name)[part] for name in ("z_D", "lr_D", "hr_D"))
+        return loss.discriminator_main(z, low, high, Randomness(), Randomness(), seen)
+
+    def reg(part: slice) -> Iterator[torch.Tensor]:
+        if low_res:
+            return loss.discriminator_reg(case.tensor("real_r1")[part], None, seen)
+        low, high = (case.tensor(name)[part] for name in ("lr_r1", "hr_r1"))
+        return loss.discriminator_reg(low, high, Randomness(), seen)
+
+    def generator(part: slice) -> Iterator[torch.Tensor]:
+        if low_res:
+            return loss.generator_main(noise("noise_G", part), seen)
+        return loss.generator_main(*(case.tensor(name)[part] for name in ("z_G", "lr_G")), Randomness(), seen)
+
+    for phase, net, prefix, gain in (
+        (main, loss.D, "D_main_grad.", 1),
+        (reg, loss.D, "D_r1_grad.", 16),
+        (generator, loss.G, "G_grad.", 1),
+    ):
+        loss.G.zero_grad()
+        loss.D.zero_grad()
+        for part in parts:
+            for term in phase(part):
+                (term * (gain / chunks)).backward()
+        strip = "" if low_res or net is loss.D else "SG3."
+        out |= gradnorms(case, prefix + strip, net)
+        reports, seen = seen.arrays(), Collector()
+        if phase is main:
+            names = {"D_score_fake": "scores/fake", "D_score_real": "scores/real", "D_loss": "D/loss"}
+            names |= {"D_sign_fake": "signs/fake", "D_sign_real": "signs/real"}
+            out |= {f"D.loss.{theirs}": reports[f"Loss/{ours}"] for theirs, ours in names.items()}
+            state = loss.G.state_dict()
+            for name in case.manifest["outputs"]:
+                if name.startswith("G_after_D."):
+                    out[name] = state[name.removeprefix("G_after_D.").removeprefix("SG3.")]
+        elif phase is reg:
+            out |= {"R1.loss.r1_penalty": reports["Loss/r1_penalty"], "R1.loss.r1_loss": reports["Loss/D/reg"]}
+        else:
+            names = {"G_score": "scores/fake", "G_sign": "signs/fake", "G_loss": "G/loss"}
+            out |= {f"G.loss.{theirs}": reports[f"Loss/{ours}"] for theirs, ours in names.items()}
+    return out
+
+
 CHECKERS = {
+    "long_video_gan/phases": check_phases,
+    "long_video_gan/filtered_lrelu": check_filtered_lrelu,
+    "long_video_gan/ada": check_augment,
+    "long_video_gan/in_augment": check_augment,
+    "long_video_gan/sres_design": check_design,
+    "long_video_gan/sres_generator": check_super_res_generator,
+    "long_video_gan/sres_discriminator": check_super_res_discriminator,
     "long_video_gan/ops": check_ops,
     "long_video_gan/resample": check_resample,
     "long_video_gan/schedule": check_schedule,

@@ -1,1 +1,1 @@
-"""Long-Video-GAN (Brooks et al., NeurIPS 2022): a low-resolution generator of long clips."""
+"""Long-Video-GAN (Brooks et al., NeurIPS 2022), second half: super-resolution, and both halves together."""

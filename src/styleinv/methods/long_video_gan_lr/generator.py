@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styleinv.methods.long_video_gan.lengths import LEVELS, level_lengths
-from styleinv.methods.long_video_gan.resample import (
+from styleinv.methods.long_video_gan_lr.lengths import LEVELS, level_lengths
+from styleinv.methods.long_video_gan_lr.magnitude import input_gain
+from styleinv.methods.long_video_gan_lr.resample import (
     Upsample,
     centre_crop,
     downsample_time,
@@ -16,14 +17,14 @@ from styleinv.methods.long_video_gan.resample import (
     upsample_space,
     upsample_time,
 )
-from styleinv.methods.long_video_gan.temporal_embedding import BlurredNoise
+from styleinv.methods.long_video_gan_lr.temporal_embedding import BlurredNoise
 from styleinv.nn.layers import FullyConnectedLayer, bias_act, normalize_2nd_moment
 
 CLAMP = 256.0
 
 
 class MagnitudeEMA(nn.Module):
-    """A running mean of x^2, updated before it is used and only where `beta` is not 1."""
+    """Holds a running mean of x^2."""
 
     magnitude_ema: Tensor
 
@@ -32,11 +33,8 @@ class MagnitudeEMA(nn.Module):
         self.register_buffer("magnitude_ema", torch.ones([]))
 
     def forward(self, x: Tensor, beta: float) -> Tensor:
-        """1 / sqrt(mean)."""
-        if beta != 1:
-            self.magnitude_ema.lerp_(x.detach().float().square().mean(), 1 - beta)
-        # A copy, as a later forward of the same step moves the buffer.
-        return self.magnitude_ema.clone().rsqrt()
+        """The gain of `input_gain`."""
+        return input_gain(self.magnitude_ema, x, beta)
 
 
 def modulated_conv3d(x: Tensor, weight: Tensor, style: Tensor, gain: Tensor, demodulate: bool = True) -> Tensor:
@@ -147,6 +145,7 @@ class LowResGenerator(nn.Module):
 
     Args:
         channels: widths: of the temporal layers, and then of the last temporal layers and the spatial ones.
+        temporal_padding: frames that every level computes beyond what is wanted, at both ends.
         embedding: options of `BlurredNoise`.
     """
 
@@ -158,10 +157,11 @@ class LowResGenerator(nn.Module):
         latent_w_dim: int = 1024,
         channels: tuple[int, int, int, int] = (512, 256, 128, 64),
         output_scale: float = 0.25,
+        temporal_padding: int = 8,
         embedding: dict | None = None,
     ):
         super().__init__()
-        self.output_scale = output_scale
+        self.output_scale, self.temporal_padding = output_scale, temporal_padding
         edge = max(out_height, out_width)
         scales = [max(edge // 4 // 2**i, 1) for i in range(5)]
         sizes = [(-(-out_height // s), -(-out_width // s)) for s in scales]
@@ -197,11 +197,11 @@ class LowResGenerator(nn.Module):
 
     def noise_shape(self, batch: int, frames: int) -> tuple[int, int, int]:
         """Shape of the noise behind clips of `frames` frames."""
-        return self.temporal_emb.noise_shape(batch, level_lengths(frames)[0] * 2**LEVELS)
+        return self.temporal_emb.noise_shape(batch, level_lengths(frames, self.temporal_padding)[0] * 2**LEVELS)
 
     def latents(self, w: Tensor, frames: int) -> list[Tensor]:
         """w [N, w_dim, 32 T_in] -> what the input, the temporal layers, the spatial layers and ToRGB take."""
-        lengths = level_lengths(frames)
+        lengths = level_lengths(frames, self.temporal_padding)
         full = centre_crop(w, frames, 2)
         last = centre_crop(w, lengths[LEVELS], 2)
         below = []
@@ -214,7 +214,7 @@ class LowResGenerator(nn.Module):
     def forward(self, noise: Tensor, frames: int, beta: float = 1.0) -> Tensor:
         """noise of `noise_shape` -> [N, 3, frames, H, W]."""
         ws = self.latents(self.latent_mapping(self.temporal_emb(noise)), frames)
-        lengths = level_lengths(frames)
+        lengths = level_lengths(frames, self.temporal_padding)
         start = self.w_to_temp_input(ws[0].transpose(1, 2)).transpose(1, 2)
         x = (start[:, :, :, None, None] + self.spatial_input) * math.sqrt(0.5)
         for layer, w, length in zip(self.temporal_layers, ws[1:7], lengths[1:], strict=True):

@@ -1,0 +1,91 @@
+"""Super-resolution losses: on clips of both resolutions, augmented together, the low one mostly hidden."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
+from styleinv.methods.long_video_gan.generator import SuperResGenerator
+from styleinv.methods.long_video_gan_lr.loss import discriminator_terms, r1
+from styleinv.training.method import Report
+
+Augment = Callable[[Tensor, torch.Generator | None], Tensor]
+
+
+@dataclass(frozen=True)
+class Randomness:
+    """Sources of the corruption of low-resolution clips, of the augmentation, and of what is hidden."""
+
+    corrupt: torch.Generator | None = None
+    augment: torch.Generator | None = None
+    hide: torch.Generator | None = None
+
+
+class SuperResLoss:
+    """The terms of each phase; every term is to be back-propagated before the next is asked for.
+
+    Args:
+        corrupt: of low-resolution clips [N, 3, T, h, w], so that the network forgives what generated ones are like.
+        augment: of both resolutions, one after the other in time.
+        lr_cond_prob: how often the discriminator sees the low resolution, per clip.
+        magnitude_beta: decay of the generator's running statistics, which move while the discriminator learns.
+    """
+
+    def __init__(
+        self,
+        G: SuperResGenerator,
+        D: SuperResDiscriminator,
+        corrupt: Augment | None,
+        augment: Augment | None,
+        lr_cond_prob: float,
+        r1_gamma: float,
+        magnitude_beta: float = 0.999,
+    ):
+        self.G, self.D, self.corrupt, self.augment = G, D, corrupt, augment
+        self.lr_cond_prob, self.r1_gamma, self.magnitude_beta = lr_cond_prob, r1_gamma, magnitude_beta
+
+    def _corrupted(self, low: Tensor, random: Randomness) -> Tensor:
+        return low if self.corrupt is None else self.corrupt(low, random.corrupt)
+
+    def _inner(self, low: Tensor) -> Tensor:
+        context = self.G.cond_context
+        return low[:, :, context : low.shape[2] - context]
+
+    def _score(self, low: Tensor, high: Tensor, random: Randomness) -> Tensor:
+        both = torch.cat([self.D.enlarge(low), high], dim=2)
+        if self.augment is not None:
+            both = self.augment(both, random.augment)
+        low, high = both.chunk(2, dim=2)
+        shown = torch.rand([len(low)], generator=random.hide) < self.lr_cond_prob
+        return self.D(low * shown.to(low)[:, None, None, None, None], high)
+
+    def generator_main(self, z: Tensor, low: Tensor, random: Randomness, report: Report) -> Iterator[Tensor]:
+        """z [N, z_dim], low [N, 3, T + 2 context, h, w]."""
+        low = self._corrupted(low, random)
+        logits = self._score(self._inner(low), self.G(z, low), random)
+        report("Loss/scores/fake", logits)
+        report("Loss/signs/fake", logits.sign())
+        loss = F.softplus(-logits)
+        report("Loss/G/loss", loss)
+        yield loss.mean()
+
+    def discriminator_main(
+        self, z: Tensor, low: Tensor, high: Tensor, fake: Randomness, real: Randomness, report: Report
+    ) -> Iterator[Tensor]:
+        """z [N, z_dim], low [N, 3, T + 2 context, h, w], high [N, 3, T, H, W]; low serves both terms."""
+        low_fake, low_real = self._corrupted(low, fake), self._corrupted(low, real)
+        with torch.no_grad():
+            clips = self.G(z, low_fake, self.magnitude_beta)
+        yield from discriminator_terms(
+            lambda: self._score(self._inner(low_fake), clips, fake),
+            lambda: self._score(self._inner(low_real), high, real),
+            report,
+        )
+
+    def discriminator_reg(self, low: Tensor, high: Tensor, random: Randomness, report: Report) -> Iterator[Tensor]:
+        """low [N, 3, T, h, w], high [N, 3, T, H, W]; the gradient is with respect to high alone."""
+        low, high = self._corrupted(low, random), high.detach().requires_grad_()
+        yield r1(self._score(low, high, random), high, self.r1_gamma, report)

@@ -1,0 +1,101 @@
+"""Low-resolution losses: non-saturating, one logit per clip; R1 on the clip before its augmentation."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
+from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
+from styleinv.training.method import Report
+
+Augment = Callable[[Tensor, torch.Generator | None], Tensor]
+
+
+@dataclass(frozen=True)
+class Fake:
+    """Inputs of generated clips: noise, first frame [N] of each clip within what is generated, augmentation."""
+
+    noise: Tensor
+    start: Tensor
+    augment: torch.Generator | None = None
+
+
+class LowResLoss:
+    """The terms of each phase; every term is to be back-propagated before the next is asked for.
+
+    Args:
+        frames: of a clip.
+        extra: more frames that are generated, of which a random window is used, so that the discriminator cannot tell
+            where in the generator's hierarchy a frame stands.
+        magnitude_beta: decay of the generator's running magnitudes, which move while the discriminator learns.
+    """
+
+    def __init__(
+        self,
+        G: LowResGenerator,
+        D: LowResDiscriminator,
+        augment: Augment | None,
+        r1_gamma: float,
+        frames: int,
+        extra: int,
+        magnitude_beta: float = 0.999,
+    ):
+        self.G, self.D, self.augment, self.r1_gamma = G, D, augment, r1_gamma
+        self.frames, self.extra, self.magnitude_beta = frames, extra, magnitude_beta
+
+    def _clips(self, fake: Fake, beta: float) -> Tensor:
+        clips = self.G(fake.noise, self.frames + self.extra, beta)
+        return torch.stack([c[:, s : s + self.frames] for c, s in zip(clips, fake.start.tolist(), strict=True)])
+
+    def _score(self, clips: Tensor, augment: torch.Generator | None) -> Tensor:
+        return self.D(clips if self.augment is None else self.augment(clips, augment))
+
+    def generator_main(self, fake: Fake, report: Report) -> Iterator[Tensor]:
+        logits = self._score(self._clips(fake, 1), fake.augment)
+        report("Loss/scores/fake", logits)
+        report("Loss/signs/fake", logits.sign())
+        loss = F.softplus(-logits)
+        report("Loss/G/loss", loss)
+        yield loss.mean()
+
+    def discriminator_main(
+        self, fake: Fake, real: Tensor, augment: torch.Generator | None, report: Report
+    ) -> Iterator[Tensor]:
+        """real [N, 3, T, H, W]."""
+        with torch.no_grad():
+            clips = self._clips(fake, self.magnitude_beta)
+        yield from discriminator_terms(
+            lambda: self._score(clips, fake.augment), lambda: self._score(real, augment), report
+        )
+
+    def discriminator_reg(self, real: Tensor, augment: torch.Generator | None, report: Report) -> Iterator[Tensor]:
+        real = real.detach().requires_grad_()
+        yield r1(self._score(real, augment), real, self.r1_gamma, report)
+
+
+def discriminator_terms(fake: Callable[[], Tensor], real: Callable[[], Tensor], report: Report) -> Iterator[Tensor]:
+    """softplus(fake), then softplus(-real), of logits [N, 1]."""
+    logits = fake()
+    report("Loss/scores/fake", logits)
+    report("Loss/signs/fake", logits.sign())
+    of_fake = F.softplus(logits)
+    yield of_fake.mean()
+    logits = real()
+    report("Loss/scores/real", logits)
+    report("Loss/signs/real", logits.sign())
+    of_real = F.softplus(-logits)
+    report("Loss/D/loss", of_fake.detach() + of_real)
+    yield of_real.mean()
+
+
+def r1(logits: Tensor, real: Tensor, gamma: float, report: Report) -> Tensor:
+    """gamma / 2 times the squared gradient of the logits, summed over all of a clip, mean over clips."""
+    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    penalty = gradient.square().flatten(1).sum(dim=1)
+    report("Loss/r1_penalty", penalty)
+    loss = penalty * (gamma / 2)
+    report("Loss/D/reg", loss)
+    return loss.mean()
