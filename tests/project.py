@@ -3,6 +3,11 @@
 import shutil
 from pathlib import Path
 
+from styleinv.config import Run, needs
+from styleinv.stages.lowres import lowres
+from styleinv.stages.pca import pca
+from styleinv.stages.setting import Setting
+
 ROOT = Path(__file__).parent.parent
 
 TINY = """\
@@ -61,6 +66,19 @@ methods:
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     nframes: 8
   digan-clip128: {nframes: 16}
+  long_video_gan_lr:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.072, tick_kimg: 0.02, checkpoint_minutes: 0}
+    generator: {temporal_emb_dim: 8, latent_w_dim: 8, channels: [8, 8, 8, 4],
+                embedding: {blur_widths: 4, max_sampling_rate: 400}}
+    discriminator: {channels: [4, 4, 8, 8, 8], epilogue_channels: 8}
+    seq_length: 8
+  long_video_gan:
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.072, tick_kimg: 0.02, checkpoint_minutes: 0}
+    generator: {z_dim: 8, w_dim: 8, cond_context: 2, margin_size: 4, channel_base: 256, channel_max: 8, num_layers: 4,
+                num_fp16_res: 0, recompute: false}
+    discriminator: {channel_base: 256, channel_max: 8, num_fp16_res: 0}
+    seq_length: 3
+    ada: {p: 0.2, kimg: 1}
 evaluation:
   detectors: stand-in
   n_fake: 6
@@ -77,3 +95,10 @@ def make_project(folder: Path, scale: str = TINY) -> Path:
     shutil.copytree(ROOT / "config", folder / "config")
     (folder / "config" / "tiny.yaml").write_text(scale)
     return folder
+
+
+def prepare(run: Run, setting: Setting) -> None:
+    """What a run needs besides the models it builds on."""
+    for name in needs(run, setting.config.parent):
+        if not getattr(setting.paths, name)(run).exists():
+            pca(run, setting) if name == "pca" else lowres(run.dataset, setting)

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("fetch", _fetch, "obtain the raw videos of a data set").add_argument("dataset")
     add("crop", _crop, "crop the raw videos of a data set into a frame store").add_argument("dataset")
+    add("lowres", _lowres, "make the frame store of a data set four times smaller").add_argument("dataset")
     sub = add("train", _train, "train a run, or continue it")
     sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
     sub.add_argument(
@@ -163,6 +164,12 @@ def _evaluate(args: argparse.Namespace, setting: Setting) -> None:
     if args.out:
         write_json(args.out, scores)
     print(json.dumps(scores, indent=2))
+
+
+def _lowres(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.lowres import lowres
+
+    lowres(args.dataset, setting)
 
 
 def _pca(args: argparse.Namespace, setting: Setting) -> None:

@@ -7,17 +7,16 @@ import torch
 
 from styleinv import methods
 from styleinv.cli import main
-from styleinv.config import lineage, needs, parse_run
+from styleinv.config import lineage, parse_run
 from styleinv.files import read_json
 from styleinv.generator import VideoGenerator
 from styleinv.paths import Paths
 from styleinv.stages.evaluate import load_generator
-from styleinv.stages.pca import pca
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
-from tests.project import ROOT
+from tests.project import ROOT, prepare
 
-METHODS = ["styleinv", "stylegan_v", "digan", "mocogan_hd", "mocogan_hd-ffa_st"]
+METHODS = ["styleinv", "stylegan_v", "digan", "mocogan_hd", "mocogan_hd-ffa_st", "long_video_gan"]
 # These answer at any real time; the others at whole frames from 0 only.
 CONTINUOUS = {"styleinv", "digan", "stylegan_v"}
 
@@ -36,8 +35,7 @@ def study(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting:
     for name in METHODS:
         for run in lineage(parse_run(f"talking_faces/{name}"), tiny.config.parent):
             if not setting.paths.model(run).exists():
-                if "pca" in needs(run, tiny.config.parent):
-                    pca(run, setting)
+                prepare(run, setting)
                 train(run, setting)
     return setting
 

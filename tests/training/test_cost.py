@@ -30,10 +30,11 @@ def test_days_follow_from_rate_and_length() -> None:
 def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_project(tmp_path)
     options = ["--config", str(folder / "config/tiny.yaml"), "--results", str(folder / "results")]
-    assert main(["cost", "talking_faces/styleinv", "talking_faces/styleinv-no_inversion", *options]) == 0
+    runs = [f"talking_faces/{name}" for name in ("styleinv", "styleinv-no_inversion", "long_video_gan")]
+    assert main(["cost", *runs, *options]) == 0
     assert "tensors kept for the backward pass" in capsys.readouterr().out
     table = pd.read_csv(folder / "results/tables/cost.csv").set_index(["method", "stage"])
-    assert len(table) == 6 and (table["memory_gb_per_video"] > 0).all() and (table["days"] > 0).all()
+    assert len(table) == 8 and (table["memory_gb_per_video"] > 0).all() and (table["days"] > 0).all()
     whole, without = (
         table.loc[f"talking_faces/{m}", f"talking_faces/{m}"] for m in ("styleinv", "styleinv-no_inversion")
     )

@@ -15,12 +15,21 @@ from styleinv.cli import main
 from styleinv.config import parse_run
 from styleinv.files import sha256
 from styleinv.paths import Paths
-from styleinv.stages.pca import pca
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states
+from tests.project import prepare
 
-CHAIN = ["stylegan2", "inversion", "styleinv", "stylegan_v", "digan", "mocogan_hd"]
+CHAIN = [
+    "stylegan2",
+    "inversion",
+    "styleinv",
+    "stylegan_v",
+    "digan",
+    "mocogan_hd",
+    "long_video_gan_lr",
+    "long_video_gan",
+]
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +39,7 @@ def trained(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting:
     shutil.copytree(tiny.paths.root, results)
     setting = Setting(tiny.config, Paths(results))
     for method in CHAIN:
-        if method == "mocogan_hd":
-            pca(parse_run(f"talking_faces/{method}"), setting)
+        prepare(parse_run(f"talking_faces/{method}"), setting)
         train(parse_run(f"talking_faces/{method}"), setting)
     return setting
 

@@ -25,3 +25,15 @@ rule crop:
         "results/logs/crop/{dataset}.log",
     shell:
         "styleinv crop {wildcards.dataset} --config {input.scale} 2>&1 | tee -i {log}"
+
+
+rule lowres:
+    input:
+        scale=SCALE,
+        frames="results/data/{dataset}/frames.zip",
+    output:
+        "results/data/{dataset}/lowres.zip",
+    log:
+        "results/logs/lowres/{dataset}.log",
+    shell:
+        "styleinv lowres {wildcards.dataset} --config {input.scale} 2>&1 | tee -i {log}"

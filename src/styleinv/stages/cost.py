@@ -14,6 +14,7 @@ from styleinv.data.store import write_store
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.paths import Paths
 from styleinv.report.cost import Stage, write_cost
+from styleinv.stages.lowres import lowres
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import build, upstream_of
 from styleinv.training.checkpoint import save_model
@@ -57,7 +58,10 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
 
 
 def _measure(run: Run, trial: Setting, world: World, size: int | None) -> Cost:
-    if "pca" in needs(run, trial.config.parent):
+    needed = needs(run, trial.config.parent)
+    if "lowres" in needed and not trial.paths.lowres(run).exists():
+        lowres(run.dataset, trial)
+    if "pca" in needed:
         width = load_generator_of(trial.paths.model(upstream_of(run, trial)), world.device)[0].w_dim  # type: ignore[arg-type]
         components = {"components": torch.eye(width), "stdev": torch.ones(width)}
         trial.paths.run(run).mkdir(parents=True, exist_ok=True)

@@ -13,10 +13,16 @@ def ema_beta(batch: int, ema_kimg: float, rampup: float | None = None, cur_nimg:
 
 
 @torch.no_grad()
-def update_ema(average: nn.Module, module: nn.Module, beta: float) -> None:
-    """Move parameters of `average` towards `module`; copy its buffers (also BatchNorm statistics and w_avg)."""
+def update_ema(average: nn.Module, module: nn.Module, beta: float, with_buffers: bool = False) -> None:
+    """Move parameters of `average` towards `module`.
+
+    Its buffers (such as BatchNorm statistics and w_avg) are copied, or move likewise `with_buffers`.
+    """
     slow: list[Tensor] = [p.data for p in average.parameters()]
     fast: list[Tensor] = [p.data for p in module.parameters()]
     torch._foreach_lerp_(slow, fast, 1 - beta)
     for kept, current in zip(average.buffers(), module.buffers(), strict=True):
-        kept.copy_(current)
+        if with_buffers:
+            kept.lerp_(current, 1 - beta)
+        else:
+            kept.copy_(current)

@@ -16,7 +16,7 @@ from styleinv.errors import Stopped
 from styleinv.training.checkpoint import load_state, read_progress, save_state
 from styleinv.training.curves import Curves
 from styleinv.training.distribution import World
-from styleinv.training.ema import ema_beta, update_ema
+from styleinv.training.ema import update_ema
 from styleinv.training.lock import run_lock
 from styleinv.training.method import Method, Phase
 from styleinv.training.schedule import ada_update, snapshot_steps, total_steps
@@ -107,14 +107,14 @@ class _Loop:
         for phase in self.method.phases:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)
-        parts, config = self.method.parts, self.config
+        parts = self.method.parts
         # A resumed run has one path-length mean and one set of running statistics for all processes; so has a running
         # one.
         self.world.average(parts.tensors.values())
         self.world.broadcast(self._moving_buffers())
-        beta = ema_beta(config.batch, config.ema_kimg, config.ema_rampup, self.step * self.images_per_step)
+        beta = self.method.ema_beta(self.step)
         for average, source in parts.averages.items():
-            update_ema(parts.modules[average], parts.modules[source], beta)
+            update_ema(parts.modules[average], parts.modules[source], beta, parts.average_buffers)
         self._control_augmentation()
 
     def _moving_buffers(self) -> list[Tensor]:
@@ -142,7 +142,7 @@ class _Loop:
         total, count = self.world.sum(self.signs).tolist()
         if count:
             p = ada_update(float(pipe.p), total / count, ada.target, self.config.batch, ada.interval, ada.kimg)
-            pipe.p.fill_(p)
+            pipe.p.fill_(min(p, ada.p_max))
         self.signs = torch.zeros(2, dtype=torch.float64)
 
     def _tick(self, steps: int, seconds: float) -> None:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from styleinv.config import Strict
 from styleinv.nn.augment import AugmentPipe
 from styleinv.training.draws import Draws
+from styleinv.training.ema import ema_beta
 
 Report = Callable[[str, Tensor], None]
 
@@ -48,6 +49,7 @@ class AdaConfig(Strict):
     pipe: str = "bgc"
     p: float = Field(0, ge=0, le=1)
     target: float = 0.6
+    p_max: float = Field(1, ge=0, le=1)
     interval: int = Field(4, ge=1)
     kimg: float = Field(500, gt=0)
 
@@ -76,12 +78,14 @@ class Parts:
     Attributes:
         modules: networks by name; all are saved in the model.
         averages: averaged network -> the network it follows.
+        average_buffers: averages follow the buffers of their network too, instead of copying them.
         tensors: further state, such as the path-length mean.
     """
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     averages: dict[str, str] = field(default_factory=dict)
+    average_buffers: bool = False
     tensors: dict[str, Tensor] = field(default_factory=dict)
     augment: AugmentPipe | None = None
     ada: AdaConfig | None = None
@@ -107,6 +111,12 @@ class Method(ABC):
     @abstractmethod
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
         """Real data of the `micro_step`-th micro-batch since the start, on the CPU; a pure function of its number."""
+
+    def ema_beta(self, step: int) -> float:
+        """Decay of the averaged weights after step number `step`, from 0: StyleGAN2-ADA's half-life in kimg."""
+        training = self.training
+        nimg = step * training.batch * self.images_per_sample
+        return ema_beta(training.batch, training.ema_kimg, training.ema_rampup, nimg)
 
     @abstractmethod
     def sample_images(self) -> np.ndarray:

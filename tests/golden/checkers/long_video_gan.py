@@ -302,7 +302,7 @@ def check_super_res_generator(case: Case) -> dict:
     load(G, {name.removeprefix(prefix): value for name, value in entries(case).items()})
     z, low = case.tensor("z"), case.tensor("lr").requires_grad_()
     out = {}
-    for i, condition in enumerate(G.conditions(low)):
+    for i, condition in enumerate(G.conditions(G.windows(low))):
         out |= stored(case, f"cond{i}", condition)
     out["w"] = G.latents(z)
     video = G(z, low)

@@ -63,8 +63,8 @@ class SuperResDiscriminator(nn.Module):
         if missing % 2 or missing < 0 or high.shape[4] != self.resolution:
             raise ValueError(f"frames of {list(high.shape[3:])} cannot be padded evenly to {self.resolution}")
         # Colour major, then time, the low resolution first.
-        img: Tensor | None = torch.cat([low.flatten(1, 2), high.flatten(1, 2)], dim=1)
-        img = F.pad(img, [0, 0, missing // 2, missing // 2])
+        both = torch.cat([low.flatten(1, 2), high.flatten(1, 2)], dim=1)
+        img: Tensor | None = F.pad(both, [0, 0, missing // 2, missing // 2])
         x: Tensor | None = None
         for r in self.resolutions:
             x, img = getattr(self, f"b{r}")(x, img)

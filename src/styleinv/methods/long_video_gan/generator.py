@@ -175,23 +175,30 @@ class SuperResGenerator(nn.Module):
         self.mapping = MappingNetwork(z_dim, 0, w_dim, 1, num_layers=2, w_avg_beta=W_AVG_BETA)
         self.resamples = nn.ModuleList(Resample(layer.in_rate / self.cond_edge, layer.in_size) for layer in layers)
 
-    def conditions(self, low: Tensor) -> list[Tensor]:
-        """Low-resolution clips [N, 3, T + 2 context, h, w] -> for every layer [N T, 3 (2 context + 1), H', W'].
+    def windows(self, low: Tensor) -> Tensor:
+        """Low-resolution clips [N, 3, T + 2 context, h, w] -> what each frame sees, [N T, 3, 2 context + 1, h, w]."""
+        width = 2 * self.cond_context + 1
+        return low.unfold(2, width, 1).permute(0, 2, 1, 5, 3, 4).flatten(0, 1)
+
+    def conditions(self, windows: Tensor) -> list[Tensor]:
+        """Windows [M, 3, 2 context + 1, h, w] -> for every layer [M, 3 (2 context + 1), H', W'].
 
         Channels are colour major, then the position in the window.
         """
         pads: list[int] = []
-        for size in (low.shape[4], low.shape[3]):
+        for size in (windows.shape[4], windows.shape[3]):
             missing = self.cond_edge - size
             pads += [self.margin_size + missing // 2, self.margin_size + missing - missing // 2]
-        width = 2 * self.cond_context + 1
-        windows = low.unfold(2, width, 1).permute(0, 2, 1, 5, 3, 4)
-        x = F.pad(windows.flatten(2, 3).flatten(0, 1), pads, mode="replicate")
+        x = F.pad(windows.flatten(1, 2), pads, mode="replicate")
         return [resample(x) for resample in self.resamples]
 
     def latents(self, z: Tensor, beta: float = 1.0, truncation_psi: float = 1.0) -> Tensor:
         """z [N, z_dim] -> w [N, w_dim]; the running mean of w moves where `beta` is not 1."""
         return self.mapping(z, truncation_psi=truncation_psi, skip_w_avg_update=beta == 1)[:, 0]
+
+    def frames(self, w: Tensor, windows: Tensor, beta: float = 1.0) -> Tensor:
+        """w [M, w_dim] and windows [M, 3, 2 context + 1, h, w] -> frames [M, 3, H, W]."""
+        return self.synthesis(self.conditions(windows), w, beta) * self.output_scale
 
     def forward(self, z: Tensor, low: Tensor, beta: float = 1.0, truncation_psi: float = 1.0) -> Tensor:
         """z [N, z_dim], low [N, 3, T + 2 context, h, w] -> [N, 3, T, H, W], nominally in [-1, 1].
@@ -200,5 +207,4 @@ class SuperResGenerator(nn.Module):
         """
         frames = low.shape[2] - 2 * self.cond_context
         w = self.latents(z, beta, truncation_psi).repeat_interleave(frames, dim=0)
-        video = self.synthesis(self.conditions(low), w, beta) * self.output_scale
-        return video.unflatten(0, (len(z), frames)).transpose(1, 2)
+        return self.frames(w, self.windows(low), beta).unflatten(0, (len(z), frames)).transpose(1, 2)
