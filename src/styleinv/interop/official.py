@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from styleinv.errors import UserError
-from styleinv.interop import digan, networks, stylegan_v
+from styleinv.interop import digan, long_video_gan, networks, stylegan_v
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
 from styleinv.interop.mocogan_hd import import_folder
@@ -25,7 +25,10 @@ from styleinv.nn.video_discriminator import VideoDiscriminator
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # The frame rate is not part of a checkpoint of images; videos are written at this one unless a configuration says.
 FPS = 25.0
-CURE = "Import a checkpoint of StyleGAN2-ADA, of StyleInV's inversion or video stage, or a g_ema state dict."
+CURE = (
+    "Import a checkpoint of StyleGAN2-ADA, StyleInV, StyleGAN-V, DIGAN, MoCoGAN-HD (a folder), Long-Video-GAN, or a"
+    " g_ema state dict."
+)
 
 
 def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
@@ -33,7 +36,8 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
 
     Kinds, recognised by their top-level keys: StyleGAN2-ADA (`G_ema`, and `G`, `D` where present), inversion (`pSp`,
     `G`), StyleInV (`G`, `D`, `SI`, `SI_ema`), and `torch.save` files with a `g_ema`; StyleGAN-V and DIGAN have the
-    keys of StyleGAN2-ADA and other tensors. A folder is MoCoGAN-HD's, with its several files.
+    keys of StyleGAN2-ADA and other tensors; Long-Video-GAN is a network by itself, or `G`, `D` and their optimisers. A
+    folder is MoCoGAN-HD's, with its several files, or Long-Video-GAN's, with the snapshots of its two halves.
 
     Returns:
         The description that our loaders rebuild the networks from, and the networks by name.
@@ -44,7 +48,7 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
     path = Path(path)
     if path.is_dir():
         with _one_line(path):
-            return import_folder(path)
+            return long_video_gan.import_pair(path) if any(path.glob("*.pkl")) else import_folder(path)
     try:
         with open(path, "rb") as file:
             head = file.read(len(LEGACY))
@@ -68,6 +72,8 @@ def import_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Tenso
 
 def _from_pickle(path: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
     tree = read_pickle(path).tree
+    if long_video_gan.is_generator(tree):
+        return long_video_gan.import_half(path, tree)
     keys = set(tree) if isinstance(tree, dict) else set()
     if {"SI_ema", "G"} <= keys:
         kind, nets = "styleinv", ["SI", "D", "SI_ema", "G"]

@@ -24,7 +24,11 @@ NUMPY_DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"
 # Names that only occur as values (types in OmegaConf's metadata): they cannot be called.
 TYPES = {"dict", "list", "tuple", "set", "int", "float", "bool", "str", "bytes", "object"}
 # Classes of official code and of optimisers that are pickled by reference.
-PLAIN_CLASSES = {"training.layers TemporalDifferenceEncoder", "torch.optim.adam Adam"}
+PLAIN_CLASSES = {
+    "training.layers TemporalDifferenceEncoder",
+    "torch.optim.adam Adam",
+    "torch_utils.training_stats Collector",
+}
 CLASS = re.compile(r"[A-Z]\w*", re.ASCII)
 PERSISTENT_VERSION = 6
 
@@ -91,6 +95,7 @@ class _Names:
             "numpy._core.multiarray _reconstruct": _Array,
             "numpy.core.multiarray scalar": _scalar,
             "numpy._core.multiarray scalar": _scalar,
+            "re _compile": _pattern,
             "torch Size": _size,
             "torch._utils _rebuild_parameter": rebuild_parameter,
             "torch._utils _rebuild_tensor_v2": rebuild_tensor,
@@ -191,6 +196,13 @@ def _set(items: Any) -> set[str]:
     if type(items) is not list:
         raise Refused("makes a set of something that is no list")
     return set_of(items)
+
+
+def _pattern(text: Any, flags: Any) -> str:
+    # Long-Video-GAN's statistics hold a compiled expression; its text is enough.
+    if type(text) is not str or type(flags) is not int:
+        raise Refused("holds an expression that is no text")
+    return text
 
 
 def _empty_dict() -> dict[str, Any]:

@@ -12,7 +12,7 @@ def import_file(file: Path, out: Path) -> list[Path]:
     """Write an official checkpoint as a model of this project.
 
     Args:
-        file: a pickle of StyleGAN2-ADA, of StyleInV's inversion or video stage, or a `g_ema` state dict.
+        file: an official checkpoint, or the folder of one that consists of several files.
         out: folder that gets `model.safetensors` and `imported.json` (source, hash, kind, options).
 
     Returns:
@@ -28,7 +28,9 @@ def import_file(file: Path, out: Path) -> list[Path]:
         record,
         {
             "source": file.name,
-            "sha256": sha256(file),
+            "sha256": {part.name: sha256(part) for part in sorted(file.iterdir()) if part.is_file()}
+            if file.is_dir()
+            else sha256(file),
             "kind": description["method"],
             "modules": sorted(modules),
             "options": description,

@@ -8,6 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from styleinv.interop.official import import_modules
+from styleinv.interop.reader import read_pickle
+from styleinv.interop.records import tensors_of
 from styleinv.methods.long_video_gan.design import design
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
@@ -442,7 +445,35 @@ def check_phases(case: Case) -> dict:
     return out
 
 
+def check_checkpoint(case: Case) -> dict:
+    """Both halves, alone and together, and their training snapshots; the case has no limits of its own."""
+    data, close = case.arrays, case.manifest["tolerance"]
+    files = {f"{half}-{kind}": next(case.path.glob(f"{half}_*-{kind}.pkl")) for half in HALVES for kind in KINDS}
+    made = {name: import_modules(file) for name, file in files.items()}
+    assert [made[f"{half}-G-ema"][0]["method"] for half in HALVES] == ["long_video_gan_lr", "long_video_gan"]
+    low_G, high_G = (made[f"{half}-G-ema"][1]["G_ema"] for half in HALVES)
+    low_D, high_D = (made[f"{half}-train"][1]["D"] for half in HALVES)
+    given = {name: torch.from_numpy(value) for name, value in data.items() if value.ndim}
+    with torch.no_grad():
+        low = low_G(given["noise"], given["lr_video"].shape[2])
+        got = {
+            "lr_video": low,
+            "hr_video": high_G(given["z"], low),
+            "D_lres_logits": low_D(given["D_lres_in"]),
+            "D_sres_logits": high_D(high_D.enlarge(given["D_sres_lr"]), given["D_sres_hr"]),
+        }
+    trees = {half: read_pickle(files[f"{half}-train"]).tree for half in HALVES}
+    got["G_opt_lres_first_exp_avg"] = trees["lres"]["G_opt"]["state"][0]["exp_avg"]
+    got["augment_p"] = tensors_of(trees["sres"]["augment"])["p"]
+    for name, value in got.items():
+        np.testing.assert_allclose(value.numpy(), data[name], **close, err_msg=name)
+    return {}
+
+
+HALVES, KINDS = ("lres", "sres"), ("G-ema", "train")
+
 CHECKERS = {
+    "long_video_gan/checkpoint": check_checkpoint,
     "long_video_gan/phases": check_phases,
     "long_video_gan/filtered_lrelu": check_filtered_lrelu,
     "long_video_gan/ada": check_augment,

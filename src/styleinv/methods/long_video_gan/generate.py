@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from styleinv.errors import UserError
 from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.methods.long_video_gan_lr.generate import LowResVideos, load_low_res, together, whole_frames
@@ -47,15 +47,20 @@ class LongVideoGenerator:
         return torch.cat(parts)
 
 
-def build_generator(options: dict[str, Any], resolution: int, low_resolution: int) -> SuperResGenerator:
-    """A freshly initialised super-resolution generator of a model's description."""
-    return SuperResGenerator(resolution, resolution, low_resolution, low_resolution, **options)
-
-
 def load_generator(model_file: Path, device: torch.device) -> LongVideoGenerator:
-    """The averaged generators of a trained run."""
+    """The averaged generators of a trained run.
+
+    Raises:
+        UserError: for an imported model without the low-resolution half.
+    """
     description, tensors = read_model(model_file)
+    if "low_res" not in description:
+        raise UserError(
+            "holds the super-resolution half alone",
+            file=model_file,
+            cure="Import a folder with the snapshots of both halves.",
+        )
     low, _ = load_low_res(model_file, "G_low")
-    G = build_generator(description["generator"], description["resolution"], description["low_res"]["resolution"])
+    G = SuperResGenerator(**description["generator"])
     load_module(G, tensors, "G_ema", model_file)
     return LongVideoGenerator(low.to(device), G.eval().requires_grad_(False).to(device), description["fps"])

@@ -17,6 +17,7 @@ from styleinv.generator import VideoGenerator
 from styleinv.methods.context import Context
 from styleinv.methods.long_video_gan import generate
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
+from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.methods.long_video_gan.loss import Augment, Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.averaging import ema_beta
 from styleinv.methods.long_video_gan_lr.generate import load_low_res
@@ -136,18 +137,13 @@ class LongVideoGAN(Method):
         low_store = FrameStore(context.upstream["lowres"])
         if low_store.names != store.names or not np.array_equal(low_store.lengths, store.lengths):
             raise ValueError(f"{low_store.path} and {store.path} hold other videos; run the stage lowres again")
-        G_low, low = load_low_res(context.upstream["long_video_gan_lr"])
-        self.low_res = {"generator": low["generator"], "resolution": low["resolution"]}
+        G_low, self.low_res = load_low_res(context.upstream["long_video_gan_lr"])
         self.frames_per_sample = config.seq_length
+        size, small = store.resolution, low_store.resolution
         self.options = config.generator.model_dump()
-        G = generate.build_generator(self.options, store.resolution, low_store.resolution)
-        G = G.train().requires_grad_(False).to(device)
-        D = SuperResDiscriminator(
-            store.resolution,
-            config.seq_length,
-            store.resolution // low_store.resolution,
-            **config.discriminator.model_dump(),
-        )
+        self.options |= {"img_width": size, "img_height": size, "cond_width": small, "cond_height": small}
+        G = SuperResGenerator(**self.options).train().requires_grad_(False).to(device)
+        D = SuperResDiscriminator(size, config.seq_length, size // small, **config.discriminator.model_dump())
         D = D.train().requires_grad_(False).to(device)
         pipe = build_augment(config.ada)
         augment = None if pipe is None else of_clips(pipe)
@@ -230,6 +226,5 @@ class LongVideoGAN(Method):
             "method": "long_video_gan",
             "generator": self.options,
             "low_res": self.low_res,
-            "resolution": self.context.store.resolution,
             "fps": self.context.store.fps,
         }

@@ -104,15 +104,10 @@ def together(low: LowResVideos, seed: int, frames: Sequence[int], context: int =
     return torch.stack([found[frame + k] for frame in frames for k in range(-context, context + 1)], dim=1)
 
 
-def build_generator(options: dict[str, Any], resolution: int) -> LowResGenerator:
-    """A freshly initialised generator of a model's description."""
-    return LowResGenerator(resolution, resolution, **options)
-
-
 def load_low_res(model_file: Path, name: str = "G_ema") -> tuple[LowResGenerator, dict[str, Any]]:
-    """The averaged generator of a trained run, frozen, and the model's description."""
+    """The averaged generator of a trained run, frozen, and its options."""
     description, tensors = read_model(model_file)
-    low = description.get("low_res", description)
-    G = build_generator(low["generator"], low["resolution"])
+    options = description.get("low_res", description["generator"])
+    G = LowResGenerator(**options)
     load_module(G, tensors, name, model_file)
-    return G.eval().requires_grad_(False), description
+    return G.eval().requires_grad_(False), options

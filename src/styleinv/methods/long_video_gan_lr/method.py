@@ -17,6 +17,7 @@ from styleinv.methods.long_video_gan_lr import generate
 from styleinv.methods.long_video_gan_lr.augment import ClipAugment
 from styleinv.methods.long_video_gan_lr.averaging import ema_beta
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
+from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
 from styleinv.methods.stylegan2.method import adam
 from styleinv.methods.stylegan2.phases import to_float
@@ -104,9 +105,10 @@ class LongVideoGANLowRes(Method):
         check_batch(config.training, [], context.world_size)
         self.store = FrameStore(context.upstream["lowres"])
         self.frames_per_sample = config.seq_length
-        self.options = config.generator.model_dump()
-        G = generate.build_generator(self.options, self.store.resolution).train().requires_grad_(False).to(device)
-        D = LowResDiscriminator(config.seq_length, self.store.resolution, **config.discriminator.model_dump())
+        size = self.store.resolution
+        self.options = {"out_height": size, "out_width": size} | config.generator.model_dump()
+        G = LowResGenerator(**self.options).train().requires_grad_(False).to(device)
+        D = LowResDiscriminator(config.seq_length, size, **config.discriminator.model_dump())
         D = D.train().requires_grad_(False).to(device)
         augment = ClipAugment(config.diffaugment, config.temporal_scale)
         self.loss = LowResLoss(G, D, augment, config.r1_gamma, config.seq_length, config.extra)
@@ -170,6 +172,5 @@ class LongVideoGANLowRes(Method):
         return {
             "method": "long_video_gan_lr",
             "generator": self.options,
-            "resolution": self.store.resolution,
             "fps": self.context.store.fps,
         }

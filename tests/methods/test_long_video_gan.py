@@ -1,0 +1,110 @@
+"""Long-Video-GAN's parts that its golden numbers do not hold."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from styleinv.cli import main
+from styleinv.config import parse_run
+from styleinv.data.store import FrameStore, write_store
+from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
+from styleinv.methods.long_video_gan.generate import load_generator
+from styleinv.methods.long_video_gan.generator import SuperResGenerator
+from styleinv.methods.long_video_gan_lr import generate
+from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
+from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
+from styleinv.paths import Paths
+from styleinv.stages.lowres import lowres
+from styleinv.stages.setting import Setting
+from tests.project import ROOT, TINY, make_project
+
+SMALL = {"temporal_emb_dim": 8, "latent_w_dim": 8, "channels": (8, 8, 8, 4)}
+NOISE = {"blur_widths": 4, "max_sampling_rate": 400}
+
+
+def count(net: torch.nn.Module) -> float:
+    """Millions of parameters."""
+    return sum(p.numel() for p in net.parameters()) / 1e6
+
+
+def test_sizes_of_the_paper_configuration() -> None:
+    """Numbers of parameters at 64 x 64 and 256 x 256 (specification, part 2)."""
+    assert count(LowResGenerator()) == pytest.approx(83.2, abs=0.05)
+    with torch.device("meta"):
+        assert count(LowResDiscriminator()) == pytest.approx(46.4, abs=0.05)
+        assert count(SuperResDiscriminator(256)) == pytest.approx(24.0, abs=0.05)
+    assert count(SuperResGenerator(256, 256, 64, 64)) == pytest.approx(27.2, abs=0.05)
+
+
+def test_windows_of_a_video_agree_with_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    low = generate.LowResVideos(LowResGenerator(16, 16, **SMALL, embedding=NOISE).eval())
+    whole = low.clip(3, 0, 200)
+    monkeypatch.setattr(generate, "SPAN", generate.STRIDE)
+    torch.testing.assert_close(low.clip(3, 0, 200), whole, rtol=1e-4, atol=1e-4 * float(whole.std()))
+    torch.testing.assert_close(low.clip(3, 90, 20), whole[:, 90:110], rtol=1e-4, atol=1e-4 * float(whole.std()))
+    assert not torch.allclose(low.clip(4, 0, 8), whole[:, :8], atol=1e-2)
+
+
+def test_the_low_resolution_store(tiny: Setting, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(tiny.paths.root, results)
+    setting = Setting(tiny.config, Paths(results))
+    lowres("talking_faces", setting)
+    run = parse_run("talking_faces/long_video_gan")
+    low, high = FrameStore(setting.paths.lowres(run)), FrameStore(setting.paths.frames("talking_faces"))
+    assert low.names == high.names and np.array_equal(low.lengths, high.lengths) and low.fps == high.fps
+    assert low.resolution == high.resolution // 4
+    means = [store.frames(0, [3])[0].mean(axis=(0, 1)) for store in (low, high)]
+    np.testing.assert_allclose(*means, atol=3)
+    first = setting.paths.lowres(run).read_bytes()
+    lowres("talking_faces", setting)
+    assert setting.paths.lowres(run).read_bytes() == first
+
+
+def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny: Setting) -> None:
+    folder = make_project(tmp_path)
+    results = folder / "results"
+    shutil.copytree(tiny.paths.root, results)
+    scale = folder / "config/tiny.yaml"
+    options = ["--config", str(scale), "--results", str(results)]
+
+    def refused(*command: str) -> str:
+        assert main([*command, *options]) == 2
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    assert "lowres.zip: does not exist" in refused("train", "talking_faces/long_video_gan_lr")
+    assert main(["lowres", "talking_faces", *options]) == 0
+    capsys.readouterr()
+    scale.write_text(TINY.replace("seq_length: 8", "seq_length: 64"))
+    assert "none of the 6 videos has the 64 frames" in refused("train", "talking_faces/long_video_gan_lr")
+    scale.write_text(TINY.replace("seq_length: 8", "diffaugment: colour"))
+    line = refused("train", "talking_faces/long_video_gan_lr")
+    assert "no 'colour'" in line and "long_video_gan_lr.yaml" in line
+    still = np.zeros([4, 24, 24, 3], np.uint8)
+    write_store(results / "data/talking_faces/frames.zip", [("a", still[:, :18, :18])], {"fps": 25.0}, "png")
+    assert "18x18 cannot be made 4 times smaller" in refused("lowres", "talking_faces")
+
+
+def test_official_halves_make_videos_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = ROOT / "tests/golden/cases/lvg_ckpt"
+    both = tmp_path / "both"
+    both.mkdir()
+    for half in ("lres", "sres"):
+        shutil.copy(case / f"{half}_ckpt-00005000-G-ema.pkl", both)
+    assert main(["import", str(both), "--out", str(tmp_path / "model")]) == 0
+    made = load_generator(tmp_path / "model/model.safetensors", torch.device("cpu"))
+    videos = made.videos([1, 2], torch.arange(3))
+    assert videos.shape == (2, 3, 3, 40, 64) and not torch.equal(videos[0], videos[1])
+    assert torch.equal(made.videos([2], torch.arange(3))[0], videos[1])
+
+    capsys.readouterr()
+    assert main(["import", str(both / "sres_ckpt-00005000-G-ema.pkl"), "--out", str(tmp_path / "half")]) == 0
+    with pytest.raises(Exception, match="super-resolution half alone"):
+        load_generator(tmp_path / "half/model.safetensors", torch.device("cpu"))
+    (both / "lres_ckpt-00005000-G-ema.pkl").unlink()
+    assert main(["import", str(both), "--out", str(tmp_path / "none")]) == 2
+    assert "one snapshot of each half" in capsys.readouterr().err and not (tmp_path / "none").exists()
