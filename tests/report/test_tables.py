@@ -1,6 +1,7 @@
 """The printed numbers, and the table that puts ours beside them."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,9 @@ def test_columns_and_values(tmp_path: Path) -> None:
     )
     assert list(rows[0]) == (
         "dataset,method,fid,fvd16,fvd128,fid_std,fvd16_std,fvd128_std,"
-        "fid_published,fvd16_published,fvd128_published,protocol,stand_in"
+        "fid_published,fvd16_published,fvd128_published,fvd16_best,fvd16_best_of,protocol,stand_in"
     ).split(",")
-    assert list(rows[0].values()) == "sky,styleinv,14,15,16,0.25,,1,14.32,77.04,194.25,aa-11,false".split(",")
+    assert list(rows[0].values()) == "sky,styleinv,14,15,16,0.25,,1,14.32,77.04,194.25,,,aa-11,false".split(",")
     assert rows[1]["method"] == "styleinv-unheard_of" and rows[1]["fid_published"] == ""
     assert "**14.00 ± 0.25** | 14.32" in text and "StyleInV (unheard_of)" in text and "Note" not in text
 
@@ -105,3 +106,15 @@ def test_texts() -> None:
     assert score_text(None, None) == "" and score_text(41.577, None) == "41.58"
     assert score_text(0.01234, 0.0001) == "0.0123 ± 0.0001"
     assert method_title("long_video_gan") == "Long-Video-GAN" and method_title("mine-x") == "mine (x)"
+
+
+def test_the_best_of_k_stands_beside_the_last(tmp_path: Path) -> None:
+    watched = result("sky", "styleinv", 40.0)
+    rows, text = written(tmp_path, replace(watched, along=[60.0, 40.5, 41.0]), result("sky", "digan", 50.0))
+    assert [(row["fvd16"], row["fvd16_best"], row["fvd16_best_of"]) for row in rows] == [
+        ("41", "40.5", "3"),
+        ("51", "", ""),
+    ]
+    assert "40.50 (of 3)" in text and "knows the test data" in text
+    _, text = written(tmp_path, watched)
+    assert "best of k" not in text

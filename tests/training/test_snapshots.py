@@ -9,10 +9,11 @@ from styleinv.config import parse_run
 from styleinv.errors import UserError
 from styleinv.paths import Paths
 from styleinv.stages.crop import crop
-from styleinv.stages.evaluate import load_generator_of
+from styleinv.stages.evaluate import evaluate, load_generator_of
 from styleinv.stages.fetch import fetch
 from styleinv.stages.progress import progress
 from styleinv.stages.setting import Setting
+from styleinv.stages.summary import table as tables
 from styleinv.stages.train import train
 from styleinv.training.schedule import snapshot_steps
 from styleinv.training.snapshots import model_snapshots
@@ -43,6 +44,11 @@ def test_scores_along_a_training(tmp_path: Path) -> None:
     assert list(table["step"]) == [last["step"] // 3, last["step"] * 2 // 3, last["step"]]
     assert table["kimg"].iloc[-1] == last["kimg"]
     assert table["fid"].nunique() == 3 and (table["first_frame_error"] > 0).all()
+    evaluate(runs[-1], setting)
+    tables("table1", runs[-1:], setting)
+    row = pd.read_csv(setting.paths.table("table1")).iloc[0]
+    assert row["fvd16_best_of"] == 3 and row["fvd16_best"] == pytest.approx(table["fvd16"].min(), rel=1e-5)
+    assert row["fvd16"] == pytest.approx(table["fvd16"].iloc[-1], rel=1e-5)
     progress(runs[0], setting)
     images = pd.read_csv(setting.paths.progress(runs[0]))
     assert images["fid"].nunique() == 3 and "fvd4" not in images

@@ -4,7 +4,14 @@ import os
 import sys
 from pathlib import Path
 
-from styleinv.config import experiments, lineage, load_experiment, needs, parse_run
+from styleinv.config import (
+    experiments,
+    lineage,
+    load_experiment,
+    load_scale,
+    needs,
+    parse_run,
+)
 from styleinv.errors import UserError
 from styleinv.paths import Paths
 
@@ -31,6 +38,8 @@ for file in (
         )
 try:
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
+    # Models along the trainings, which the tables then show too.
+    SNAPSHOTS = load_scale(Path(SCALE)).snapshots
     EXPERIMENTS = {
         name: load_experiment(name, CONFIG).rows(config["datasets"], config["methods"])
         for name in experiments(CONFIG)

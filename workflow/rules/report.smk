@@ -10,6 +10,7 @@ for experiment, rows in EXPERIMENTS.items():
             experiment=f"config/experiments/{experiment}.yaml",
             published="config/published.csv",
             metrics=[str(P.metrics(run)) for run in rows],
+            progress=[str(P.progress(run)) for run in rows if SNAPSHOTS],
         output:
             report(
                 f"results/tables/{experiment}.csv",
@@ -47,6 +48,7 @@ rule report:
         scale=SCALE,
         published="config/published.csv",
         metrics=[str(P.metrics(run)) for run in RUNS],
+        progress=[str(P.progress(run)) for run in RUNS if SNAPSHOTS],
         curves=chain_files(P.curves),
         samples=chain_files(P.samples),
         figures=FIGURES,

@@ -122,6 +122,8 @@ def _environment() -> jinja2.Environment:
         "curves": _curves,
         "score": lambda row, metric: tables.score_text(row[metric], row[f"{metric}_std"]),
         "metric": tables.metric_title,
+        "some_best": tables.some_best,
+        "best_text": tables.best_text,
         "method": method_title,
         "dataset": dataset_title,
         # An id is two hashes: it may be broken between them.

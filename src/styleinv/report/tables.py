@@ -25,12 +25,14 @@ class RunResult:
     Attributes:
         dataset, method, variant: ids; the variant is empty for the method itself.
         metrics: what `evaluation.evaluate` returned.
+        along: FVD16 of the models along the training and of the last, by the same protocol; empty where none was kept.
     """
 
     dataset: str
     method: str
     variant: str
     metrics: dict[str, Any]
+    along: Sequence[float] = ()
 
 
 def table_rows(results: Sequence[RunResult], published_csv: str | Path) -> list[dict[str, Any]]:
@@ -44,6 +46,7 @@ def table_rows(results: Sequence[RunResult], published_csv: str | Path) -> list[
         row |= {metric: result.metrics.get(metric) for metric in metrics}
         row |= {f"{metric}_std": result.metrics.get(f"{metric}_std") for metric in metrics}
         row |= {f"{metric}_published": paper.get(metric) for metric in metrics}
+        row |= {"fvd16_best": min(result.along, default=None), "fvd16_best_of": len(result.along) or None}
         row |= {"protocol": result.metrics.get("protocol_id"), "stand_in": result.metrics.get("stand_in")}
         rows.append(row)
     return rows
@@ -94,8 +97,9 @@ def write_table(
     Args:
         rows: the results, in the order of the table.
         published_csv: the printed numbers.
-        out_csv: columns `dataset, method`, the metrics, their `_std` and `_published`, `protocol`, `stand_in`; empty
-            where there is no number.
+        out_csv: columns `dataset, method`, the metrics, their `_std` and `_published`, `fvd16_best` and `fvd16_best_of`
+            (the lowest FVD16 of so many models along the training), `protocol`, `stand_in`; empty where there is no
+            number.
         out_md: the same for people: mean ± std beside the printed number, the best comparable score bold, warnings
             first.
         title: heading of the second.
@@ -109,7 +113,7 @@ def write_table(
 
 def _csv(rows: list[dict[str, Any]], metrics: list[str]) -> str:
     columns = ["dataset", "method", *metrics, *(f"{metric}_std" for metric in metrics)]
-    columns += [*(f"{metric}_published" for metric in metrics), "protocol", "stand_in"]
+    columns += [*(f"{metric}_published" for metric in metrics), "fvd16_best", "fvd16_best_of", "protocol", "stand_in"]
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
@@ -127,6 +131,8 @@ def _csv_cell(value: Any) -> Any:
 def _markdown(rows: list[dict[str, Any]], metrics: list[str]) -> str:
     lines = [f"> **Note.** {note}\n" for note in notes(rows)]
     titles = [cell for metric in metrics for cell in (metric_title(metric), "paper")]
+    if some_best(rows):
+        titles.append("FVD16, best of k")
     lines.append(_line(["data set", "method", *titles, "protocol"]))
     lines.append(_line(["---", "---", *["---:"] * len(titles), "---"]))
     best = best_cells(rows)
@@ -136,7 +142,14 @@ def _markdown(rows: list[dict[str, Any]], metrics: list[str]) -> str:
             text = score_text(row[metric], row[f"{metric}_std"])
             printed = row[f"{metric}_published"]
             cells += [f"**{text}**" if (number, metric) in best else text, "" if printed is None else f"{printed:.2f}"]
+        if some_best(rows):
+            cells.append(best_text(row))
         lines.append(_line([*cells, f"`{row['protocol']}`" if row["protocol"] else ""]))
+    if some_best(rows):
+        lines.append(
+            "\nBest of k: the lowest FVD16 of k models along the training, a choice that knows the test data; all other "
+            "scores are the last model's."
+        )
     lines.append(
         "\nMean ± standard deviation over evaluation seeds; lower is better; bold: best of the comparable rows."
     )
@@ -153,6 +166,16 @@ def score_text(mean: float | None, std: float | None) -> str:
         return ""
     digits = 2 if abs(mean) >= 1 else 4
     return f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
+
+
+def some_best(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether any row has scores along its training."""
+    return any(row["fvd16_best_of"] for row in rows)
+
+
+def best_text(row: dict[str, Any]) -> str:
+    """`41.60 (of 5)`; empty where there is none."""
+    return f"{score_text(row['fvd16_best'], None)} (of {row['fvd16_best_of']})" if row["fvd16_best_of"] else ""
 
 
 def metric_title(metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from styleinv.config import Run, lineage, load_experiment
@@ -62,9 +63,25 @@ def _results(runs: list[Run], setting: Setting) -> list[RunResult]:
     if not runs:
         raise UserError("no runs given", cure="Name runs such as talking_faces/styleinv.")
     return [
-        RunResult(dataset=r.dataset, method=r.method, variant=r.variant, metrics=read_json(setting.paths.metrics(r)))
-        for r in runs
+        RunResult(r.dataset, r.method, r.variant, read_json(setting.paths.metrics(r)), _along(r, setting)) for r in runs
     ]
+
+
+def _along(run: Run, setting: Setting) -> list[float]:
+    """FVD16 of the models that a run has kept, where the scale keeps any.
+
+    Raises:
+        UserError: if they are missing, or were scored by another protocol than the run.
+    """
+    if not setting.scale.snapshots:
+        return []
+    file, metrics = setting.paths.progress(run), read_json(setting.paths.metrics(run))
+    if not file.exists():
+        raise UserError("does not exist", file=file, cure=f"Run `styleinv progress {run}`.")
+    scores = pd.read_csv(file)
+    if set(scores["protocol"]) != {metrics["protocol_id"]}:
+        raise UserError("has scores of another protocol", file=file, cure=f"Run `styleinv progress {run}` again.")
+    return scores["fvd16"].tolist() if "fvd16" in scores else []
 
 
 def _other_protocols(runs: list[Run], setting: Setting) -> list[RunResult]:
