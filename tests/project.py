@@ -67,13 +67,13 @@ methods:
     nframes: 8
   digan-clip128: {nframes: 16}
   long_video_gan_lr:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.072, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     generator: {temporal_emb_dim: 8, latent_w_dim: 8, channels: [8, 8, 8, 4],
                 embedding: {blur_widths: 4, max_sampling_rate: 400}}
     discriminator: {channels: [4, 4, 8, 8, 8], epilogue_channels: 8}
     seq_length: 8
   long_video_gan:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.072, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     generator: {z_dim: 8, w_dim: 8, cond_context: 2, margin_size: 4, channel_base: 256, channel_max: 8, num_layers: 4,
                 num_fp16_res: 0, recompute: false}
     discriminator: {channel_base: 256, channel_max: 8, num_fp16_res: 0}

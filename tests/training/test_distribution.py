@@ -1,7 +1,7 @@
 """Two processes (gloo, CPU) train what one process trains; the end of one ends the other.
 
-What may differ: running statistics of BatchNorm and the mean of w are those of rank 0's micro-batches, and move once
-per step instead of once per micro-batch. The path-length mean, which one process moves with every micro-batch in
+What may differ: running statistics of BatchNorm, the mean of w and Long-Video-GAN's running magnitudes (which its
+layers use in training too) are those of rank 0's micro-batches, and move once per step instead of once per micro-batch. The path-length mean, which one process moves with every micro-batch in
 turn, is averaged over the processes instead; so the runs agree to rounding without path lengths, and to one per cent
 with them. BatchNorm takes its statistics from a micro-batch, so both runs have the same micro-batches; when it is
 synchronised, from one micro-batch of every process, so that one process with twice the micro-batch is the same.
@@ -30,7 +30,7 @@ from styleinv.stages.fetch import fetch
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.training.distribution import World
-from tests.project import ROOT, TINY, make_project
+from tests.project import ROOT, TINY, make_project, prepare
 
 # One micro-batch per process and step, in every method.
 SYNCHRONISED = TINY.replace("batch: 4, batch_gpu: 4", "batch: 4, batch_gpu: 2")
@@ -40,7 +40,7 @@ for method in ("inversion", "styleinv"):
 WHOLE = TINY.replace("batch: 4, batch_gpu: 2", "batch: 4, batch_gpu: 4")
 WITHOUT_PATH_LENGTH = SCALE.replace("  stylegan2:\n", "  stylegan2:\n    pl_weight: 0\n")
 LONG = SCALE.replace("total_kimg: 0.08", "total_kimg: 80")
-STATISTICS = ("w_avg", "running_mean", "running_var", "num_batches_tracked")
+STATISTICS = ("w_avg", "running_mean", "running_var", "num_batches_tracked", "magnitude_ema")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     setting = Setting(folder / "config/tiny.yaml", Paths(folder / "results"))
     fetch("talking_faces", setting)
     crop("talking_faces", setting)
-    for method in ("stylegan2", "inversion"):
+    for method in ("stylegan2", "inversion", "long_video_gan_lr"):
+        prepare(parse_run(f"talking_faces/{method}"), setting)
         train(parse_run(f"talking_faces/{method}"), setting)
+    prepare(parse_run("talking_faces/mocogan_hd"), setting)
     return setting
 
 
@@ -66,7 +68,9 @@ class Job:
         self.results, self.folder, self.run = folder / "results", folder, run
         if not self.results.exists():
             shutil.copytree(study.paths.root, self.results)
-            shutil.rmtree(self.results / run, ignore_errors=True)
+            for file in (self.results / run).glob("*"):
+                if file.name != "pca.safetensors":
+                    shutil.rmtree(file) if file.is_dir() else file.unlink()
         scale_file = study.config.with_name(f"{scale}.yaml")
         self.command = ["train", run, "--config", str(scale_file), "--results", str(self.results)]
         self.environment = os.environ | {"OMP_NUM_THREADS": "1", "BATCHES": str(folder / "batches")} | environment
@@ -151,6 +155,9 @@ def curves(model: Path) -> pd.DataFrame:
         ("styleinv", "tiny", 1e-4),
         ("stylegan_v", "tiny", 1e-4),
         ("digan", "tiny", 1e-4),
+        ("mocogan_hd", "tiny", 1e-4),
+        ("long_video_gan_lr", "tiny", 1e-2),
+        ("long_video_gan", "tiny", 1e-2),
     ],
 )
 def test_two_processes_train_what_one_trains(

@@ -147,8 +147,8 @@ def _markdown(rows: list[dict[str, Any]], metrics: list[str]) -> str:
         lines.append(_line([*cells, f"`{row['protocol']}`" if row["protocol"] else ""]))
     if some_best(rows):
         lines.append(
-            "\nBest of k: the lowest FVD16 of k models along the training, a choice that knows the test data; all other "
-            "scores are the last model's."
+            "\nBest of k: the lowest FVD16 of k models along the training, a choice that knows the test data. "
+            "All other scores are the last model's."
         )
     lines.append(
         "\nMean ± standard deviation over evaluation seeds; lower is better; bold: best of the comparable rows."
