@@ -57,6 +57,8 @@ methods:
       max_num_frames: 16
       max_dist: 8
       ada: {p: 0.2, kimg: 1}
+    cross_domain: {ch: 4, proj_dim: 8, memory: 12}
+  mocogan_hd-cross_domain: {epochs: null}
   mocogan_hd-ffa_st:
     training: {batch: 4, batch_gpu: 2, total_kimg: 0.32, tick_kimg: 0.08}
   digan:

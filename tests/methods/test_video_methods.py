@@ -16,7 +16,15 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from tests.project import ROOT, prepare
 
-METHODS = ["styleinv", "stylegan_v", "digan", "mocogan_hd", "mocogan_hd-ffa_st", "long_video_gan"]
+METHODS = [
+    "styleinv",
+    "stylegan_v",
+    "digan",
+    "mocogan_hd",
+    "mocogan_hd-ffa_st",
+    "mocogan_hd-cross_domain",
+    "long_video_gan",
+]
 # These answer at any real time; the others at whole frames from 0 only.
 CONTINUOUS = {"styleinv", "digan", "stylegan_v"}
 

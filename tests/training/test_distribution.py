@@ -1,10 +1,11 @@
 """Two processes (gloo, CPU) train what one process trains; the end of one ends the other.
 
 What may differ: running statistics of BatchNorm, the mean of w and Long-Video-GAN's running magnitudes (which its
-layers use in training too) are those of rank 0's micro-batches, and move once per step instead of once per micro-batch. The path-length mean, which one process moves with every micro-batch in
-turn, is averaged over the processes instead; so the runs agree to rounding without path lengths, and to one per cent
-with them. BatchNorm takes its statistics from a micro-batch, so both runs have the same micro-batches; when it is
-synchronised, from one micro-batch of every process, so that one process with twice the micro-batch is the same.
+layers use in training too) are those of rank 0's micro-batches, and move once per step instead of once per micro-
+batch. The path-length mean, which one process moves with every micro-batch in turn, is averaged over the processes
+instead; so the runs agree to rounding without path lengths, and to one per cent with them. BatchNorm takes its
+statistics from a micro-batch, so both runs have the same micro-batches; when it is synchronised, from one micro-batch
+of every process, so that one process with twice the micro-batch is the same.
 """
 
 import os

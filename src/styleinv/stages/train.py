@@ -78,7 +78,8 @@ def configuration_of(run: Run, setting: Setting) -> Any:
     """
     config = load_method(run, setting.config, methods.get(run.method).Config)
     below = upstream_of(run, setting)
-    if below and getattr(config, "parent", below.dataset) != below.dataset:
+    parent = getattr(config, "parent", None) or run.dataset
+    if below and parent != below.dataset and hasattr(config, "parent"):
         raise UserError(
             "must not change with the scale", file=setting.config, field="parent", cure="Set it in the data set's YAML."
         )

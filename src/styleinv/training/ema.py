@@ -1,5 +1,7 @@
 """Exponential moving average of weights."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -13,16 +15,20 @@ def ema_beta(batch: int, ema_kimg: float, rampup: float | None = None, cur_nimg:
 
 
 @torch.no_grad()
-def update_ema(average: nn.Module, module: nn.Module, beta: float, with_buffers: bool = False) -> None:
+def update_ema(
+    average: nn.Module, module: nn.Module, beta: float, buffers: Literal["copy", "follow", "keep"] = "copy"
+) -> None:
     """Move parameters of `average` towards `module`.
 
-    Its buffers (such as BatchNorm statistics and w_avg) are copied, or move likewise `with_buffers`.
+    Its buffers (such as BatchNorm statistics and w_avg) are copied, or move likewise, or stay its own.
     """
     slow: list[Tensor] = [p.data for p in average.parameters()]
     fast: list[Tensor] = [p.data for p in module.parameters()]
     torch._foreach_lerp_(slow, fast, 1 - beta)
+    if buffers == "keep":
+        return
     for kept, current in zip(average.buffers(), module.buffers(), strict=True):
-        if with_buffers:
+        if buffers == "follow":
             kept.lerp_(current, 1 - beta)
         else:
             kept.copy_(current)

@@ -120,7 +120,12 @@ class _Loop:
     def _moving_buffers(self) -> list[Tensor]:
         parts = self.method.parts
         trained = {id(p) for o in parts.optimizers.values() for group in o.param_groups for p in group["params"]}
-        networks = (m for m in parts.modules.values() if any(id(p) in trained for p in m.parameters()))
+        # Also of memories, which have nothing but buffers.
+        networks = (
+            m
+            for m in parts.modules.values()
+            if not any(True for _ in m.parameters()) or any(id(p) in trained for p in m.parameters())
+        )
         return [buffer for network in networks for buffer in network.buffers()]
 
     def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:

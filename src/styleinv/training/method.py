@@ -78,14 +78,14 @@ class Parts:
     Attributes:
         modules: networks by name; all are saved in the model.
         averages: averaged network -> the network it follows.
-        average_buffers: averages follow the buffers of their network too, instead of copying them.
+        average_buffers: averages `copy` the buffers of their network, `follow` them as parameters, or `keep` their own.
         tensors: further state, such as the path-length mean.
     """
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     averages: dict[str, str] = field(default_factory=dict)
-    average_buffers: bool = False
+    average_buffers: Literal["copy", "follow", "keep"] = "copy"
     tensors: dict[str, Tensor] = field(default_factory=dict)
     augment: AugmentPipe | None = None
     ada: AdaConfig | None = None

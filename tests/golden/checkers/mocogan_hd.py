@@ -7,11 +7,16 @@ from torch import nn
 
 from styleinv.interop.mocogan_hd import import_folder
 from styleinv.interop.rosinality import from_rosinality
+from styleinv.methods.mocogan_hd import cross_domain as cross
 from styleinv.methods.mocogan_hd import loss as losses
+from styleinv.methods.mocogan_hd import warp as warps
+from styleinv.methods.mocogan_hd.contrastive import Memory
 from styleinv.methods.mocogan_hd.discriminator import PatchDiscriminator
+from styleinv.methods.mocogan_hd.image_discriminator import ImageDiscriminator
 from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_information_loss
 from styleinv.methods.mocogan_hd.pca import principal_components
 from styleinv.methods.stylegan2.method import build_generator
+from styleinv.training.ema import update_ema
 from tests.golden.case import Case, fill
 from tests.golden.checkers.diffaugment import large
 
@@ -142,6 +147,8 @@ def check_discriminator(case: Case) -> dict:
 
 def check_steps(case: Case) -> dict:
     cfg = case.config
+    if cfg["cross_domain"]:
+        return check_cross_domain_steps(case)
     D3 = PatchDiscriminator(3, 6, cfg["ndf"], 2, cfg["n_frames_G"] - 1 > 16)
     D2 = PatchDiscriminator(2, 6, cfg["ndf"], 2)
     D3.load_state_dict(rows_of(case, "D_3d"))
@@ -212,7 +219,119 @@ def check_checkpoint(case: Case) -> dict:
     return {}
 
 
+def check_warp(case: Case) -> dict:
+    x, draws = case.tensor("x"), case.inputs
+    out = {}
+    for i, (ratio, kind, across, along) in enumerate(draws["cutout_draws"]):
+        out[f"cutout.{i}"] = warps.cutout(x, float(ratio), int(kind), float(across), float(along))
+    for i, (u, kind) in enumerate(draws["color_draws"]):
+        out[f"color.{i}"] = warps.colour(x, float(u), int(kind))
+    for i, row in enumerate(draws["affine_draws"]):
+        out[f"affine.{i}"] = warps.affine(x, *(float(v) for v in row))
+    flips = {int(name.rpartition(".")[2]) for name in case.outputs if name.startswith("flip.")}
+    return out | {f"flip.{k}": warps.flip(x, k == 1) for k in flips}
+
+
+def check_contrastive(case: Case) -> dict:
+    memory = Memory(*case.inputs["q_real"].shape, case.config["world_batch"])
+    memory.load_state_dict({name: case.tensor(name) for name in ("q_real", "q_fake", "q_ptr")})
+    names = ("logits_real", "logits_real2", "logits_fake", "logits_fake2")
+    views = {name: case.tensor(name).requires_grad_() for name in names}
+    real, real2, fake, fake2 = views.values()
+    loss = memory.loss((real, real2), (fake, fake2))
+    loss.backward()
+    memory.add(case.tensor("new_real"), case.tensor("new_fake"))
+    out = {"loss": loss} | {f"grad.{name}": value.grad for name, value in views.items()}
+    return out | {f"{name}_after": value for name, value in memory.state_dict().items()}
+
+
+def check_image_discriminator(case: Case) -> dict:
+    cfg = case.config
+    D = ImageDiscriminator(cfg["resolution"], cfg["D_ch"], cfg["proj_dim"])
+    D.load_state_dict(rows_of(case))
+    x = case.tensor("x").requires_grad_()
+    score, projection = D(x)
+    total = (score * case.tensor("g_out")).sum() + (projection * case.tensor("g_proj")).sum()
+    total.backward()
+    out = (
+        {
+            "out": score,
+            "proj": projection,
+            "L": total,
+        }
+        | stored(case, "grad_x", x.grad)
+        | gradnorms(case, "gradnorm.", D)
+    )
+    state = D.state_dict()
+    out |= {name: state[name.removeprefix("after.")].clone() for name in case.outputs if name.startswith("after.")}
+    D.eval()
+    with torch.no_grad():
+        out["eval.out"], out["eval.proj"] = D(x)
+        out["eval.proj_only"] = D.project(x)
+    return out
+
+
+def check_cross_domain_steps(case: Case) -> dict:
+    """Without augmentation: both views of an image are the same."""
+    cfg, rows = case.config, rows_of(case, "D_img")
+    D3 = PatchDiscriminator(3, 3, cfg["ndf"], 2, cfg["n_frames_G"] > 16)
+    D3.load_state_dict(rows_of(case, "D_3d"))
+    D, D_ema = (ImageDiscriminator(cfg["video_frame_size"], cfg["D_ch"], cfg["l_len"]) for _ in range(2))
+    for name, net in (("modelD", D), ("modelD_ema", D_ema)):
+        prefix = f"{name}."
+        net.load_state_dict({k.removeprefix(prefix): v for k, v in rows.items() if k.startswith(prefix)})
+    memory = Memory(cfg["q_len"], cfg["l_len"], cfg["batch"])
+    memory.load_state_dict({name: rows[name] for name in ("q_real", "q_fake", "q_ptr")})
+    real, told, noise = case.tensor("x"), case.tensor("rand_rec").requires_grad_(), case.tensor("rand_in")
+    big = case.tensor("x_fake").requires_grad_()
+
+    def small(frames: torch.Tensor) -> torch.Tensor:
+        pooled = F.avg_pool2d(frames, cfg["style_gan_size"] // cfg["video_frame_size"])
+        return pooled.unflatten(0, (cfg["batch"], cfg["n_frames_G"]))
+
+    def flipped(clip: torch.Tensor, name: str) -> torch.Tensor:
+        return clip.flip(2) if int(case.inputs[name]) == 0 else clip
+
+    fake = small(big.detach())
+    clips = [frames.transpose(1, 2) for frames in (real, fake)]
+    of_fake_clip = D3.scores(flipped(clips[1], "D_flip_fake"))
+    real_3d, fake_3d = losses.discriminator_loss(D3.scores(flipped(clips[0], "D_flip_real")), of_fake_clip)
+    penalty = losses.gradient_penalty(D3, *clips, case.tensor("gp_alpha"))
+    (0.5 * (real_3d + fake_3d) + penalty).backward()
+    first, later = fake[:, 0], fake[:, int(case.inputs["D_frame_id"])]
+    of_first, of_later, contrast = cross.discriminator_terms(D, memory, (first, first), (later, later))
+    (of_first + of_later + cross.CONTRASTIVE_WEIGHT * contrast).backward()
+    update_ema(D_ema, D, 0.999, "keep")
+    out = {"D_loss_real": of_first, "D_loss_fake": of_later, "cntr_loss": contrast, "gp_3d": penalty}
+    out |= {"D_loss_real_3d": real_3d, "D_loss_fake_3d": fake_3d}
+    out |= gradnorms(case, "Dgrad_3d.", D3) | gradnorms(case, "Dgrad_img.modelD.", D)
+    out["ema_after_norm"] = torch.stack([p.detach().norm() for p in D_ema.parameters()])
+
+    fake, k = small(big), int(case.inputs["G_frame_id"])
+    of_real = D3.scores(flipped(real.transpose(1, 2), "G_flip_first"))
+    of_clips = losses.generator_loss(of_real, D3.scores(flipped(fake.transpose(1, 2), "G_flip_second")))
+    score, match = cross.generator_terms(D, fake[:, 0], fake[:, k])
+    mutual = mutual_information_loss(told, noise)
+    (of_clips + score + cfg["w_match"] * match + mutual).backward()
+    with torch.no_grad():
+        memory.add(D_ema.project(fake[:, 0]), D_ema.project(fake[:, k]))
+    out |= {
+        "G_loss_2d": score,
+        "G_loss_3d": of_clips,
+        "l_match": match,
+        "l_mutual": mutual,
+        "q_ptr_after": memory.q_ptr,
+    }
+    for name in ("q_real", "q_fake"):
+        out[f"{name}_head"] = getattr(memory, name)[: len(case.outputs[f"{name}_head"])]
+    out |= stored(case, "G_grad_x_fake", big.grad)
+    return out | stored(case, "G_grad_rand_rec", told.grad)
+
+
 CHECKERS = {
+    "mocogan_hd/warp": check_warp,
+    "mocogan_hd/contrastive": check_contrastive,
+    "mocogan_hd/biggan_discriminator": check_image_discriminator,
     "mocogan_hd/motion_lstm": check_motion,
     "mocogan_hd/pca": check_pca,
     "mocogan_hd/generator": check_generator,

@@ -152,7 +152,7 @@ class LongVideoGAN(Method):
         self.parts = Parts(
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval(), "G_low": G_low.to(device)},
             averages={"G_ema": "G"},
-            average_buffers=True,
+            average_buffers="follow",
             optimizers={
                 "G": adam(G.parameters(), config.lr, config.betas),
                 "D": adam(D.parameters(), config.lr, config.betas, config.d_reg_interval),

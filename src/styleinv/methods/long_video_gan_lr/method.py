@@ -115,7 +115,7 @@ class LongVideoGANLowRes(Method):
         self.parts = Parts(
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval()},
             averages={"G_ema": "G"},
-            average_buffers=True,
+            average_buffers="follow",
             optimizers={
                 "G": adam(G.parameters(), config.lr, config.betas),
                 "D": adam(D.parameters(), config.lr_discriminator, config.betas, config.d_reg_interval),

@@ -1,82 +1,22 @@
-"""Training MoCoGAN-HD in-domain (Tian et al. 2021; the paper's baseline, supplement F)."""
+"""Training MoCoGAN-HD (Tian et al., ICLR 2021) in one of its three forms."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image
-from pydantic import Field
 from safetensors.torch import load_file
-from torch import Tensor
 
-from styleinv.config import Strict
-from styleinv.data.sampling import Clips
 from styleinv.generator import VideoGenerator
 from styleinv.methods.context import Context
 from styleinv.methods.mocogan_hd import generate
-from styleinv.methods.mocogan_hd.discriminator import PatchDiscriminator
-from styleinv.methods.mocogan_hd.loss import (
-    clip_input,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    image_input,
-)
-from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_information_loss
-from styleinv.methods.mocogan_hd.sparse import SparseConfig, SparseMoCoGANHD
+from styleinv.methods.mocogan_hd.across_domains import CrossDomainMoCoGANHD
+from styleinv.methods.mocogan_hd.in_domain import MoCoGANHD
+from styleinv.methods.mocogan_hd.motion import MotionGenerator
+from styleinv.methods.mocogan_hd.options import Config
+from styleinv.methods.mocogan_hd.sparse import SparseMoCoGANHD
 from styleinv.methods.stylegan2.method import check_resolution, load_generator_of
-from styleinv.methods.stylegan2.phases import to_float
-from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.training.draws import Draws
-from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import Method
 
-
-class MotionConfig(Strict):
-    """The motion generator; its width is that of w."""
-
-    h_dim: int = Field(384, ge=1)
-    n_pca: int = Field(384, ge=1)
-    w_residual: float = Field(0.2, gt=0)
-
-
-class PCAConfig(Strict):
-    """How many mapped latents the components are taken from, and how many at once."""
-
-    samples: int = Field(1_000_000, ge=2)
-    batch: int = Field(4000, ge=1)
-
-
-class Config(Strict):
-    """config/methods/mocogan_hd.yaml.
-
-    Attributes:
-        epochs: length in passes over the videos instead of `total_kimg`; null for the latter.
-        frame_size: side of the frames that the discriminators see.
-        G_steps: updates of the motion generator per batch of real clips.
-    """
-
-    training: TrainingConfig
-    epochs: float | None = Field(100, gt=0)
-    motion: MotionConfig = MotionConfig()
-    pca: PCAConfig = PCAConfig()
-    discriminator: Literal["patch", "sparse"] = "patch"
-    nframes: int = Field(16, ge=2)
-    stride: int = Field(1, ge=1)
-    frame_size: int = Field(128, ge=8)
-    ndf: int = Field(64, ge=1)
-    num_D: int = Field(2, ge=1)
-    norm_D_3d: Literal["instance", "batch"] = "instance"
-    G_steps: int = Field(5, ge=1)
-    lr: float = Field(1e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
-    lambda_mutual: float = Field(1, ge=0)
-    noise_mode: Literal["random", "const", "none"] = "random"
-    mirror: bool = False
-    sparse: SparseConfig = SparseConfig()
+__all__ = ["Config", "create", "load_generator"]
 
 
 def create(config: Config, context: Context) -> Method:
@@ -91,6 +31,12 @@ def create(config: Config, context: Context) -> Method:
     R.set_components(statistics["components"], statistics["stdev"])
     R = R.train().requires_grad_(False).to(context.device)
     described = description | {"method": "mocogan_hd", "motion": options}
+    if config.parent is not None and config.discriminator != "cross_domain":
+        raise ValueError(
+            f"images of {config.parent} cannot be compared with these frames; use the variant cross_domain"
+        )
+    if config.discriminator == "cross_domain":
+        return CrossDomainMoCoGANHD(config, context, G, R, described)
     if config.discriminator == "sparse":
         return SparseMoCoGANHD(config.sparse, config.training, context, G, R, described)
     return MoCoGANHD(config, context, G, R, described)
@@ -99,123 +45,3 @@ def create(config: Config, context: Context) -> Method:
 def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
     """The trained method for inference."""
     return generate.load_generator(model_file, device)
-
-
-class MoCoGANHD(Method):
-    """The motion generator against patch discriminators of clips and of pairs of frames."""
-
-    def __init__(self, config: Config, context: Context, G: Generator, R: MotionGenerator, described: dict[str, Any]):
-        self.config, self.context, self.training, self.described = config, context, config.training, described
-        self.G, self.R = G, R
-        store, device, c = context.store, context.device, config
-        check_batch(config.training, [], context.world_size)
-        self.frame_size = min(c.frame_size, store.resolution)
-        if store.resolution % self.frame_size:
-            raise ValueError(f"frame_size {c.frame_size} does not divide the resolution {store.resolution}")
-        self.D_3d = PatchDiscriminator(3, 6, c.ndf, c.num_D, c.nframes - 1 > 16, c.norm_D_3d)
-        self.D_img = PatchDiscriminator(2, 6, c.ndf, c.num_D, norm=c.norm_D_3d)
-        for D in (self.D_3d, self.D_img):
-            D.train().requires_grad_(False).to(device)
-        self.parts = Parts(
-            modules={"R": R, "D_3d": self.D_3d, "D_img": self.D_img, "G": G},
-            optimizers={
-                name: torch.optim.Adam(module.parameters(), lr=c.lr, betas=c.betas)
-                for name, module in (("R", R), ("D_3d", self.D_3d), ("D_img", self.D_img))
-            },
-        )
-        self.phases = [Phase(f"G{i}", "R", self._generator) for i in range(c.G_steps)]
-        self.phases += [Phase("D_3d", "D_3d", self._clips), Phase("D_img", "D_img", self._images)]
-        span = (c.nframes - 1) * c.stride + 1
-        self.clips = Clips(
-            store, context.seed, c.mirror, span, span, lambda rng, window: np.arange(c.nframes) * c.stride
-        )
-        if c.epochs is not None:
-            kimg = c.epochs * len(self.clips.videos) / 1000
-            self.training = config.training.model_copy(update={"total_kimg": kimg})
-        self.frames_per_sample = c.nframes
-
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real clips uint8 [N, T, 3, s, s] at the discriminators' frame size."""
-        clips, _ = self.clips.batch(micro_step, size)
-        if clips.shape[-1] == self.frame_size:
-            return (clips,)
-        side = (self.frame_size, self.frame_size)
-        frames = clips.flatten(0, 1).permute(0, 2, 3, 1).numpy()
-        smaller = np.stack(
-            [np.asarray(Image.fromarray(frame).resize(side, Image.Resampling.LANCZOS)) for frame in frames]
-        )
-        return (torch.from_numpy(smaller).permute(0, 3, 1, 2).unflatten(0, clips.shape[:2]),)
-
-    def _fake(self, draws: Draws, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """(frames [N, T, 3, s, s], noise and what the motion tells of it [N (T - 1), z_dim])."""
-        device, steps = self.context.device, self.config.nframes - 1
-        with torch.no_grad():
-            w0 = self.G.mapping(draws.randn("z", n, self.G.z_dim, device=device))[:, 0]
-        e = draws.randn("e", steps, n, self.R.z_dim, device=device)
-        w, recovered = self.R(w0, e)
-        ws = w.flatten(0, 1)[:, None].expand(-1, self.G.num_ws, -1)
-        frames = self.G.synthesis(
-            ws, noise_mode=self.config.noise_mode, generator=draws.generator("noise"), frames=steps + 1
-        )
-        frames = F.avg_pool2d(frames, frames.shape[-1] // self.frame_size)
-        return frames.unflatten(0, (n, steps + 1)), e.transpose(0, 1).flatten(0, 1), recovered.flatten(0, 1)
-
-    def _flip(self, clip: Tensor, draws: Draws, purpose: str) -> Tensor:
-        """The whole batch reversed in time with probability 1/2."""
-        return clip.flip(2) if draws.python(purpose).random() < 0.5 else clip
-
-    def _generator(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        frames = to_float(real[0])
-        fake, e, recovered = self._fake(draws, len(frames))
-        k = draws.python("k").randrange(1, self.config.nframes)
-        clips = [self._flip(clip_input(x), draws, f"flip_{name}") for name, x in (("real", frames), ("fake", fake))]
-        of_clips = generator_loss(self.D_3d.scores(clips[0]), self.D_3d.scores(clips[1]))
-        pairs = [image_input(x, k) for x in (frames, fake)]
-        of_images = generator_loss(self.D_img.scores(pairs[0]), self.D_img.scores(pairs[1]))
-        mutual = mutual_information_loss(recovered, e)
-        for name, value in (("3d", of_clips), ("2d", of_images), ("mutual", mutual)):
-            report(f"Loss/G/{name}", value)
-        yield of_clips + of_images + self.config.lambda_mutual * mutual
-
-    def _discriminated(self, draws: Draws, n: int) -> tuple[Tensor, Draws]:
-        # Both discriminators see the same videos.
-        draws = replace(draws, phase="D")
-        with torch.no_grad():
-            return self._fake(draws, n)[0], draws
-
-    def _clips(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        frames = to_float(real[0])
-        fake, draws = self._discriminated(draws, len(frames))
-        x, y = clip_input(frames), clip_input(fake)
-        scores = [self.D_3d.scores(self._flip(c, draws, f"flip_{name}")) for name, c in (("fake", y), ("real", x))]
-        of_real, of_fake = discriminator_loss(scores[1], scores[0])
-        alpha = torch.rand([len(x), 1, 1, 1, 1], generator=draws.generator("alpha")).to(x)
-        penalty = gradient_penalty(self.D_3d, x, y, alpha)
-        report("Loss/D/3d", 0.5 * (of_real + of_fake))
-        report("Loss/D/gp", penalty)
-        yield 0.5 * (of_real + of_fake) + penalty
-
-    def _images(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        frames = to_float(real[0])
-        fake, draws = self._discriminated(draws, len(frames))
-        k = draws.python("k").randrange(1, self.config.nframes)
-        of_real, of_fake = discriminator_loss(*(self.D_img.scores(image_input(x, k)) for x in (frames, fake)))
-        report("Loss/D/2d", 0.5 * (of_real + of_fake))
-        yield 0.5 * (of_real + of_fake)
-
-    def _made(self) -> generate.MoCoGANHDGenerator:
-        return generate.MoCoGANHDGenerator(self.G, self.R, self.context.store.fps)
-
-    def sample_images(self) -> np.ndarray:
-        """Rows of 8 frames of the training length."""
-        times = torch.linspace(0, self.config.nframes - 1, 8).round()
-        return self._made().videos(range(4), times, "round").permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of 128 frames."""
-        clips = self._made().videos(range(9), torch.arange(128), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
-
-    def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
-        return self.described | {"noise_mode": "const"}
