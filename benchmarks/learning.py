@@ -2,13 +2,15 @@
 
     python benchmarks/learning.py [--factor 2] [--folder /tmp/learning] [run ...]
 
-The DAG runs in a folder of its own, so `results/` stays as it is; the same command continues an interrupted one.
+The DAG runs in a folder of its own, so `results/` stays as it is; the same command continues an interrupted one. With
+runs named, the others keep what docs/learning.csv has of them.
 """
 
 import argparse
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from styleinv.report.figures import curves_figure
 ROOT = Path(__file__).parent.parent
 DATASET = "talking_faces"
 RUNS = ["styleinv", "styleinv-no_ffa_ape", "styleinv-no_ffa_st_no_recon", "styleinv-no_ffa_st"]
-RUNS += ["stylegan_v", "digan", "mocogan_hd", "stylegan2"]
+RUNS += ["stylegan_v", "digan", "mocogan_hd", "long_video_gan", "stylegan2"]
 SNAPSHOTS = 5
 PANELS = ["fid", "fvd16", "fvd128", "motion_energy", "motion_roughness", "identity_drift", "first_frame_error"]
 
@@ -52,13 +54,20 @@ def prepare(folder: Path, factor: float) -> None:
 
 def collect(tables: dict[str, Path], out: Path) -> None:
     """One table of everything, one figure of StyleInV and its ablations, one of the methods."""
-    merged = pd.concat([pd.read_csv(file).assign(run=run) for run, file in tables.items()])
-    merged.to_csv(out / "learning.csv", index=False)
-    ours = {run: file for run, file in tables.items() if run.startswith("styleinv")}
-    methods = {run: file for run, file in tables.items() if "-" not in run and run != "stylegan2"}
-    for name, group in (("ablations", ours), ("methods", methods)):
-        if group:
-            curves_figure(group, out / f"learning-{name}.png", PANELS)
+    table = out / "learning.csv"
+    old = pd.read_csv(table) if table.exists() else pd.DataFrame({"run": []})
+    new = [pd.read_csv(file).assign(run=run) for run, file in tables.items()]
+    merged = pd.concat([old[~old["run"].isin(tables)], *new])
+    merged.to_csv(table, index=False)
+    names = sorted(set(merged["run"]), key=RUNS.index)
+    ours = [run for run in names if run.startswith("styleinv")]
+    methods = [run for run in names if "-" not in run and run != "stylegan2"]
+    with tempfile.TemporaryDirectory() as folder:
+        files = {run: Path(folder) / f"{run}.csv" for run in names}
+        for run, file in files.items():
+            merged[merged["run"] == run].drop(columns="run").to_csv(file, index=False)
+        for name, group in (("ablations", ours), ("methods", methods)):
+            curves_figure({run: files[run] for run in group}, out / f"learning-{name}.png", PANELS)
 
 
 def main() -> None:

@@ -97,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("cost", _cost, "measure parameters, memory and time of trainings before they run")
     sub.add_argument("runs", nargs="+", metavar="run")
     sub.add_argument("--batch-gpu", type=int, metavar="N", help="samples per micro-batch (default: the method's)")
+    sub = add("plan", _plan, "say what runs will take: jobs, days, disk and wall time, from the table of `cost`")
+    sub.add_argument("runs", nargs="+", metavar="run")
+    sub.add_argument("--gpus", type=int, default=1, metavar="N", help="trainings at once (default: %(default)s)")
     sub = add("compare", _compare, "compare the scores of two runs or two metrics.json files")
     sub.add_argument("a")
     sub.add_argument("b")
@@ -194,6 +197,12 @@ def _cost(args: argparse.Namespace, setting: Setting) -> None:
     from styleinv.stages.cost import cost
 
     print(cost([parse_run(run) for run in args.runs], setting, args.batch_gpu).read_text())
+
+
+def _plan(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.plan import plan
+
+    print(plan([parse_run(run) for run in args.runs], setting, args.gpus))
 
 
 def _figures(args: argparse.Namespace, setting: Setting) -> None:

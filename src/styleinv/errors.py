@@ -29,3 +29,9 @@ class Stopped(UserError):
     """Stopped by a signal after saving; the same command resumes (exit code 75)."""
 
     exit_code = 75
+
+
+class OutOfMemory(UserError):
+    """A training did not fit its device (exit code 1, so that a scheduler may not take it for bad input)."""
+
+    exit_code = 1

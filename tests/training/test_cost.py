@@ -1,5 +1,6 @@
 """Costs of trainings, measured before they run."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from styleinv.cli import main
+from styleinv.stages.setting import Setting
 from styleinv.training.cost import Cost, _counting
 from tests.project import make_project
 
@@ -40,3 +42,18 @@ def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[st
     )
     assert whole["trained_parameters"] > without["trained_parameters"] and whole["frames_per_video"] == 4
     assert [path.name for path in (folder / "results").iterdir()] == ["tables"]
+
+
+def test_a_training_that_does_not_fit_says_what_to_set(
+    tiny: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB\nmore lines")
+
+    monkeypatch.setattr("styleinv.stages.train.train_loop", full)
+    results = tmp_path / "results"
+    shutil.copytree(tiny.paths.root, results)
+    command = ["train", "talking_faces/stylegan2", "--config", str(tiny.config), "--results", str(results)]
+    assert main(command) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "stylegan2.yaml" in line and "training.batch_gpu" in line and "Set it to 1" in line

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,42 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import ROOT, TINY
+from tests.workflow.clone import call, clone, environment
 
 TABLE = "results/tables/table1.csv"
-SHIPPED = ["Snakefile", "dvc.yaml", "workflow", "profiles", "config", ".dvc/config", ".dvcignore", ".gitignore"]
-
-
-def environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
-    return os.environ | names | {"PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
-
-
-def call(folder: Path, *words: str, code: int = 0) -> str:
-    """Run a command in the clone; returns what it printed."""
-    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
-    text = done.stdout + done.stderr
-    assert done.returncode == code, text[-6000:]
-    return text
-
-
-def clone(folder: Path) -> Path:
-    """The shipped files in a git repository of their own, at the tiny scale."""
-    for name in SHIPPED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    (folder / "config/tiny.yaml").write_text(TINY)
-    config = folder / "config/config.yaml"
-    config.write_text(config.read_text().replace("scale: demo", "scale: tiny"))
-    call(folder, "git", "init", "-q")
-    call(folder, "git", "add", "-A")
-    call(folder, "git", "commit", "-qm", "start")
-    return folder
 
 
 @pytest.fixture(scope="module")

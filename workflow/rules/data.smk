@@ -10,7 +10,7 @@ rule fetch:
     log:
         "results/logs/fetch/{dataset}.log",
     shell:
-        "styleinv fetch {wildcards.dataset} --config {input.scale} 2>&1 | tee -i {log}"
+        "exec styleinv fetch {wildcards.dataset} --config {input.scale} > >({TEE} {log}) 2>&1"
 
 
 rule crop:
@@ -24,7 +24,7 @@ rule crop:
     log:
         "results/logs/crop/{dataset}.log",
     shell:
-        "styleinv crop {wildcards.dataset} --config {input.scale} 2>&1 | tee -i {log}"
+        "exec styleinv crop {wildcards.dataset} --config {input.scale} > >({TEE} {log}) 2>&1"
 
 
 rule lowres:
@@ -36,4 +36,4 @@ rule lowres:
     log:
         "results/logs/lowres/{dataset}.log",
     shell:
-        "styleinv lowres {wildcards.dataset} --config {input.scale} 2>&1 | tee -i {log}"
+        "exec styleinv lowres {wildcards.dataset} --config {input.scale} > >({TEE} {log}) 2>&1"

@@ -14,7 +14,7 @@ rule evaluate:
     resources:
         gpu=1,
     shell:
-        "styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"
+        "exec styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"
 
 
 rule progress:
@@ -30,4 +30,4 @@ rule progress:
     resources:
         gpu=1,
     shell:
-        "styleinv progress {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"
+        "exec styleinv progress {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"

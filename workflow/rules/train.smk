@@ -13,7 +13,7 @@ rule pca:
     resources:
         gpu=1,
     shell:
-        "styleinv pca {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"
+        "exec styleinv pca {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"
 
 
 for method in TRAINED:
@@ -38,5 +38,7 @@ for method in TRAINED:
         threads: 8
         resources:
             gpu=1,
+        params:
+            launch=lambda w, resources: resources.get("mpi", ""),
         shell:
-            "styleinv train {wildcards.dataset}/{wildcards.run} --config {input.scale} 2>&1 | tee -i {log}"
+            "exec {params.launch} styleinv train {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from styleinv import methods
 from styleinv.config import Run, dump_yaml, fingerprint, lineage, load_method, needs
 from styleinv.data.store import FrameStore
-from styleinv.errors import UserError
+from styleinv.errors import OutOfMemory, UserError
 from styleinv.files import sha256, write_text
 from styleinv.methods.context import Context
 from styleinv.provenance import Recorder
@@ -66,8 +66,20 @@ def train(run: Run, setting: Setting) -> None:
         train_loop(method, folder, scale.seed, mark, world, scale.snapshots)
         if world.rank == 0:
             _finish(method, run, setting, recorder, world)
+    except (torch.OutOfMemoryError, MemoryError):
+        raise _does_not_fit(run, setting, config.training.batch_gpu) from None
     finally:
         world.close()
+
+
+def _does_not_fit(run: Run, setting: Setting, batch_gpu: int) -> OutOfMemory:
+    cure = f"Set it to {batch_gpu // 2}; the batch stays, and so does what is learned." if batch_gpu > 1 else ""
+    return OutOfMemory(
+        f"{batch_gpu} samples at once do not fit the memory",
+        file=setting.method_file(run),
+        field="training.batch_gpu",
+        cure=cure or "Use smaller networks or a larger device.",
+    )
 
 
 def configuration_of(run: Run, setting: Setting) -> Any:

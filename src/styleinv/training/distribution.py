@@ -1,7 +1,8 @@
-"""Several processes, one batch: torchrun's environment, gloo on CPU and nccl on GPU."""
+"""Several processes, one batch: torchrun's environment or a Slurm step's, gloo on CPU and nccl on GPU."""
 
 import os
-from collections.abc import Iterable, Iterator
+import subprocess
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -14,6 +15,32 @@ from styleinv.training.heartbeat import Heartbeat
 
 # All processes must start within the first; the second only ends what no heartbeat can see.
 START, PATIENCE = timedelta(seconds=60), timedelta(minutes=30)
+
+
+def adopt_slurm_step(environment: MutableMapping[str, str]) -> None:
+    """Speak of the tasks of a Slurm step (`srun --ntasks 8 styleinv train ...`) in torchrun's words.
+
+    Processes that torchrun has started, and steps of one task, are left alone.
+
+    Raises:
+        UserError: if the first host of the step cannot be named.
+    """
+    tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))
+    if "RANK" in environment or tasks == 1:
+        return
+    nodes = environment["SLURM_STEP_NODELIST"]
+    named = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True)
+    if named.returncode or not named.stdout:
+        raise UserError(f"cannot name the hosts of {nodes}: {named.stderr.strip()}", file="scontrol")
+    # Steps of one host at the same time need ports of their own.
+    port = 20_000 + int(environment.get("SLURM_JOB_ID", 0)) % 20_000 + int(environment.get("SLURM_STEP_ID", 0)) % 100
+    environment.update(
+        RANK=environment["SLURM_PROCID"],
+        WORLD_SIZE=str(tasks),
+        LOCAL_RANK=environment["SLURM_LOCALID"],
+        MASTER_ADDR=environment.get("MASTER_ADDR", named.stdout.split()[0]),
+        MASTER_PORT=environment.get("MASTER_PORT", str(port)),
+    )
 
 
 class Lost(UserError):
@@ -34,9 +61,11 @@ class World:
     """
 
     def __init__(self, device: str = "auto"):
+        adopt_slurm_step(os.environ)
         self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        local = int(os.environ.get("LOCAL_RANK", 0))
+        # A launcher may show each process its own GPU alone.
+        local = int(os.environ.get("LOCAL_RANK", 0)) % max(1, torch.cuda.device_count() if use_cuda else 1)
         self.device = torch.device("cuda", local) if use_cuda else torch.device("cpu")
         # float32 means float32; torch's convolutions would use TF32.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
