@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from styleinv.files import read_json, sha256
@@ -110,8 +111,12 @@ def test_a_warning_before_the_limit_saves_and_requeues(train: Callable[..., Job]
 
 
 def test_a_job_that_reaches_its_limit_is_retried(train: Callable[..., Job], reference: str) -> None:
+    """Slurm looks at limits twice a minute; a training that stands still then cannot even save."""
     job = train()
     job.slurm("scontrol", "update", f"jobid={job.running()}", "EndTime=now+1")
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        if process.info["cwd"] == str(job.folder) and "train" in (process.info["cmdline"] or []):
+            process.suspend()
     text = job.ended()
     assert submissions(text) == 2 and resumed(job.folder) == 1
     assert sha256(job.folder / MODEL) == reference
