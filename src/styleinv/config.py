@@ -268,7 +268,7 @@ def _variant(run: Run, variants: dict[str, Any], file: Path) -> dict[str, Any]:
 def lineage(run: Run, config_folder: Path) -> list[Run]:
     """A run and all that it builds on, first things first: the key `builds_on` of its variant or method, and so on.
 
-    What a run with a key `parent` builds on was trained on that data set, which the run's own data set may name.
+    What a method with a key `parent` builds on was trained on that data set, which the run's own data set may name.
 
     Raises:
         UserError: for an unknown method or variant.
@@ -278,8 +278,10 @@ def lineage(run: Run, config_folder: Path) -> list[Run]:
     variant = _variant(run, method.get("variants", {}), file) if run.variant else {}
     if (below := variant.get("builds_on", method.get("builds_on"))) is None:
         return [run]
-    own = read_yaml(config_folder / "datasets" / f"{run.dataset}.yaml").get("methods", {}).get(run.method, {})
-    dataset = merge(method, own, variant).get("parent") or run.dataset
+    dataset = run.dataset
+    if "parent" in method:
+        own = read_yaml(config_folder / "datasets" / f"{run.dataset}.yaml").get("methods", {}).get(run.method, {})
+        dataset = merge(method, own, variant)["parent"] or run.dataset
     return [*lineage(parse_run(f"{dataset}/{below}"), config_folder), run]
 
 
