@@ -1,6 +1,7 @@
 """Several processes, one batch: torchrun's environment or a Slurm step's, gloo on CPU and nccl on GPU."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -28,19 +29,25 @@ def adopt_slurm_step(environment: MutableMapping[str, str]) -> None:
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))
     if "RANK" in environment or tasks == 1:
         return
-    nodes = environment["SLURM_STEP_NODELIST"]
-    named = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True)
-    if named.returncode or not named.stdout:
-        raise UserError(f"cannot name the hosts of {nodes}: {named.stderr.strip()}", file="scontrol")
+    hosts = _scontrol("show", "hostnames", environment["SLURM_STEP_NODELIST"]).split()
+    # A node's address is what Slurm itself reaches it by.
+    address = re.search(r"NodeAddr=(\S+)", _scontrol("show", "node", hosts[0]))
     # Steps of one host at the same time need ports of their own.
     port = 20_000 + int(environment.get("SLURM_JOB_ID", 0)) % 20_000 + int(environment.get("SLURM_STEP_ID", 0)) % 100
     environment.update(
         RANK=environment["SLURM_PROCID"],
         WORLD_SIZE=str(tasks),
         LOCAL_RANK=environment["SLURM_LOCALID"],
-        MASTER_ADDR=environment.get("MASTER_ADDR", named.stdout.split()[0]),
+        MASTER_ADDR=environment.get("MASTER_ADDR") or (address[1] if address else hosts[0]),
         MASTER_PORT=environment.get("MASTER_PORT", str(port)),
     )
+
+
+def _scontrol(*words: str) -> str:
+    done = subprocess.run(["scontrol", *words], capture_output=True, text=True)
+    if done.returncode or not done.stdout:
+        raise UserError(f"{' '.join(words)} failed: {done.stderr.strip()}", file="scontrol")
+    return done.stdout
 
 
 class Lost(UserError):
