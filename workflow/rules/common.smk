@@ -66,9 +66,12 @@ AFTERWARDS = (
     "python workflow/scripts/dvc_sync.py record || echo 'DVC: not recorded';"
     " styleinv track || echo 'MLflow: not updated'"
 )
-# What a command writes goes to the job's log and on. `exec` puts it in the shell's place, and `tee` is deaf to signals,
-# so that a signal reaches the command alone, which may take its time to save.
-TEE = "trap '' HUP INT TERM USR1; exec tee"
+# `logged FILE COMMAND`: what a command writes goes to the job's log and on. `exec` puts it in the shell's place, and `tee`
+# is deaf to signals, so that a signal reaches the command alone, which may take its time to save.
+shell.prefix(
+    "set -euo pipefail;"
+    ' logged() {{ local log=$1; shift; exec > >(trap \'\' HUP INT TERM USR1; exec tee "$log") 2>&1; exec "$@"; }}; '
+)
 
 
 def tables(*names):

@@ -10,7 +10,7 @@ rule fetch:
     log:
         "results/logs/fetch/{dataset}.log",
     shell:
-        "exec styleinv fetch {wildcards.dataset} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv fetch {wildcards.dataset} --config {input.scale}"
 
 
 rule crop:
@@ -24,7 +24,7 @@ rule crop:
     log:
         "results/logs/crop/{dataset}.log",
     shell:
-        "exec styleinv crop {wildcards.dataset} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv crop {wildcards.dataset} --config {input.scale}"
 
 
 rule lowres:
@@ -36,4 +36,4 @@ rule lowres:
     log:
         "results/logs/lowres/{dataset}.log",
     shell:
-        "exec styleinv lowres {wildcards.dataset} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv lowres {wildcards.dataset} --config {input.scale}"

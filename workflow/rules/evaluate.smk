@@ -14,7 +14,7 @@ rule evaluate:
     resources:
         gpu=1,
     shell:
-        "exec styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {input.scale}"
 
 
 rule progress:
@@ -30,4 +30,4 @@ rule progress:
     resources:
         gpu=1,
     shell:
-        "exec styleinv progress {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv progress {wildcards.dataset}/{wildcards.run} --config {input.scale}"

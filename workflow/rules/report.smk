@@ -25,7 +25,7 @@ for experiment, rows in EXPERIMENTS.items():
             experiment=experiment,
             runs=[str(run) for run in rows],
         shell:
-            "exec styleinv table {params.experiment} {params.runs} --config {input.scale} > >({TEE} {log}) 2>&1"
+            "logged {log} styleinv table {params.experiment} {params.runs} --config {input.scale}"
 
 
 rule figures:
@@ -40,7 +40,7 @@ rule figures:
     params:
         runs=[str(run) for run in RUNS],
     shell:
-        "exec styleinv figures {params.runs} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv figures {params.runs} --config {input.scale}"
 
 
 rule report:
@@ -59,4 +59,4 @@ rule report:
     params:
         runs=[str(run) for run in RUNS],
     shell:
-        "exec styleinv report {params.runs} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv report {params.runs} --config {input.scale}"

@@ -13,7 +13,7 @@ rule pca:
     resources:
         gpu=1,
     shell:
-        "exec styleinv pca {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"
+        "logged {log} styleinv pca {wildcards.dataset}/{wildcards.run} --config {input.scale}"
 
 
 for method in TRAINED:
@@ -41,4 +41,4 @@ for method in TRAINED:
         params:
             launch=lambda w, resources: resources.get("mpi", ""),
         shell:
-            "exec {params.launch} styleinv train {wildcards.dataset}/{wildcards.run} --config {input.scale} > >({TEE} {log}) 2>&1"
+            "logged {log} {params.launch} styleinv train {wildcards.dataset}/{wildcards.run} --config {input.scale}"
