@@ -19,7 +19,7 @@ class SuperResDiscriminator(nn.Module):
         scale: of the full resolution to the low one.
 
     Raises:
-        ValueError: if the padding would not be even.
+        ValueError: for another resolution than a power of two, or if the padding would not be even.
     """
 
     def __init__(
@@ -33,6 +33,8 @@ class SuperResDiscriminator(nn.Module):
         half_dtype: str = "float16",
     ):
         super().__init__()
+        if resolution < 8 or resolution & (resolution - 1):
+            raise ValueError(f"resolution {resolution} is no power of two from 8 on")
         self.resolution, self.scale = resolution, scale
         self.resolutions = [2**i for i in range(resolution.bit_length() - 1, 2, -1)]
         lowest_half = half_from(resolution, num_fp16_res)
