@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from styleinv.data.store import FrameStore, write_store
-from styleinv.tracking import sync
+from styleinv.tracking.sync import sync
 
 ROOT = Path(__file__).parent.parent
 DATASETS, FRAMES, VIDEOS, RUNS = 40, 50_000, 500, 50

@@ -2,13 +2,15 @@
 
 import json
 import logging
+import multiprocessing
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from styleinv.errors import UserError
-from styleinv.tracking import flatten, provenance_files, read_stage, sync
+from styleinv.tracking.records import flatten, provenance_files, read_stage
+from styleinv.tracking.sync import sync
 
 PUBLISHED = Path(__file__).parents[1] / "config" / "published.csv"
 
@@ -169,3 +171,19 @@ def test_flatten() -> None:
         "e": "null",
         "f": "true",
     }
+
+
+def test_many_imports_at_once_take_turns(results: Path, uri: str) -> None:
+    """A new database, eight processes: each run is there once."""
+    context = multiprocessing.get_context("spawn")
+    jobs = [context.Process(target=sync, args=(results, uri, None)) for _ in range(8)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join(300)
+        assert job.exitcode == 0
+    assert sorted((name, len(same)) for name, same in runs_of(uri).items()) == [
+        ("crop", 1),
+        ("styleinv-no_ffa_ape", 1),
+        ("styleinv-no_ffa_ape/train", 1),
+    ]

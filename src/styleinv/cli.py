@@ -126,7 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("weights", _weights, "fetch, verify or locate published weights")
     sub.add_argument("action", choices=["fetch", "verify", "where"])
     sub.add_argument("names", nargs="*", help="default: all")
-    add("track", _track, "bring all results into MLflow").add_argument("--uri", default="sqlite:///mlflow.db")
+    sub = add("track", _track, "bring all results into MLflow")
+    sub.add_argument("--uri", help="tracking store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)")
     add("selftest", _selftest, "check the metric code against known answers")
     return parser
 
@@ -267,9 +268,10 @@ def _weights(args: argparse.Namespace, setting: Setting) -> None:
 
 
 def _track(args: argparse.Namespace, setting: Setting) -> None:
-    from styleinv.tracking import sync
+    from styleinv.tracking import tracking_uri
+    from styleinv.tracking.sync import sync
 
-    print(sync(setting.paths.root, args.uri, setting.config.parent / "published.csv"))
+    print(sync(setting.paths.root, args.uri or tracking_uri(), setting.config.parent / "published.csv"))
 
 
 def _selftest(args: argparse.Namespace, setting: Setting) -> None:

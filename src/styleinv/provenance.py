@@ -35,6 +35,7 @@ class Recorder:
     def write(self, path: Path, outputs: list[Path], device: str = "cpu", **extra: Any) -> None:
         """Write the record; `outputs` are hashed, `extra` is added as is."""
         commit, dirty = _commit()
+        gpu = torch.cuda.max_memory_allocated() if device.startswith("cuda") else 0
         record = {
             "stage": self.stage,
             "run": self.run,
@@ -50,6 +51,7 @@ class Recorder:
             "job_id": os.environ.get("SLURM_JOB_ID"),
             "seconds": round(time.monotonic() - self.start, 1),
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "peak_gpu_memory_mb": round(gpu / 2**20) if gpu else None,
             **extra,
         }
         write_json(path, record)

@@ -32,9 +32,8 @@ start_munge() {
 
 configure() {
     : >"$DIR/etc/gres.conf"
-    for node in 1 2; do
-        echo "NodeName=node$node Name=gpu File=/dev/tty$(( 2 * node - 1 ))" >>"$DIR/etc/gres.conf"
-        echo "NodeName=node$node Name=gpu File=/dev/tty$(( 2 * node ))" >>"$DIR/etc/gres.conf"
+    for node in 1 2; do  # any devices will do
+        echo "NodeName=node$node Name=gpu File=/dev/tty[$(( 6 * node - 5 ))-$(( 6 * node ))]" >>"$DIR/etc/gres.conf"
     done
     cat >"$DIR/etc/slurm.conf" <<CONF
 ClusterName=test
@@ -66,8 +65,8 @@ MinJobAge=3600
 KillWait=3
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min_interval=0
 MpiDefault=none
-NodeName=node1 NodeHostname=$HOST NodeAddr=127.0.0.1 Port=$(( PORT + 1 )) CPUs=16 RealMemory=100000 Gres=gpu:2
-NodeName=node2 NodeHostname=$HOST NodeAddr=127.0.0.1 Port=$(( PORT + 2 )) CPUs=16 RealMemory=100000 Gres=gpu:2
+NodeName=node1 NodeHostname=$HOST NodeAddr=127.0.0.1 Port=$(( PORT + 1 )) CPUs=64 RealMemory=1000000 Gres=gpu:6
+NodeName=node2 NodeHostname=$HOST NodeAddr=127.0.0.1 Port=$(( PORT + 2 )) CPUs=64 RealMemory=1000000 Gres=gpu:6
 PartitionName=gpu Nodes=node[1-2] Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=10
 PartitionName=urgent Nodes=node[1-2] MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 CONF

@@ -1,5 +1,6 @@
 """train: one run of one method on one data set."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from styleinv.files import sha256, write_text
 from styleinv.methods.context import Context
 from styleinv.provenance import Recorder
 from styleinv.stages.setting import Setting
+from styleinv.tracking.live import Live
 from styleinv.training.checkpoint import read_progress, save_model
 from styleinv.training.distribution import World
 from styleinv.training.loop import train as train_loop
@@ -63,7 +65,9 @@ def train(run: Run, setting: Setting) -> None:
         recorder = Recorder("train", str(run), mark, inputs)
         if world.rank == 0:
             write_text(folder / "config.yaml", dump_yaml(config))
-        train_loop(method, folder, scale.seed, mark, world, scale.snapshots)
+        curves = setting.paths.state(run) / "curves.csv"
+        with Live(run, "train", mark, curves) if world.rank == 0 else nullcontext() as live:
+            train_loop(method, folder, scale.seed, mark, world, scale.snapshots, live.tick if live else lambda: None)
         if world.rank == 0:
             _finish(method, run, setting, recorder, world)
     except (torch.OutOfMemoryError, MemoryError):

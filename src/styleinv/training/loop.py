@@ -4,6 +4,7 @@ import logging
 import resource
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,15 @@ from styleinv.training.update import accumulate, step_optimizer
 log = logging.getLogger(__name__)
 
 
-def train(method: Method, folder: Path, seed: int, fingerprint: str, world: World, snapshots: int = 0) -> None:
+def train(
+    method: Method,
+    folder: Path,
+    seed: int,
+    fingerprint: str,
+    world: World,
+    snapshots: int = 0,
+    ticked: Callable[[], None] = lambda: None,
+) -> None:
     """Train until the configured length, resuming from `folder/state` when it holds a state of the same run.
 
     Args:
@@ -36,17 +45,28 @@ def train(method: Method, folder: Path, seed: int, fingerprint: str, world: Worl
         seed: step k is a pure function of (seed, k).
         fingerprint: hash of configuration and inputs; a state with another one is set aside, not continued.
         snapshots: how many models to keep along the way, evenly spaced before the last, under `snapshots/`.
+        ticked: called by the first process when `state/curves.csv` has a new row.
 
     Raises:
         Stopped: after saving, when a signal asked to stop.
         UserError: when another process trains in the same folder.
     """
     with run_lock(folder / "state") if world.rank == 0 else nullcontext(), world.contact((ConnectionError,)):
-        _Loop(method, folder, seed, fingerprint, world, snapshots).run()
+        _Loop(method, folder, seed, fingerprint, world, snapshots, ticked).run()
 
 
 class _Loop:
-    def __init__(self, method: Method, folder: Path, seed: int, fingerprint: str, world: World, snapshots: int):
+    def __init__(
+        self,
+        method: Method,
+        folder: Path,
+        seed: int,
+        fingerprint: str,
+        world: World,
+        snapshots: int,
+        ticked: Callable[[], None],
+    ):
+        self.ticked = ticked
         self.method, self.folder, self.seed, self.fingerprint, self.world = method, folder, seed, fingerprint, world
         self.checkpoint = folder / "state" / "latest.safetensors"
         self.config = method.training
@@ -162,6 +182,7 @@ class _Loop:
             row["augment_p"] = float(self.method.parts.augment.p)
         row |= {name.lower().replace("/", "_"): value for name, value in means.items()}
         Curves(self.folder / "state" / "curves.csv", self.step - 1).add(row)
+        self.ticked()
         log.info(
             "step %d/%d  %.1f kimg  %.3f s/step  %.1f s/kimg  ETA %s  %.1f GB",
             *(self.step, self.last_step, kimg, rate, rate / self.images_per_step * 1000),

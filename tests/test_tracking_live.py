@@ -1,0 +1,169 @@
+"""Curves on a real MLflow server: many writers, a server that goes away, trainings that stop and go on."""
+
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowRun
+
+from styleinv.config import parse_run
+from styleinv.errors import Stopped, UserError
+from styleinv.tracking.live import Live
+from styleinv.tracking.sync import sync
+from styleinv.training.curves import Curves
+from tests.test_tracking import provenance
+
+WRITERS = 8
+
+
+class Server:
+    """`mlflow server` that can be ended and started again on its port and database."""
+
+    def __init__(self, folder: Path):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder, self.uri = folder, f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        store = f"sqlite:///{self.folder}/mlflow.db"
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port)]
+        command += ["--backend-store-uri", store, "--artifacts-destination", str(self.folder / "artifacts")]
+        own = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, env=own, start_new_session=True, **quiet)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.uri}/health")
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise TimeoutError("no server")
+
+    def stop(self) -> None:
+        os.killpg(self.process.pid, 9)
+        self.process.wait()
+
+    def runs(self, experiment: str) -> list[MlflowRun]:
+        client = MlflowClient(tracking_uri=self.uri)
+        found = client.get_experiment_by_name(experiment)
+        return list(client.search_runs([found.experiment_id])) if found else []
+
+    def steps(self, run: MlflowRun) -> list[int]:
+        history = MlflowClient(tracking_uri=self.uri).get_metric_history(run.info.run_id, "loss")
+        return [point.step for point in history]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("server"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(autouse=True)
+def use_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+
+
+def train(run: str, folder: Path, steps: range, pause: float = 0.0, end: type[Exception] | None = None) -> None:
+    """What a training does to its curves."""
+    curves = folder / "curves.csv"
+    try:
+        with Live(parse_run(run), "train", "cafe", curves) as live:
+            for step in steps:
+                Curves(curves, step - 1).add({"step": step, "kimg": step / 10, "seconds": step * 2.0, "loss": 1 / step})
+                live.tick()
+                time.sleep(pause)
+            if end is not None:
+                raise end("over")
+    except Stopped:
+        pass
+
+
+def test_many_writers_lose_nothing(server: Server, tmp_path: Path) -> None:
+    jobs = []
+    for i in range(WRITERS):
+        (tmp_path / str(i)).mkdir()
+        arguments = (f"many/digan-try{i}", tmp_path / str(i), range(1, 41), 0.01)
+        jobs.append(multiprocessing.get_context("spawn").Process(target=train, args=arguments))
+        jobs[-1].start()
+    for job in jobs:
+        job.join(120)
+        assert job.exitcode == 0
+    runs = server.runs("many")
+    assert sorted(run.info.run_name for run in runs) == sorted(f"digan-try{i}/train" for i in range(WRITERS))
+    for run in runs:
+        assert server.steps(run) == list(range(1, 41)) and run.info.status == "FINISHED"
+
+
+def test_a_continued_training_continues_its_run_and_the_import_completes_it(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "results/sky/digan"
+    (folder / "state").mkdir(parents=True)
+    train("sky/digan", folder / "state", range(1, 8), end=Stopped)
+    (run,) = server.runs("sky")
+    assert run.info.status == "KILLED" and server.steps(run) == list(range(1, 8))
+    # The last saved state is older than the last row.
+    train("sky/digan", folder / "state", range(6, 11))
+    (folder / "state/curves.csv").rename(folder / "curves.csv")
+    (folder / "provenance.json").write_text(provenance("train", "sky/digan"))
+    assert sync(tmp_path / "results", server.uri, published=None).new == 1
+    (again,) = server.runs("sky")
+    assert again.info.run_id == run.info.run_id and again.info.status == "FINISHED"
+    assert server.steps(again) == list(range(1, 11))
+    assert again.data.tags["sync"] == "complete" and again.data.metrics["cost/seconds"] == 12.5
+    assert sync(tmp_path / "results", server.uri, published=None).new == 0
+
+
+def test_a_server_that_goes_away_gets_what_it_missed(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    curves = tmp_path / "curves.csv"
+
+    def row(step: int) -> None:
+        Curves(curves, step - 1).add({"step": step, "kimg": step / 10, "seconds": 1.0, "loss": 1.0})
+        live.tick()
+
+    def wait(what: str) -> None:
+        for _ in range(300):
+            if what in caplog.text or (not what and server.runs("away") and server.steps(server.runs("away")[0])):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(what)
+
+    with caplog.at_level("INFO"), Live(parse_run("away/digan"), "train", "cafe", curves) as live:
+        row(1)
+        wait("")
+        server.stop()
+        row(2)
+        wait("The training goes on; nothing is lost")
+        row(3)
+        server.start()
+        row(4)
+        wait("MLflow answers again")
+    (run,) = server.runs("away")
+    assert server.steps(run) == [1, 2, 3, 4]
+
+
+def test_no_server_costs_a_warning_and_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    start = time.monotonic()
+    train("none/digan", tmp_path, range(1, 4))
+    assert time.monotonic() - start < 25
+    assert caplog.text.count("MLflow does not answer") == 1
+    (tmp_path / "results").mkdir()
+    with pytest.raises(UserError, match=r"MLflow does not answer.*Nothing is lost"):
+        (tmp_path / "results/sky/digan").mkdir(parents=True)
+        (tmp_path / "results/sky/digan/provenance.json").write_text(provenance("train", "sky/digan"))
+        sync(tmp_path / "results", "http://127.0.0.1:9", published=None)
