@@ -1,6 +1,7 @@
 """Keep the two views of the pipeline in step: Snakemake runs it, DVC versions it.
 
-record    take finished outputs into dvc.lock and the DVC cache
+record    take finished outputs into dvc.lock and the DVC cache; what dvc.yaml does not list yet (variants, their tables)
+          becomes a stage of it
 restore   after `dvc pull` or `dvc checkout`: tell Snakemake which outputs are good
 check     fail if dvc.yaml and the Snakefile do not describe the same stages
 write     bring the stages of dvc.yaml that sum up all runs in line with the Snakefile: DVC cannot expand lists there
@@ -10,6 +11,8 @@ import argparse
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import networkx as nx
@@ -29,8 +32,8 @@ def snakemake(*args: str) -> str:
 
 
 def fresh_outputs() -> set[str]:
-    """Outputs that Snakemake calls up to date."""
-    lines = snakemake("demo", "--cores", "1", "--summary").splitlines()
+    """Outputs of all tables that Snakemake calls up to date."""
+    lines = snakemake("all", "--cores", "1", "--summary").splitlines()
     head = lines[0].split("\t")
     rows = [dict(zip(head, line.split("\t"), strict=False)) for line in lines[1:]]
     return {row["output_file"] for row in rows if row["plan"] == "no update" and row["status"] == "ok"}
@@ -48,8 +51,10 @@ def paths(items) -> set[str]:
 
 def record(repo: Repo) -> int:
     """Commit every changed stage whose outputs Snakemake calls up to date."""
-    fresh, changed = fresh_outputs(), repo.status()
-    known = stages(repo)
+    fresh = fresh_outputs()
+    if extend(repo, fresh):
+        repo = Repo()
+    changed, known = repo.status(), stages(repo)
     todo = [name for name, stage in known.items() if name in changed and paths(stage.outs) <= fresh]
     if len(todo) == len(known):
         repo.commit(force=True, relink=False)
@@ -78,47 +83,93 @@ def restore(repo: Repo) -> int:
     return 0
 
 
-def jobs() -> list[tuple[str, list[str], list[str]]]:
-    """(rule, inputs, outputs) of every job behind the target `demo`."""
-    text = snakemake("demo", "--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
+def jobs(target: str) -> list[tuple[str, list[str], list[str]]]:
+    """(rule, inputs, outputs) of every job behind a target."""
+    text = snakemake(target, "--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
     return [(r, i.split(", ") if i else [], o.split(", ")) for r, i, o in JOB.findall(text)]
 
 
 def write(repo: Repo) -> int:
     """Rewrite what the summary stages depend on and make; comments and order stay."""
+    with edited() as document:
+        for rule, inputs, outputs in jobs("demo"):
+            stage = document["stages"].get(rule)
+            if stage is not None and not {"foreach", "matrix"} & set(stage):
+                parameters = {name.replace("${scale}", scale()) for entry in stage["params"] for name in entry}
+                stage["deps"] = [path for path in inputs if path not in parameters]
+                stage["outs"] = outputs
+    return 0
+
+
+def extend(repo: Repo, fresh: set[str]) -> int:
+    """Add the finished jobs that dvc.yaml does not list; returns how many."""
+    listed = {out for stage in stages(repo).values() for out in paths(stage.outs)}
+    new = [job for job in jobs("all") if set(job[2]) <= fresh and not set(job[2]) & listed]
+    if new:
+        with edited() as document:
+            for rule, inputs, outputs in new:
+                document["stages"][stage_name(rule, outputs)] = explicit(rule, inputs, outputs)
+    return len(new)
+
+
+def stage_name(rule: str, outputs: list[str]) -> str:
+    """`<rule>-<data set>-<run>`, or the rule alone where there is one job of it."""
+    folders = Path(outputs[0]).parent.parts[1:]
+    return "-".join([rule, *folders]) if len(folders) > 1 else rule
+
+
+def explicit(rule: str, inputs: list[str], outputs: list[str]) -> dict:
+    """One job as a stage; parameter files, metrics and plots as such, like the other stages of dvc.yaml."""
+    own = f"config/{scale()}.yaml"
+    parameters = [path for path in inputs if path.startswith("config/") and path.endswith(".yaml")]
+    kinds = {"metrics.json": "metrics", "curves.csv": "plots"}
+    stage: dict = {
+        "cmd": f"snakemake --cores all --force --allowed-rules {rule} -- {outputs[0]}",
+        "params": [{"config/${scale}.yaml" if path == own else path: None} for path in parameters],
+        "deps": [path for path in inputs if path not in parameters],
+    }
+    for path in outputs:
+        kind = kinds.get(Path(path).name, "outs")
+        stage.setdefault(kind, []).append({path: {"x": "kimg"}} if kind == "plots" else path)
+    return stage
+
+
+@contextmanager
+def edited() -> Iterator[dict]:
+    """dvc.yaml, to be changed; comments and order stay."""
     file = Path("dvc.yaml")
     yaml = YAML()
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(file.read_text())
-    for rule, inputs, outputs in jobs():
-        stage = document["stages"].get(rule)
-        if stage is not None and not {"foreach", "matrix"} & set(stage):
-            parameters = {name.replace("${scale}", document_scale()) for entry in stage["params"] for name in entry}
-            stage["deps"] = [path for path in inputs if path not in parameters]
-            stage["outs"] = outputs
+    yield document
     temporary = file.with_suffix(".tmp")
     with temporary.open("w") as stream:
         yaml.dump(document, stream)
     temporary.replace(file)
-    return 0
 
 
-def document_scale() -> str:
+def scale() -> str:
     """The scale of config/config.yaml."""
     return YAML(typ="safe").load(Path("config/config.yaml").read_text())["scale"]
 
 
+def rule_of(stage) -> str:
+    """The rule that a stage's command runs."""
+    return re.search(r"--allowed-rules (\w+) ", stage.cmd)[1]
+
+
 def check(repo: Repo) -> int:
-    """Compare rule, inputs and outputs of both descriptions."""
-    ours = {}
-    for rule, inputs, outputs in jobs():
-        ours |= {output: (rule, frozenset(inputs)) for output in outputs}
+    """Compare rule, inputs and outputs of both descriptions; beyond the demo, of what has been recorded."""
     theirs = {
-        out: (name.partition("@")[0], frozenset(paths(stage.deps)))
-        for name, stage in stages(repo).items()
+        out: (rule_of(stage), frozenset(paths(stage.deps)))
+        for stage in stages(repo).values()
         for out in paths(stage.outs)
     }
+    demo = {output for _, _, outputs in jobs("demo") for output in outputs}
+    ours = {}
+    for rule, inputs, outputs in jobs("all"):
+        ours |= {output: (rule, frozenset(inputs)) for output in outputs if output in demo or output in theirs}
     for path in sorted(ours.keys() | theirs.keys()):
         if ours.get(path) != theirs.get(path):
             print(f"{path}:\n  Snakemake has {ours.get(path)}\n  dvc.yaml has  {theirs.get(path)}")
