@@ -28,6 +28,7 @@ container: "docker://python:3.11-slim"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/preflight.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
@@ -52,6 +53,10 @@ rule demo:
     input:
         tables("table1"),
         REPORT,
+
+
+onstart:
+    preflight()
 
 
 if "DVC_STAGE" not in os.environ:

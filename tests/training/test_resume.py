@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,56 @@ def test_term_saves_and_exits_75(trained: Setting, tmp_path: Path) -> None:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 75 and "Run the same command to continue" in stderr
     assert len(stderr.strip().splitlines()[-1]) < 300
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32M", "none", disk]).returncode:
+        pytest.skip("needs the right to mount")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_nothing(trained: Setting, tmp_path: Path, small_disk: Path) -> None:
+    """Training goes on without saving, and ends as it would have; nothing half-written is left."""
+    config = tmp_path / "config"
+    shutil.copytree(trained.config.parent, config)
+    longer = config / trained.config.name
+    longer.write_text(longer.read_text().replace("total_kimg: 0.08", "total_kimg: 0.48", 1))
+    setting, run = Setting(longer, trained.paths), "talking_faces/stylegan2"
+    reference = start(setting, inputs_only(trained, tmp_path, "stylegan2"), run)
+    assert reference.wait() == 0
+    results = small_disk / "results"
+    for name in ("frames.zip", "census.json"):
+        (results / "data/talking_faces").mkdir(parents=True, exist_ok=True)
+        shutil.copy(trained.paths.root / "data/talking_faces" / name, results / "data/talking_faces")
+    latest = results / run / "state/latest.safetensors"
+    process = start(setting, results, run)
+    assert process.stderr is not None
+    while not latest.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(1 << 12)):
+            pass
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "no space to write" in line:
+            break
+    filler.unlink(missing_ok=True)
+    lines += process.stderr.readlines()
+    text = "".join(lines)
+    assert process.wait() == 0 and "no space to write the state" in text, text[-2000:]
+    reference_folder = tmp_path / "results" / run
+    assert sha256(results / run / "model.safetensors") == sha256(reference_folder / "model.safetensors")
+    assert same_curves(results / run / "curves.csv", reference_folder / "curves.csv")
+    assert not list((results / run).rglob(".latest*"))
 
 
 def test_two_writers_are_refused(trained: Setting, tmp_path: Path) -> None:

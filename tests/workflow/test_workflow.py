@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_the_whole_dag(done: Path) -> None:
 
 @pytest.mark.slow
 def test_the_other_tables(done: Path) -> None:
-    call(done, "snakemake", "table2", "table3", "--profile", "profiles/demo", "--no-hooks")
+    call(done, "snakemake", "table2", "table3", "--profile", "profiles/demo")
     rows = {
         name: [line.split(",")[1] for line in (done / f"results/tables/{name}.csv").read_text().splitlines()[1:]]
         for name in ("table2", "table3")
@@ -69,6 +70,13 @@ def test_the_other_tables(done: Path) -> None:
     assert rows["table2"] == ["mocogan_hd", "mocogan_hd-ffa_st", "digan", "digan-clip128", "styleinv"]
     assert len(rows["table3"]) == 5 and rows["table3"][-1] == "styleinv"
     assert "Nothing to be done" in call(done, "snakemake", "table2", "--profile", "profiles/demo", "--no-hooks")
+    # DVC versions them like the rest.
+    assert "up to date" in call(done, "dvc", "status")
+    assert "DVC and Snakemake agree on" in call(done, "python", "workflow/scripts/dvc_sync.py", "check")
+    stage = "evaluate-talking_faces-digan-clip128"
+    text = call(done, "dvc", "repro", "--single-item", "--force", stage)
+    assert "rule evaluate" in text and "rule train" not in text
+    assert "up to date" in call(done, "dvc", "status")
 
 
 @pytest.mark.slow
@@ -76,6 +84,14 @@ def test_a_second_run_does_nothing(done: Path) -> None:
     start = time.monotonic()
     assert "Nothing to be done" in call(done, "snakemake", "demo", "--profile", "profiles/demo")
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.slow
+def test_snakemake_reports(done: Path, tmp_path: Path) -> None:
+    text = call(done, "snakemake", "demo", "--profile", "profiles/demo", "--report", str(tmp_path / "report.zip"))
+    assert "Missing metadata" not in text
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        assert any("table1" in archive.read(name).decode(errors="ignore") for name in archive.namelist())
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Keep the two views of the pipeline in step: Snakemake runs it, DVC versions it.
 
-record    take finished outputs into dvc.lock and the DVC cache; what dvc.yaml does not list yet (variants, their tables)
-          becomes a stage of it
+record    take finished outputs into dvc.lock and the DVC cache; what dvc.yaml does not list yet (variants, further
+          tables) becomes a stage of it
 restore   after `dvc pull` or `dvc checkout`: tell Snakemake which outputs are good
 check     fail if dvc.yaml and the Snakefile do not describe the same stages
 write     bring the stages of dvc.yaml that sum up all runs in line with the Snakefile: DVC cannot expand lists there

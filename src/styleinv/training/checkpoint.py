@@ -115,8 +115,9 @@ def _write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None
         try:
             save_file(own, temporary, metadata={"meta": json.dumps(meta, sort_keys=True)})
         except SafetensorError as error:
-            if "No space left" in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+            for number in (errno.ENOSPC, errno.EDQUOT):
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number), str(path)) from None
             raise
 
 

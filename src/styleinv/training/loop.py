@@ -16,6 +16,7 @@ from styleinv.data.prefetch import prefetch
 from styleinv.errors import Stopped
 from styleinv.training.checkpoint import load_state, read_progress, save_state
 from styleinv.training.curves import Curves
+from styleinv.training.disk import unless_full
 from styleinv.training.distribution import World
 from styleinv.training.ema import update_ema
 from styleinv.training.lock import run_lock
@@ -99,7 +100,8 @@ class _Loop:
                 due = time.monotonic() - saved > self.config.checkpoint_minutes * 60
                 wish = self.world.any(max(stop.value, SAVE if due and self.world.rank == 0 else 0))
                 if wish or self.step == self.last_step:
-                    self._save()
+                    with nullcontext() if wish > SAVE or self.step == self.last_step else unless_full("the state"):
+                        self._save()
                     saved = time.monotonic()
                 if wish > SAVE and self.step < self.last_step:
                     self.world.leave()
@@ -181,7 +183,8 @@ class _Loop:
         if self.method.parts.augment is not None:
             row["augment_p"] = float(self.method.parts.augment.p)
         row |= {name.lower().replace("/", "_"): value for name, value in means.items()}
-        Curves(self.folder / "state" / "curves.csv", self.step - 1).add(row)
+        with unless_full("the curves"):
+            self.curves.add(row)
         self.ticked()
         log.info(
             "step %d/%d  %.1f kimg  %.3f s/step  %.1f s/kimg  ETA %s  %.1f GB",
@@ -189,7 +192,8 @@ class _Loop:
             *(time.strftime("%H:%M:%S", time.gmtime(rate * (self.last_step - self.step))), memory),
         )
         if (self.step // self.tick_steps) % self.config.snapshot_ticks == 0:
-            save_samples(self.method, self.folder / "snapshots", f"kimg{round(kimg):06d}")
+            with unless_full("a picture"):
+                save_samples(self.method, self.folder / "snapshots", f"kimg{round(kimg):06d}")
 
     def _set_aside_foreign_state(self) -> None:
         state = self.checkpoint.parent
@@ -219,6 +223,7 @@ class _Loop:
                 for name, v in progress["statistics"].items()
             }
             log.info("resuming at step %d of %d", self.step, self.last_step)
+        self.curves = Curves(self.folder / "state" / "curves.csv", self.step)
         for module in self.method.parts.modules.values():
             self.world.broadcast([*module.parameters(), *module.buffers()])
 

@@ -1,0 +1,64 @@
+"""What keeps every job from running is said in one line, before the first one."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.clone import call, clone, environment
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clone(tmp_path_factory.mktemp("project"))
+
+
+def last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+def test_no_slurm(project: Path, tmp_path: Path) -> None:
+    tools = ("bash", "sh", "git", "which", "uname")
+    for name in tools:
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    own = environment()
+    own["PATH"] = os.pathsep.join([own["PATH"].split(os.pathsep)[0], str(tmp_path)])
+    text = call(project, "snakemake", "demo", "--profile", "slurm", code=1, env=own)
+    assert last_line(text).startswith("--profile slurm: there is no Slurm here")
+    # The lock is gone: the next call runs.
+    assert "total" in call(project, "snakemake", "demo", "-n", "--profile", "slurm", env=own)
+
+
+def test_results_is_no_folder(project: Path) -> None:
+    (project / "results").write_text("")
+    try:
+        text = call(project, "snakemake", "demo", "--profile", "profiles/demo", code=1)
+        assert last_line(text) == "results: is not a folder. Move it away."
+    finally:
+        (project / "results").unlink()
+
+
+def test_results_cannot_be_written(project: Path) -> None:
+    results = project / "results"
+    results.mkdir(exist_ok=True)
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", results]).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        text = call(project, "snakemake", "demo", "--profile", "profiles/demo", code=1)
+        assert last_line(text).startswith(f"{results}: cannot be written.")
+        text = call(project, "styleinv", "fetch", "talking_faces", "--config", "config/tiny.yaml", code=2)
+        assert last_line(text).startswith("styleinv: ") and "cannot be written" in text
+    finally:
+        subprocess.run(["umount", results], check=True)
+
+
+def test_an_absent_dvc_remote_is_said_and_loses_nothing(project: Path) -> None:
+    (project / "results/data/talking_faces").mkdir(parents=True, exist_ok=True)
+    call(project, "snakemake", "--cores", "1", "--no-hooks", "results/data/talking_faces/raw.json")
+    call(project, "python", "workflow/scripts/dvc_sync.py", "record")
+    call(project, "dvc", "remote", "add", "--force", "--default", "shelf", "/proc/nowhere")
+    text = call(project, "dvc", "push", code=255)
+    assert "ERROR" in text and "Traceback" not in text
+    assert "up to date" in call(project, "dvc", "status", "fetch@talking_faces")
