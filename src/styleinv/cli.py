@@ -63,7 +63,17 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add("fetch", _fetch, "obtain the raw videos of a data set").add_argument("dataset")
-    add("crop", _crop, "crop the raw videos of a data set into a frame store").add_argument("dataset")
+    sub = add("crop", _crop, "crop the raw videos of a data set into a frame store, or the face out of one video file")
+    sub.add_argument("what", metavar="dataset | FILE")
+    sub.add_argument("--align", default="ffhq", choices=["ffhq"], help="FILE: how (default: %(default)s)")
+    sub.add_argument(
+        "--preset", default="ours", choices=["ours", "naruniec", "single", "gaussian"], help="FILE: see docs"
+    )
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="FILE: change a key of the preset")
+    sub.add_argument("--resolution", type=int, default=256, help="FILE: side of the crop (default: %(default)s)")
+    sub.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="FILE: (default: %(default)s)")
+    sub.add_argument("--report", action="store_true", help="FILE: also a comparison video and how much both shake")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="FILE: where the results go")
     add("lowres", _lowres, "make the frame store of a data set four times smaller").add_argument("dataset")
     sub = add("train", _train, "train a run, or continue it")
     sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
@@ -139,9 +149,26 @@ def _fetch(args: argparse.Namespace, setting: Setting) -> None:
 
 
 def _crop(args: argparse.Namespace, setting: Setting) -> None:
-    from styleinv.stages.crop import crop
+    from styleinv.data.video import is_video
 
-    crop(args.dataset, setting)
+    if not (is_video(args.what) or Path(args.what).is_file()):
+        from styleinv.stages.crop import crop
+
+        crop(args.what, setting)
+        return
+    from styleinv.stages.crop_video import crop_video
+
+    if args.out is None:
+        raise UserError("no folder for the results", field="--out", cure="Give --out DIR.")
+    keys = {"preset": args.preset, **dict(_key_and_value(word) for word in args.set)}
+    print(crop_video(Path(args.what), args.out, keys, args.resolution, args.report, args.device, setting))
+
+
+def _key_and_value(word: str) -> tuple[str, str]:
+    key, given, value = word.partition("=")
+    if not given:
+        raise UserError(f"{word!r} sets nothing", field="--set", cure="Write --set KEY=VALUE, such as jitters=20.")
+    return key, value
 
 
 def _train(args: argparse.Namespace, setting: Setting) -> None:

@@ -32,6 +32,10 @@ class Paths:
         """What was kept and dropped (output of `crop`)."""
         return self.data(dataset) / "census.json"
 
+    def shake(self, dataset: str) -> Path:
+        """How much the crops shake (written by `crop` beside the census, for FFHQ crops)."""
+        return self.data(dataset) / "shake.json"
+
     def run(self, run: Run) -> Path:
         """Folder of one run."""
         return self.root / run.dataset / run.folder

@@ -1,36 +1,35 @@
 """From raw videos to a frame store: decode each once, crop every frame, and keep a census of what became of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from styleinv.crop import mask as by_mask
+from styleinv.crop.align import Aligner
+from styleinv.crop.aligned_dataset import AlignedVideos
 from styleinv.crop.centre import centre_crop
+from styleinv.crop.raw import BadVideo, decode, resampling, runs
 from styleinv.data.store import Codec, DropVideo, order, write_store
-from styleinv.data.video import read_frames
 from styleinv.errors import UserError
 
 Cropper = Callable[[np.ndarray, int], np.ndarray | None]
-
-
-class _BadVideo(Exception):
-    """This video cannot be used; the message says why."""
 
 
 def crop_dataset(
     manifest: dict[str, Any],
     raw: str | Path,
     out_zip: str | Path,
-    crop: Literal["centre", "mask"],
+    crop: Literal["centre", "mask", "ffhq"],
     border: Literal["faithful", "fixed"],
     resolution: int,
     fps: float | None,
     codec: Codec,
     min_frames: int,
     on_bad_video: Literal["error", "skip"],
+    aligner: Aligner | None = None,
 ) -> dict[str, Any]:
     """Crop all videos of a manifest into one frame store.
 
@@ -38,7 +37,7 @@ def crop_dataset(
         manifest: from `fetch_folder` or `fetch_synthetic`.
         raw: the folder that the manifest's paths are relative to.
         out_zip: the store to write, atomically.
-        crop: the centre square, or the square around the mask of each frame.
+        crop: the centre square, the square around the mask of each frame, or the aligned face.
         border: for `mask`: the official rules with their dropped frames, or smooth boxes and mirrored borders (see
             `crop.mask`).
         resolution: side of the stored frames in pixels.
@@ -48,17 +47,22 @@ def crop_dataset(
         min_frames: videos that keep fewer are bad.
         on_bad_video: what to do about corrupt or too short videos and those without a face or mask: stop, or leave them
             out and say so.
+        aligner: for `ffhq`: finds and cuts out the faces.
 
     Returns:
         The census, which is also `meta["census"]` of the store: {"videos", "frames", "dropped_frames", "fps",
         "other_rates", "kept": [{"name", "sha256", "source_frames", "frames", "dropped", "runs"}], "skipped": [{"name",
         "reason"}]}. `runs` maps stored to source frames: a list of [first, length] of source frames that follow each
-        other.
+        other. With `ffhq` also "faces" and "shake" (see `aligned_dataset`), and a split video is several of `kept`.
 
     Raises:
         UserError: a bad video with on_bad_video = "error", no usable video, or a nonsensical argument.
     """
-    if crop not in ("centre", "mask") or border not in ("faithful", "fixed") or on_bad_video not in ("error", "skip"):
+    if (
+        crop not in ("centre", "mask", "ffhq")
+        or border not in ("faithful", "fixed")
+        or on_bad_video not in ("error", "skip")
+    ):
         raise UserError(f"no such choice: crop {crop!r}, border {border!r}, on_bad_video {on_bad_video!r}")
     if resolution < 1 or min_frames < 1:
         raise UserError(f"resolution and min_frames must be at least 1, not {resolution} and {min_frames}")
@@ -72,40 +76,48 @@ def crop_dataset(
     census: dict[str, Any] = {"videos": 0, "frames": 0, "dropped_frames": 0, "fps": set_fps}
     census["other_rates"] = sum(abs(video["fps"] - set_fps) > 1e-3 for video in videos)
     census |= {"kept": [], "skipped": []}
+    settings: dict[str, Any] = {"crop": crop, "border": border if crop == "mask" else None, "fps": fps}
+    settings["min_frames"] = min_frames
+
+    def refuse(video: dict[str, Any], problem: BadVideo) -> None:
+        if on_bad_video == "error":
+            cure = "Remove or replace it, or set on_bad_video: skip."
+            raise UserError(str(problem), file=Path(raw) / video["file"], cure=cure) from None
+        census["skipped"].append({"name": video["name"], "reason": str(problem)})
 
     def frames_of(video: dict[str, Any]) -> Iterator[np.ndarray]:
         kept: list[int] = []
         source_frames = 0
         try:
-            cropper = _cropper(video, Path(raw), crop, border, resolution, _resampling(video, fps))
-            for index, frame in enumerate(_decode(Path(raw) / video["file"], _resampling(video, fps))):
+            cropper = _cropper(video, Path(raw), crop, border, resolution, resampling(video, fps))
+            for index, frame in enumerate(decode(Path(raw) / video["file"], resampling(video, fps))):
                 source_frames = index + 1
                 image = cropper(frame, index)
                 if image is not None:
                     kept.append(index)
                     yield image
             if len(kept) < min_frames:
-                raise _BadVideo(f"keeps {len(kept)} of {source_frames} frames, {min_frames} are needed")
-        except _BadVideo as problem:
-            if on_bad_video == "error":
-                cure = "Remove or replace it, or set on_bad_video: skip."
-                raise UserError(str(problem), file=Path(raw) / video["file"], cure=cure) from None
-            census["skipped"].append({"name": video["name"], "reason": str(problem)})
+                raise BadVideo(f"keeps {len(kept)} of {source_frames} frames, {min_frames} are needed")
+        except BadVideo as problem:
+            refuse(video, problem)
             raise DropVideo from None
         census["videos"] += 1
         census["frames"] += len(kept)
         census["dropped_frames"] += source_frames - len(kept)
         record = {"name": video["name"], "sha256": video["sha256"], "source_frames": source_frames, "frames": len(kept)}
-        census["kept"].append(record | {"dropped": source_frames - len(kept), "runs": _runs(kept)})
+        census["kept"].append(record | {"dropped": source_frames - len(kept), "runs": runs(kept)})
 
-    meta = {
-        "fps": set_fps,
-        "crop": {"crop": crop, "border": border if crop == "mask" else None, "fps": fps, "min_frames": min_frames},
-        "source": manifest["source"],
-        "census": census,
-    }
+    if crop == "ffhq":
+        if aligner is None:
+            raise UserError("crop: ffhq needs an aligner")
+        settings |= aligner.settings.model_dump()
+        aligned = AlignedVideos(aligner, videos, Path(raw), fps, min_frames, census, refuse)
+        entries: Iterable[tuple[str, Iterator[np.ndarray]]] = aligned.entries()
+    else:
+        entries = ((video["name"], frames_of(video)) for video in videos)
+    meta = {"fps": set_fps, "crop": settings, "source": manifest["source"], "census": census}
     try:
-        write_store(out_zip, ((video["name"], frames_of(video)) for video in videos), meta, codec)
+        write_store(out_zip, entries, meta, codec)
     except UserError as error:
         if census["videos"] == 0 and census["skipped"]:
             first = census["skipped"][0]
@@ -119,19 +131,19 @@ def _cropper(video: dict[str, Any], raw: Path, crop: str, border: str, resolutio
     if crop == "centre":
         return lambda frame, index: centre_crop(frame, resolution)
     if not video["mask"]:
-        raise _BadVideo("has no mask")
+        raise BadVideo("has no mask")
     # All boxes come first: one frame without a face spoils the whole video, and smoothing looks ahead. Only boxes are
     # kept in memory.
     boxes: list[by_mask.Box | None] = []
     size = (video["height"], video["width"])
-    for marked in _decode(raw / video["mask"], fps):
+    for marked in decode(raw / video["mask"], fps):
         if marked.shape[:2] != size:
-            raise _BadVideo(f"is {size[1]} x {size[0]}, its mask {marked.shape[1]} x {marked.shape[0]}")
+            raise BadVideo(f"is {size[1]} x {size[0]}, its mask {marked.shape[1]} x {marked.shape[0]}")
         try:
             boxes.append(by_mask.tight_box(marked))
         except by_mask.NoFace:
             if border == "faithful":
-                raise _BadVideo(f"the mask marks nothing in frame {len(boxes)}") from None
+                raise BadVideo(f"the mask marks nothing in frame {len(boxes)}") from None
             boxes.append(None)
     if border == "faithful":
         # The shorter of video and mask decides, as in the official code.
@@ -139,7 +151,7 @@ def _cropper(video: dict[str, Any], raw: Path, crop: str, border: str, resolutio
     try:
         smooth = by_mask.smooth_boxes(boxes, fps or video["fps"])
     except by_mask.NoFace as problem:
-        raise _BadVideo(str(problem)) from None
+        raise BadVideo(str(problem)) from None
     return lambda frame, index: by_mask.fixed_crop(frame, smooth[min(index, len(smooth) - 1)], resolution)
 
 
@@ -148,31 +160,8 @@ def _faithful(frame: np.ndarray, boxes: list[by_mask.Box | None], index: int, re
     return None if box is None else by_mask.faithful_crop(frame, box, resolution)
 
 
-def _decode(path: Path, fps: float | None) -> Iterator[np.ndarray]:
-    try:
-        yield from read_frames(path, fps)
-    except UserError as error:
-        raise _BadVideo(str(error).removeprefix(f"{path}: ")) from None
-
-
-def _resampling(video: dict[str, Any], fps: float | None) -> float | None:
-    """The rate to resample to, None where the video has it already."""
-    return None if fps is None or abs(video["fps"] - fps) < 1e-3 else fps
-
-
 def _common_rate(videos: list[dict[str, Any]]) -> float:
     """The most frequent rate, the lower of two equally frequent ones."""
     counts = Counter(round(float(video["fps"]), 3) for video in videos)
     common = min(counts, key=lambda rate: (-counts[rate], rate))
     return next(float(video["fps"]) for video in videos if round(float(video["fps"]), 3) == common)
-
-
-def _runs(kept: list[int]) -> list[list[int]]:
-    """Ascending numbers as [first, length] of what follows each other."""
-    runs: list[list[int]] = []
-    for index in kept:
-        if runs and index == sum(runs[-1]):
-            runs[-1][1] += 1
-        else:
-            runs.append([index, 1])
-    return runs

@@ -81,13 +81,13 @@ WEIGHTS = {
         None,
         "BSD-2",
     ),
-    "retinaface_r50": Weight(
+    "retinaface_resnet50": Weight(
         "https://github.com/ternaus/retinaface/releases/download/0.01/retinaface_resnet50_2020-07-20-f168fae3c.zip",
         None,
         None,
         "code MIT; WIDER FACE data for research use",
     ),
-    "fan4": Weight(
+    "fan_2d4": Weight(
         "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
         None,
         None,

@@ -1,18 +1,28 @@
 """crop: cut square frames out of the raw videos into one frame store."""
 
-from styleinv.config import fingerprint
+import logging
+from typing import Any
+
+from styleinv.config import CropConfig, fingerprint
+from styleinv.crop.align import Aligner
 from styleinv.crop.dataset import crop_dataset
+from styleinv.crop.presets import alignment
 from styleinv.errors import UserError
 from styleinv.files import read_json, write_json
 from styleinv.provenance import Recorder
 from styleinv.stages.setting import Setting
+from styleinv.training.distribution import World
+
+log = logging.getLogger(__name__)
+
+STAND_IN = "landmarks: rendered - exact landmarks stand in for RetinaFace and FAN; shake figures say nothing of them"
 
 
 def crop(dataset: str, setting: Setting) -> None:
-    """Write `census.json` and `frames.zip`.
+    """Write `census.json` and `frames.zip`, and for FFHQ crops `shake.json`: how much each clip shakes.
 
     Raises:
-        UserError: for unusable videos, or when the raw videos are gone.
+        UserError: for unusable videos, or when the raw videos or the networks' weights are not there.
     """
     config, paths = setting.dataset(dataset), setting.paths
     manifest = read_json(paths.raw(dataset))
@@ -23,6 +33,8 @@ def crop(dataset: str, setting: Setting) -> None:
                 "is gone", file=raw / video["file"], cure=f"Run `styleinv fetch {dataset} --config {setting.config}`."
             )
     recorder = Recorder("crop", dataset, fingerprint(config), [paths.raw(dataset)])
+    device = World(setting.scale.device).device
+    aligner = make_aligner(config.crop, config.resolution, setting, device) if config.crop.type == "ffhq" else None
     census = crop_dataset(
         manifest,
         raw,
@@ -34,6 +46,29 @@ def crop(dataset: str, setting: Setting) -> None:
         config.codec,
         config.min_frames,
         config.on_bad_video,
+        aligner,
     )
     write_json(paths.census(dataset), census)
-    recorder.write(paths.data(dataset) / "crop.provenance.json", [out, paths.census(dataset)])
+    outputs = [out, paths.census(dataset)]
+    extra: dict[str, Any] = {}
+    paths.shake(dataset).unlink(missing_ok=True)
+    if aligner is not None:
+        clips = {kept["name"]: kept["shake"] for kept in census["kept"]}
+        report = {"stand_in": aligner.stand_in, **aligner.settings.model_dump(), "all": census["shake"], "clips": clips}
+        write_json(paths.shake(dataset), report)
+        outputs.append(paths.shake(dataset))
+        extra = {"weights": aligner.hashes, "stand_in": aligner.stand_in, "shake": census["shake"]}
+    used = str(device) if aligner is not None and not aligner.stand_in else "cpu"
+    recorder.write(paths.data(dataset) / "crop.provenance.json", outputs, used, **extra)
+
+
+def make_aligner(config: CropConfig, resolution: int, setting: Setting, device: Any) -> Aligner:
+    """The aligner of a configuration; says so where it is a stand-in.
+
+    Raises:
+        UserError: the networks' weights are not there or not the right ones.
+    """
+    aligner = Aligner(alignment(config.alignment), resolution, setting.paths.weights, device)
+    if aligner.stand_in:
+        log.warning(STAND_IN)
+    return aligner

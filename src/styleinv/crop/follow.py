@@ -1,0 +1,142 @@
+"""First pass over a video: one face in every frame where it is seen, as four points. Only numbers are kept."""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from styleinv.crop import ffhq
+from styleinv.crop.faces import FaceDetector, HeatmapNetwork
+from styleinv.crop.landmarks import find_landmarks
+from styleinv.crop.presets import Alignment
+from styleinv.crop.track import Track, Tracker
+from styleinv.errors import UserError
+
+CHUNK = 8  # frames that are in memory together
+_WINDOWS = 16  # windows that the landmark network sees at once
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What the first pass knows of a video.
+
+    Attributes:
+        frames: how many it has.
+        size: their height and width in pixels.
+        anchors: float64 [T, 4, 2] from `ffhq.anchors`, nan where the face is not seen.
+        faces: how many faces were followed; the one of most area over time is meant above.
+        crowded: frames with more than one face.
+    """
+
+    frames: int
+    size: tuple[int, int]
+    anchors: np.ndarray
+    faces: int
+    crowded: int
+
+    @property
+    def squares(self) -> np.ndarray:
+        """float64 [T, 4], nan where the face is not seen."""
+        return ffhq.square(self.anchors)
+
+    @property
+    def detected(self) -> int:
+        """Frames where the face is seen."""
+        return int(np.isfinite(self.anchors).all((1, 2)).sum())
+
+
+def follow(
+    frames: Callable[[], Iterable[np.ndarray]],
+    detector: FaceDetector,
+    network: HeatmapNetwork,
+    settings: Alignment,
+    video: str,
+) -> Followed:
+    """Detect, track and measure.
+
+    The landmarks of a frame are measured while it is in memory, for the face that leads by then. Should another one
+    win in the end, the video is read once more for it.
+
+    Args:
+        frames: starts reading the video; uint8 RGB [H, W, 3].
+        detector: finds faces.
+        network: heat-maps of windows.
+        settings: how landmarks are measured.
+        video: its name.
+
+    Raises:
+        UserError: what reading the video raises, or frames of several sizes.
+    """
+    tracker = Tracker()
+    measured: dict[int, tuple[array, array]] = {}  # by track: frame numbers, anchors
+    count, crowded, size = 0, 0, (0, 0)
+
+    def measure(wanted: list[tuple[int, int, np.ndarray, np.ndarray]]) -> None:
+        """Of (track, frame number, frame, box) in one chunk."""
+        if not wanted:
+            return
+        tracks, numbers, images, boxes = zip(*wanted, strict=True)
+        landmarks = find_landmarks(network, images, numbers, np.stack(boxes), settings, video, _WINDOWS)
+        for track, number, points in zip(tracks, numbers, ffhq.anchors(landmarks), strict=True):
+            known = measured.setdefault(track, (array("q"), array("d")))
+            known[0].append(number)
+            known[1].extend(points.flatten())
+
+    for chunk in chunks(frames()):
+        numbers = range(count, count + len(chunk))
+        wanted = []
+        for number, image, found in zip(numbers, chunk, detector.detect(chunk, numbers), strict=True):
+            tracker.add(number, found)
+            crowded += len(found) > 1
+            leader = tracker.leader
+            if leader is not None and leader.last_frame == number:
+                wanted.append((tracker.tracks.index(leader), number, image, leader.last_box))
+        measure(wanted)
+        count += len(chunk)
+        if count > len(chunk) and size != chunk[0].shape[:2]:
+            raise UserError(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
+        size = (chunk[0].shape[0], chunk[0].shape[1])
+
+    anchors = np.full((count, 4, 2), np.nan)
+    if tracker.leader is not None:
+        chosen = tracker.tracks.index(tracker.leader)
+        _measure_missing(frames, tracker.leader, chosen, measured, measure)
+        where, points = measured[chosen]
+        anchors[np.array(where)] = np.array(points).reshape(-1, 4, 2)
+    return Followed(count, size, anchors, len(tracker.tracks), crowded)
+
+
+def _measure_missing(
+    frames: Callable[[], Iterable[np.ndarray]],
+    track: Track,
+    index: int,
+    measured: dict[int, tuple[array, array]],
+    measure: Callable[[list[tuple[int, int, np.ndarray, np.ndarray]]], None],
+) -> None:
+    """Read the video again for the frames where the final leader did not lead yet."""
+    known = set(measured[index][0]) if index in measured else set()
+    missing = {int(f): box for f, box in zip(track.frames, track.boxes, strict=True) if int(f) not in known}
+    count = 0
+    for chunk in chunks(frames()) if missing else ():
+        numbers = range(count, count + len(chunk))
+        measure([(index, n, image, missing[n]) for n, image in zip(numbers, chunk, strict=True) if n in missing])
+        count += len(chunk)
+        if count > max(missing):
+            return
+
+
+def chunks(frames: Iterable[np.ndarray], length: int = CHUNK) -> Iterator[list[np.ndarray]]:
+    """Frames in lists of up to `length`, all of one list of one size."""
+    chunk: list[np.ndarray] = []
+    for frame in frames:
+        if chunk and (len(chunk) == length or frame.shape != chunk[0].shape):
+            yield chunk
+            chunk = []
+        chunk.append(frame)
+    if chunk:
+        yield chunk
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return f"{size[1]} x {size[0]}"

@@ -1,0 +1,42 @@
+"""Raw videos as the crops read them: their rate, their faults, and which of their frames were stored."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from styleinv.data.video import read_frames
+from styleinv.errors import UserError
+
+
+class BadVideo(Exception):
+    """This video cannot be used; the message says why."""
+
+
+def decode(path: Path, fps: float | None) -> Iterator[np.ndarray]:
+    """Its frames, uint8 RGB [H, W, 3].
+
+    Raises:
+        BadVideo: it is missing, cut or corrupt.
+    """
+    try:
+        yield from read_frames(path, fps)
+    except UserError as error:
+        raise BadVideo(str(error).removeprefix(f"{path}: ")) from None
+
+
+def resampling(video: dict[str, Any], fps: float | None) -> float | None:
+    """The rate to resample to, None where the video has it already."""
+    return None if fps is None or abs(video["fps"] - fps) < 1e-3 else fps
+
+
+def runs(kept: list[int]) -> list[list[int]]:
+    """Ascending numbers as [first, length] of what follows each other."""
+    found: list[list[int]] = []
+    for index in kept:
+        if found and index == sum(found[-1]):
+            found[-1][1] += 1
+        else:
+            found.append([index, 1])
+    return found

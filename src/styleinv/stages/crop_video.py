@@ -1,0 +1,177 @@
+"""crop FILE: the stabilised face of one video, for itself, and how much steadier it is than the usual crop."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from styleinv.config import CropConfig, parse
+from styleinv.crop import shake
+from styleinv.crop.align import Aligner
+from styleinv.crop.ffhq import Cropper
+from styleinv.crop.follow import Followed
+from styleinv.crop.stabilise import Clip
+from styleinv.data.video import probe, read_frames, write_video
+from styleinv.errors import UserError
+from styleinv.files import write_json
+from styleinv.stages.crop import STAND_IN, make_aligner
+from styleinv.stages.setting import Setting
+from styleinv.training.distribution import World
+
+MIN_FRAMES = 8  # shorter clips are not written
+USUAL = "single"  # the preset that the report compares with
+
+
+def crop_video(
+    file: Path, out: Path, keys: dict[str, Any], resolution: int, report: bool, device: str, setting: Setting
+) -> str:
+    """Write `<stem>_ffhq.mp4`, one file per clip where long gaps split the video, and `<stem>_shake.json`.
+
+    Args:
+        file: any video that ffmpeg reads; sound is lost.
+        out: the folder for the results.
+        keys: preset and changed keys of `config.CropConfig`.
+        resolution: side of the crop in pixels.
+        report: also crop with the preset `single` and write both, side by side, as `<stem>_comparison.mp4`.
+        device: auto, cpu or cuda.
+        setting: where the weights are.
+
+    Returns:
+        What was written and how much it shakes, in a few lines.
+
+    Raises:
+        UserError: no such video, no face in it, unknown keys, or weights that are not there.
+    """
+    if resolution < 16:
+        raise UserError(f"must be at least 16, not {resolution}", field="--resolution")
+    config = parse(CropConfig, {"type": "ffhq", **keys}, "--set")
+    info = probe(file)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("there is no GPU that torch can use", field="--device", cure="Use cpu or auto.")
+    torch_device = World(device).device
+    aligner = make_aligner(config, resolution, setting, torch_device)
+    followed, clips = _follow(aligner, file, (info.height, info.width))
+    names = [f"{file.stem}_ffhq{f'_{i + 1}' if len(clips) > 1 else ''}.mp4" for i in range(len(clips))]
+    measured = {}
+    for name, clip in zip(names, clips, strict=True):
+        fidelity = shake.FrameFidelity()
+        crops = aligner.crop(_frames(file, clip), clip, followed.size)
+        write_video(out / name, _watched(crops, fidelity), info.fps)
+        itf = shake.rounded({"itf_db": fidelity.value})
+        measured[name] = {"first_frame": clip.start, "frames": len(clip)} | aligner.shake(clip, info.fps) | itf
+    record: dict[str, Any] = {"video": file.name, "stand_in": aligner.stand_in, "weights": aligner.hashes}
+    record |= {"settings": aligner.settings.model_dump(), "fps": info.fps, "resolution": resolution}
+    record |= _census(followed, clips) | {"clips": measured}
+    lines = [f"{out / name}: {_line(aligner.settings.preset, measured[name])}" for name in names]
+    if report:
+        usual_keys = {"type": "ffhq", "preset": USUAL, "landmarks": aligner.settings.landmarks}
+        usual = make_aligner(parse(CropConfig, usual_keys, USUAL), resolution, setting, torch_device)
+        theirs, other = _follow(usual, file, followed.size)
+        comparison = out / f"{file.stem}_comparison.mp4"
+        films = _SideBySide(file, (USUAL, aligner.settings.preset), (other, clips), followed.size, resolution)
+        write_video(comparison, films.frames(), info.fps)
+        left, right = (fidelity.value or 0.0 for fidelity in films.fidelities)
+        record["compared_with"] = {
+            "settings": usual.settings.model_dump(),
+            "clips": [usual.shake(clip, info.fps) for clip in other],
+            "itf_gain_db": shake.rounded(right - left),
+        }
+        longest = max(other, key=len)
+        lines.append(f"{comparison}: {_line(USUAL, usual.shake(longest, info.fps))}")
+    write_json(out / f"{file.stem}_shake.json", record)
+    if aligner.stand_in:
+        lines.append(STAND_IN)
+    return "\n".join(lines)
+
+
+def _follow(aligner: Aligner, file: Path, size: tuple[int, int]) -> tuple[Followed, list[Clip]]:
+    exact = file.absolute().parent.parent / "landmarks" / f"{file.stem}.npz"  # where the synthetic faces have them
+    known = exact if aligner.stand_in and exact.exists() else None
+    followed = aligner.follow(lambda: read_frames(file), file.stem, size, known)
+    clips = [clip for clip in aligner.clips(followed) if len(clip) >= MIN_FRAMES]
+    if not clips:
+        seen = f"in {followed.detected} of {followed.frames} frames, never in {MIN_FRAMES} in a row"
+        what = f"shows a face {seen}" if followed.detected else f"shows no face in any of {followed.frames} frames"
+        raise UserError(what, file=file, cure="Lower --set confidence=0.5, or choose another video.")
+    return followed, clips
+
+
+def _frames(file: Path, clip: Clip) -> Iterator[np.ndarray]:
+    return islice(read_frames(file), clip.start, clip.start + len(clip))
+
+
+def _watched(crops: Iterable[np.ndarray], fidelity: shake.FrameFidelity) -> Iterator[np.ndarray]:
+    for image in crops:
+        fidelity.add(image)
+        yield image
+
+
+def _census(followed: Followed, clips: list[Clip]) -> dict[str, Any]:
+    stored = sum(map(len, clips))
+    return {
+        "source_frames": followed.frames,
+        "detected": followed.detected,
+        "interpolated": sum(int((~clip.measured).sum()) for clip in clips),
+        "dropped": followed.frames - stored,
+        "splits": len(clips) - 1,
+        "crowded": followed.crowded,
+    }
+
+
+class _SideBySide:
+    """Two ways to crop one video, in the frames that both have.
+
+    Attributes:
+        fidelities: of the left and of the right half, once the frames have been read.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        labels: tuple[str, str],
+        clips: tuple[list[Clip], list[Clip]],
+        size: tuple[int, int],
+        resolution: int,
+    ):
+        self._file, self._labels = file, labels
+        self._squares = [_by_frame(half) for half in clips]
+        self._croppers = [[Cropper(clip.squares, size, resolution) for clip in half] for half in clips]
+        self.fidelities = shake.FrameFidelity(), shake.FrameFidelity()
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """uint8 [resolution, 2 resolution, 3] with the labels."""
+        for number, frame in enumerate(read_frames(self._file)):
+            if not all(number in squares for squares in self._squares):
+                continue
+            halves = []
+            for half, label in enumerate(self._labels):
+                clip, square = self._squares[half][number]
+                image = self._croppers[half][clip].crop(frame, square)
+                self.fidelities[half].add(image)
+                halves.append(_labelled(image, label))
+            yield np.concatenate(halves, 1)
+
+
+def _by_frame(clips: list[Clip]) -> dict[int, tuple[int, np.ndarray]]:
+    """Frame number -> (index of its clip, square)."""
+    return {clip.start + i: (number, clip.squares[i]) for number, clip in enumerate(clips) for i in range(len(clip))}
+
+
+def _labelled(image: np.ndarray, text: str) -> np.ndarray:
+    scale = image.shape[0] / 512
+    place = (round(12 * scale), round(30 * scale))
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
+    return image
+
+
+def _line(preset: str, measured: dict[str, Any]) -> str:
+    found = measured["jerkiness"]
+    return (
+        f"{preset} jerks by {found['centre_px']:.2f} px in place, {found['size_px']:.2f} px in size, "
+        f"{found['roll_deg']:.2f} degrees"
+    )
