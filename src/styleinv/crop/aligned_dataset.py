@@ -1,6 +1,7 @@
 """The faces of a whole data set: which clips its videos give, what they are called, and what became of every frame."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from styleinv.data.store import order
 from styleinv.errors import UserError
 
 log = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LINES = 30
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,18 @@ class AlignedVideos:
     def entries(self) -> Iterator[tuple[str, Iterator[np.ndarray]]]:
         """(name, crops) of all clips in the store's order; every video has been followed before the first one."""
         clips: list[NamedClip] = []
-        for number, video in enumerate(self._videos):
+        begin = last = time.monotonic()
+        for number, video in enumerate(self._videos, 1):
             try:
                 clips += self._clips(video)
             except BadVideo as problem:
                 self._refuse(video, problem)
-            log.info("faces of %d of %d videos followed", number + 1, len(self._videos))
+            if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                rate, left = self._faces["source_frames"] / (last - begin), len(self._videos) - number
+                minutes = left * (last - begin) / number / 60
+                total = len(self._videos)
+                log.info("faces followed: %d of %d videos, %.1f frames/s, %.0f min left", number, total, rate, minutes)
         reader = _Reader(self.raw, self.fps)
         for clip in sorted(clips, key=lambda clip: order(clip.name)):
             yield clip.name, self._crops(clip, reader)
@@ -139,10 +148,9 @@ class AlignedVideos:
         }
         for key in ("source_frames", "detected", "interpolated", "splits", "crowded"):
             self._faces[key] += record[key]
-        total = Counter(self._faces["dropped"]) + Counter(dropped)
-        self._faces["dropped"] = dict(sorted(total.items()))
-        reasons = {reason: frames for reason, frames in dropped.items() if frames}
-        self._faces["videos"].append(record | {"dropped": reasons})
+        reasons = Counter(dropped) + Counter()  # without those that are none
+        self._faces["dropped"] = dict(sorted((Counter(self._faces["dropped"]) + reasons).items()))
+        self._faces["videos"].append(record | {"dropped": dict(reasons)})
         self.census["dropped_frames"] += sum(dropped.values())
 
     def _crops(self, named: NamedClip, reader: "_Reader") -> Iterator[np.ndarray]:

@@ -119,7 +119,7 @@ def crop_dataset(
     try:
         write_store(out_zip, entries, meta, codec)
     except UserError as error:
-        if census["videos"] == 0 and census["skipped"]:
+        if len(census["skipped"]) == len(videos):
             first = census["skipped"][0]
             raise UserError(f"no video is usable; {first['name']}: {first['reason']}", file=raw) from error
         raise

@@ -28,7 +28,13 @@ class FaceDetector(Protocol):
 
 
 class HeatmapNetwork(Protocol):
-    """Tells for every place of a window how likely each landmark lies there."""
+    """Tells for every place of a window how likely each landmark lies there.
+
+    Attributes:
+        batch: windows that it is best given at once.
+    """
+
+    batch: int
 
     def heatmaps(self, frames: Sequence[np.ndarray], numbers: Sequence[int], windows: np.ndarray) -> Tensor:
         """Heat-maps of one window in each frame.

@@ -75,6 +75,7 @@ class Fan:
 
     Attributes:
         sha256: of the weights.
+        batch: windows that it is best given at once; some 50 MB each.
 
     Args:
         folder: of the published weights.
@@ -94,6 +95,7 @@ class Fan:
         flip: bool = False,
     ):
         self.device, self.flip = device, flip
+        self.batch = 16 if device.type == "cpu" else 80
         self._cut = cut_exact if decoding == "float" else cut_library
         self._network = _network()
         self.sha256 = load_published("fan_2d4", folder, self._network, io.BytesIO)

@@ -14,7 +14,6 @@ from styleinv.crop.track import Track, Tracker
 from styleinv.errors import UserError
 
 CHUNK = 8  # frames that are in memory together
-_WINDOWS = 16  # windows that the landmark network sees at once
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def follow(
         if not wanted:
             return
         tracks, numbers, images, boxes = zip(*wanted, strict=True)
-        landmarks = find_landmarks(network, images, numbers, np.stack(boxes), settings, video, _WINDOWS)
+        landmarks = find_landmarks(network, images, numbers, np.stack(boxes), settings, video)
         for track, number, points in zip(tracks, numbers, ffhq.anchors(landmarks), strict=True):
             known = measured.setdefault(track, (array("q"), array("d")))
             known[0].append(number)

@@ -18,7 +18,7 @@ def find_landmarks(
     boxes: np.ndarray,
     settings: Alignment,
     video: str,
-    batch: int = 16,
+    batch: int | None = None,
 ) -> np.ndarray:
     """Landmarks of one face in each of some frames of a video.
 
@@ -29,7 +29,7 @@ def find_landmarks(
         boxes: float64 [F, 4].
         settings: shifts and decoding.
         video: its name, which the shifts depend on.
-        batch: windows that the network sees at once; does not change the result.
+        batch: windows that the network sees at once, its own choice unless given; does not change the result.
 
     Returns:
         float64 [F, 68, 2]; pixel centres are integers.
@@ -41,8 +41,9 @@ def find_landmarks(
     ]
     windows = face_windows(np.concatenate(shifted)) if shifted else np.zeros((0, 3))
     found = []
-    for start in range(0, len(windows), batch):
-        part = range(start, min(start + batch, len(windows)))
+    step = batch or network.batch
+    for start in range(0, len(windows), step):
+        part = range(start, min(start + step, len(windows)))
         chosen = windows[part.start : part.stop]
         maps = network.heatmaps([frames[i // count] for i in part], [numbers[i // count] for i in part], chosen)
         found.append(decode(maps, chosen, settings.decoding))

@@ -1,8 +1,8 @@
 """A stand-in for both face networks where the landmarks are known: FAN-like heat-maps drawn from exact answers.
 
-Nothing looks at the image. What is left of the real path is what makes crops shake: the detector's noise, shifted boxes,
-noisy heat-maps of 64 x 64, their decoding, the mean and the square; so its figures have a known right answer, 0. How
-noisy FAN's own heat-maps are, these figures do not say.
+Nothing looks at the image. What is left of the real path is what makes crops shake: the detector's noise, shifted
+boxes, noisy heat-maps of 64 x 64, their decoding, the mean and the square; so its figures have a known right answer, 0.
+How noisy FAN's own heat-maps are, these figures do not say.
 """
 
 import zlib
@@ -34,6 +34,8 @@ class RenderedFaces:
         video: name of the video, which the noise depends on too.
         noise: of the heat-maps, as a share of the peak.
     """
+
+    batch = 16
 
     def __init__(
         self, landmarks: np.ndarray, size: tuple[int, int], seed: int = 0, video: str = "", noise: float = MAP_NOISE
