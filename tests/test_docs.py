@@ -62,3 +62,15 @@ def test_the_data_set_of_the_page_is_valid() -> None:
     (text,) = blocks("adding-a-dataset.md", "yaml")
     config = parse(DatasetConfig, yaml.safe_load(text), "docs/adding-a-dataset.md")
     assert config.source.type == "folder" and config.methods["stylegan2"] == {"networks": {"use_noise": False}}
+
+
+def test_the_keys_of_the_cropping_page_are_those_of_its_preset() -> None:
+    import yaml
+
+    from styleinv.config import CropConfig
+    from styleinv.crop.presets import PRESETS, alignment
+
+    (text,) = blocks("cropping.md", "yaml")
+    keys = yaml.safe_load(text)["crop"]
+    assert alignment(parse(CropConfig, keys, "docs/cropping.md").alignment) == PRESETS["ours"]
+    assert set(keys) == set(CropConfig.model_fields) - {"border", "landmarks"}

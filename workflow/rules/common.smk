@@ -7,6 +7,7 @@ from pathlib import Path
 from styleinv.config import (
     experiments,
     lineage,
+    load_dataset,
     load_experiment,
     load_scale,
     needs,
@@ -37,6 +38,8 @@ for file in (
             f"{file}: does not exist. Correct config/config.yaml or write that file."
         )
 try:
+    for dataset in config["datasets"]:
+        load_dataset(dataset, Path(SCALE))
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
     # Models along the trainings, which the tables then show too.
     SNAPSHOTS = load_scale(Path(SCALE)).snapshots
@@ -104,3 +107,9 @@ def below(dataset, name):
 def chain_files(kind):
     """One file of every run of every chain."""
     return sorted({str(kind(part)) for parts in CHAINS.values() for part in parts})
+
+
+def finds_faces(dataset):
+    """Whether networks look for the faces of a data set, which takes a GPU."""
+    crop = load_dataset(dataset, Path(SCALE)).crop
+    return crop.type == "ffhq" and crop.landmarks != "rendered"

@@ -23,6 +23,9 @@ rule crop:
         "results/data/{dataset}/census.json",
     log:
         "results/logs/crop/{dataset}.log",
+    threads: lambda wildcards: 8 if finds_faces(wildcards.dataset) else 1
+    resources:
+        gpu=lambda wildcards: int(finds_faces(wildcards.dataset)),
     shell:
         "logged {log} styleinv crop {wildcards.dataset} --config {input.scale}"
 

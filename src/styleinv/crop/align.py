@@ -3,7 +3,11 @@
 Between the passes a video is some numbers per frame, so an hour of it takes the memory of a second.
 """
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +90,19 @@ class Aligner:
             size: height and width of the frames in pixels.
         """
         cropper = Cropper(clip.squares, size, self.resolution, once=self.settings.shrink_and_pad == "video")
-        for frame, chosen in zip(frames, clip.squares, strict=False):
+        pairs = zip(clip.squares, frames, strict=False)
+        for chosen, frame in islice(pairs, 1):  # what is decided at the first frame holds for those that follow
             yield cropper.crop(frame, chosen)
+        # Pillow releases the interpreter lock; few frames are in memory.
+        workers = min(8, len(os.sched_getaffinity(0)))
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[np.ndarray]] = deque()
+            for chosen, frame in pairs:
+                waiting.append(pool.submit(cropper.crop, frame, chosen))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def shake(self, clip: Clip, fps: float) -> dict[str, Any]:
         """How much a clip shakes, from its squares."""

@@ -16,7 +16,7 @@ source:
   type: folder
   path: {folder}
 crop:
-  type: centre          # the centre square of every frame; `mask` needs original/ and mask/ sub-folders
+  type: centre          # the centre square of every frame; `ffhq` the aligned face; `mask` needs original/ and mask/
 resolution: {resolution}
 fps: null               # keep each video's frames; a number resamples all videos to one rate
 codec: jpeg95           # jpeg75 | jpeg95 | png
