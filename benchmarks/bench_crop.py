@@ -7,6 +7,7 @@ measured against a folder of the same JPEG files read by Pillow: the median rati
 """
 
 import argparse
+import dataclasses
 import os
 import statistics
 import subprocess
@@ -64,7 +65,7 @@ def random_weights(folder: Path) -> None:
     fan = FAN(4).state_dict()
     path = folder / WEIGHTS["fan_2d4"].file_name
     # FAN's publisher names the beginning of its hash; of random weights only this can be had.
-    WEIGHTS["fan_2d4"].__dict__["sha256_prefix"] = ""
+    WEIGHTS["fan_2d4"] = dataclasses.replace(WEIGHTS["fan_2d4"], sha256_prefix="")
     torch.save(fan, path)
     entries = {WEIGHTS[name].url: folder / WEIGHTS[name].file_name for name in ("retinaface_resnet50", "fan_2d4")}
     write_json(LOCK, {url: {"sha256": sha256(file), "size": file.stat().st_size} for url, file in entries.items()})

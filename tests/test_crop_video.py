@@ -8,7 +8,7 @@ import pytest
 
 from styleinv.cli import main
 from styleinv.data.synthetic import make_talking_faces
-from styleinv.data.video import count_frames, probe, write_video
+from styleinv.data.video import count_frames, probe, read_frames, write_video
 from styleinv.files import read_json
 from tests.crop.faces import lose
 
@@ -29,7 +29,7 @@ def film(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture, *words: str) -> tuple[int, str, str]:
-    code = main(["crop", *words, "--device", "cpu"])
+    code = main(["crop", *words, *(["--device", "cpu"] if "." in words[0] else [])])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
 
@@ -63,6 +63,16 @@ def test_without_a_report_and_with_a_gap(film: Path, capsys: pytest.CaptureFixtu
     assert record["splits"] == 1 and record["dropped"] == 10 and record["settings"]["preset"] == "naruniec"
 
 
+def test_odd_sizes_and_frames_decided_one_by_one(film: Path, capsys: pytest.CaptureFixture) -> None:
+    write_video("faces/original/odd.mp4", [frame[:93, :95] for frame in read_frames(film)], 30000 / 1001)
+    shutil.copy("faces/landmarks/face_0000.npz", "faces/landmarks/odd.npz")
+    words = [*RENDERED[:5], "33", *RENDERED[6:], "--set", "shrink_and_pad=frame", "--report"]
+    assert run(capsys, "faces/original/odd.mp4", *words)[0] == 0
+    found = probe("out/odd_ffhq.mp4")
+    assert (found.width, found.height) == (33, 33) and found.fps == pytest.approx(29.97, abs=0.01)
+    assert (probe("out/odd_comparison.mp4").width, count_frames("out/odd_comparison.mp4")) == (66, 30)
+
+
 def test_bad_input_is_one_line(film: Path, capsys: pytest.CaptureFixture) -> None:
     landmarks = film.parent.parent / "landmarks/face_0000.npz"
 
@@ -74,6 +84,7 @@ def test_bad_input_is_one_line(film: Path, capsys: pytest.CaptureFixture) -> Non
 
     refused(str(film), "--out", "out", says="styleinv weights fetch retinaface_resnet50")
     refused(str(film), says="--out: no folder")
+    refused(str(film), *RENDERED, "--out", str(film), says="face_0000.mp4: is not a folder")
     refused("nowhere.mp4", *RENDERED, says="nowhere.mp4: does not exist")
     refused(str(landmarks), *RENDERED, says="face_0000.npz: cannot be decoded")
     refused(str(film), *RENDERED, "--set", "jitter=3", says="--set: jitter: unknown key. Known keys:")
@@ -86,4 +97,7 @@ def test_bad_input_is_one_line(film: Path, capsys: pytest.CaptureFixture) -> Non
     refused(str(film), *RENDERED, says="shows a face in 5 of 30 frames, never in 8 in a row")
     lose(landmarks, slice(None))
     refused(str(film), *RENDERED, says="face_0000.mp4: shows no face in any of 30 frames")
+    refused(
+        "talking_faces", "--preset", "single", says="--preset: is for a video file, not for the data set talking_faces"
+    )
     assert not Path("out").exists() or not any(Path("out").iterdir())

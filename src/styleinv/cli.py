@@ -65,15 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     add("fetch", _fetch, "obtain the raw videos of a data set").add_argument("dataset")
     sub = add("crop", _crop, "crop the raw videos of a data set into a frame store, or the face out of one video file")
     sub.add_argument("what", metavar="dataset | FILE")
-    sub.add_argument("--align", default="ffhq", choices=["ffhq"], help="FILE: how (default: %(default)s)")
-    sub.add_argument(
-        "--preset", default="ours", choices=["ours", "naruniec", "single", "gaussian"], help="FILE: see docs"
-    )
-    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="FILE: change a key of the preset")
-    sub.add_argument("--resolution", type=int, default=256, help="FILE: side of the crop (default: %(default)s)")
-    sub.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="FILE: (default: %(default)s)")
-    sub.add_argument("--report", action="store_true", help="FILE: also a comparison video and how much both shake")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="FILE: where the results go")
+    of_file = sub.add_argument_group("FILE", "a data set's YAML says these things instead; see docs/cropping.md")
+    of_file.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
+    of_file.add_argument("--align", choices=["ffhq"], help="how (default: ffhq)")
+    of_file.add_argument("--preset", choices=["ours", "naruniec", "single", "gaussian"], help="default: ours")
+    of_file.add_argument("--set", action="append", metavar="KEY=VALUE", help="change a key of the preset")
+    of_file.add_argument("--resolution", type=int, help="side of the crop (default: 256)")
+    of_file.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
+    of_file.add_argument("--report", action="store_true", help="also a comparison video and how much both shake")
     add("lowres", _lowres, "make the frame store of a data set four times smaller").add_argument("dataset")
     sub = add("train", _train, "train a run, or continue it")
     sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
@@ -154,14 +153,21 @@ def _crop(args: argparse.Namespace, setting: Setting) -> None:
     if not (is_video(args.what) or Path(args.what).is_file()):
         from styleinv.stages.crop import crop
 
+        for option in ("out", "align", "preset", "set", "resolution", "device", "report"):
+            if getattr(args, option):
+                cure = f"Say it in config/datasets/{args.what}.yaml, or name a file that exists."
+                raise UserError(
+                    f"is for a video file, not for the data set {args.what}", field=f"--{option}", cure=cure
+                )
         crop(args.what, setting)
         return
     from styleinv.stages.crop_video import crop_video
 
     if args.out is None:
         raise UserError("no folder for the results", field="--out", cure="Give --out DIR.")
-    keys = {"preset": args.preset, **dict(_key_and_value(word) for word in args.set)}
-    print(crop_video(Path(args.what), args.out, keys, args.resolution, args.report, args.device, setting))
+    keys = {"preset": args.preset or "ours", **dict(_key_and_value(word) for word in args.set or ())}
+    resolution = 256 if args.resolution is None else args.resolution
+    print(crop_video(Path(args.what), args.out, keys, resolution, args.report, args.device or "auto", setting))
 
 
 def _key_and_value(word: str) -> tuple[str, str]:

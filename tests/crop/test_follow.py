@@ -1,9 +1,10 @@
 """Which face, in which frames: tracks, gaps, clips."""
 
 import numpy as np
+import pytest
 
 from styleinv.crop.ffhq import sides
-from styleinv.crop.follow import chunks, follow
+from styleinv.crop.follow import SizeChange, chunks, follow
 from styleinv.crop.presets import PRESETS
 from styleinv.crop.rendered import RenderedFaces
 from styleinv.crop.stabilise import Clip, smooth, split_at_gaps
@@ -112,6 +113,13 @@ def test_faces_that_leave_the_frame_and_no_face_at_all() -> None:
     nobody, reads = run(landmarks * np.nan)
     assert nobody.detected == nobody.faces == 0 and reads == 1 and np.isnan(nobody.anchors).all()
     assert split_at_gaps(nobody.squares, 3) == []
+
+
+def test_a_video_that_changes_its_size_is_refused() -> None:
+    faces = RenderedFaces(talking_landmarks(150, 20), (200, 300))
+    frames = [BLANK] * 12 + [BLANK[:100]] * 8
+    with pytest.raises(SizeChange, match="from 300 x 200 to 300 x 100"):
+        follow(lambda: frames, faces, faces, SINGLE, "v")
 
 
 def test_chunks_are_of_one_size() -> None:

@@ -52,6 +52,7 @@ def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
 
 
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:torchvision")
 def test_detector_is_the_package_without_its_faults(published: Path, image: np.ndarray) -> None:
     from retinaface.predict_single import Model
 

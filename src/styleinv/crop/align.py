@@ -81,6 +81,10 @@ class Aligner:
         found = split_at_gaps(followed.squares, self.settings.max_gap)
         return [smooth(clip, self.settings.sigma_centre, self.settings.sigma_size) for clip in found]
 
+    def cropper(self, clip: Clip, size: tuple[int, int]) -> Cropper:
+        """What cuts the crops of a clip out of frames of a height and width."""
+        return Cropper(clip.squares, size, self.resolution, once=self.settings.shrink_and_pad == "video")
+
     def crop(self, frames: Iterable[np.ndarray], clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
         """Second pass: the crops of a clip, uint8 RGB [resolution, resolution, 3].
 
@@ -89,7 +93,7 @@ class Aligner:
             clip: from `clips`.
             size: height and width of the frames in pixels.
         """
-        cropper = Cropper(clip.squares, size, self.resolution, once=self.settings.shrink_and_pad == "video")
+        cropper = self.cropper(clip, size)
         pairs = zip(clip.squares, frames, strict=False)
         for chosen, frame in islice(pairs, 1):  # what is decided at the first frame holds for those that follow
             yield cropper.crop(frame, chosen)

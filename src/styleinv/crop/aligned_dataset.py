@@ -13,7 +13,7 @@ import numpy as np
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
 from styleinv.crop.ffhq import anchors
-from styleinv.crop.follow import Followed
+from styleinv.crop.follow import Followed, SizeChange
 from styleinv.crop.raw import BadVideo, decode, resampling, runs
 from styleinv.crop.rendered import read_landmarks
 from styleinv.crop.stabilise import Clip
@@ -38,10 +38,11 @@ class NamedClip:
 class AlignedVideos:
     """Clips of the videos of a manifest.
 
-    Two entries join the census: `faces`, {"preset", "landmarks", "stand_in", "source_frames", "detected",
+    Two entries join the census: `faces`, {"preset", "landmarks", "stand_in", "weights", "source_frames", "detected",
     "interpolated", "splits", "crowded", "dropped": {reason: frames}, "videos": [the same of each video]}, where
     detected counts all frames with a face, interpolated stored ones without, and crowded those with more than one; and
-    `shake`, medians and 95 % quantiles over clips.
+    `shake`, medians and 95 % quantiles over clips. Each of `kept` also names its source `video` and
+    counts the source frames of its clip alone.
 
     Args:
         aligner: finds and cuts out the faces.
@@ -69,7 +70,7 @@ class AlignedVideos:
         settings = aligner.settings
         totals = dict.fromkeys(("source_frames", "detected", "interpolated", "splits", "crowded"), 0)
         self._faces: dict[str, Any] = {"preset": settings.preset, "landmarks": settings.landmarks}
-        self._faces |= {"stand_in": aligner.stand_in, **totals, "dropped": {}, "videos": []}
+        self._faces |= {"stand_in": aligner.stand_in, "weights": aligner.hashes, **totals, "dropped": {}, "videos": []}
         census["faces"], census["shake"] = self._faces, {}
 
     def entries(self) -> Iterator[tuple[str, Iterator[np.ndarray]]]:
@@ -116,6 +117,8 @@ class AlignedVideos:
         try:
             size = (video["height"], video["width"])
             return self.aligner.follow(lambda: decode(self.raw / video["file"], rate), video["name"], size, exact)
+        except SizeChange as problem:
+            raise BadVideo(str(problem)) from None
         except IndexError:
             raise BadVideo("has more frames than exact landmarks") from None
 

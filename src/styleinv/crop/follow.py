@@ -16,6 +16,10 @@ from styleinv.errors import UserError
 CHUNK = 8  # frames that are in memory together
 
 
+class SizeChange(UserError):
+    """A video whose frames are not all of one size."""
+
+
 @dataclass(frozen=True)
 class Followed:
     """What the first pass knows of a video.
@@ -65,7 +69,7 @@ def follow(
         video: its name.
 
     Raises:
-        UserError: what reading the video raises, or frames of several sizes.
+        SizeChange: frames of several sizes. What reading the video raises passes through.
     """
     tracker = Tracker()
     measured: dict[int, tuple[array, array]] = {}  # by track: frame numbers, anchors
@@ -94,7 +98,7 @@ def follow(
         measure(wanted)
         count += len(chunk)
         if count > len(chunk) and size != chunk[0].shape[:2]:
-            raise UserError(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
+            raise SizeChange(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
         size = (chunk[0].shape[0], chunk[0].shape[1])
 
     anchors = np.full((count, 4, 2), np.nan)

@@ -33,8 +33,10 @@ def crop(dataset: str, setting: Setting) -> None:
                 "is gone", file=raw / video["file"], cure=f"Run `styleinv fetch {dataset} --config {setting.config}`."
             )
     recorder = Recorder("crop", dataset, fingerprint(config), [paths.raw(dataset)])
-    device = World(setting.scale.device).device
-    aligner = make_aligner(config.crop, config.resolution, setting, device) if config.crop.type == "ffhq" else None
+    aligner = None
+    if config.crop.type == "ffhq":
+        device = World(setting.scale.device).device
+        aligner = make_aligner(config.crop, config.resolution, setting, device)
     census = crop_dataset(
         manifest,
         raw,
@@ -50,15 +52,15 @@ def crop(dataset: str, setting: Setting) -> None:
     )
     write_json(paths.census(dataset), census)
     outputs = [out, paths.census(dataset)]
-    extra: dict[str, Any] = {}
+    used, extra = "cpu", {}
     paths.shake(dataset).unlink(missing_ok=True)
     if aligner is not None:
         clips = {kept["name"]: kept["shake"] for kept in census["kept"]}
         report = {"stand_in": aligner.stand_in, **aligner.settings.model_dump(), "all": census["shake"], "clips": clips}
         write_json(paths.shake(dataset), report)
         outputs.append(paths.shake(dataset))
+        used = "cpu" if aligner.stand_in else str(device)
         extra = {"weights": aligner.hashes, "stand_in": aligner.stand_in, "shake": census["shake"]}
-    used = str(device) if aligner is not None and not aligner.stand_in else "cpu"
     recorder.write(paths.data(dataset) / "crop.provenance.json", outputs, used, **extra)
 
 

@@ -12,7 +12,6 @@ import torch
 from styleinv.config import CropConfig, parse
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
-from styleinv.crop.ffhq import Cropper
 from styleinv.crop.follow import Followed
 from styleinv.crop.stabilise import Clip
 from styleinv.data.video import probe, read_frames, write_video
@@ -48,6 +47,8 @@ def crop_video(
     """
     if resolution < 16:
         raise UserError(f"must be at least 16, not {resolution}", field="--resolution")
+    if out.exists() and not out.is_dir():
+        raise UserError("is not a folder", file=out, cure="Give another --out.")
     config = parse(CropConfig, {"type": "ffhq", **keys}, "--set")
     info = probe(file)
     if device == "cuda" and not torch.cuda.is_available():
@@ -70,9 +71,9 @@ def crop_video(
     if report:
         usual_keys = {"type": "ffhq", "preset": USUAL, "landmarks": aligner.settings.landmarks}
         usual = make_aligner(parse(CropConfig, usual_keys, USUAL), resolution, setting, torch_device)
-        theirs, other = _follow(usual, file, followed.size)
+        _, other = _follow(usual, file, followed.size)
         comparison = out / f"{file.stem}_comparison.mp4"
-        films = _SideBySide(file, (USUAL, aligner.settings.preset), (other, clips), followed.size, resolution)
+        films = _SideBySide(file, (usual, aligner), (other, clips), followed.size)
         write_video(comparison, films.frames(), info.fps)
         left, right = (fidelity.value or 0.0 for fidelity in films.fidelities)
         record["compared_with"] = {
@@ -96,7 +97,7 @@ def _follow(aligner: Aligner, file: Path, size: tuple[int, int]) -> tuple[Follow
     if not clips:
         seen = f"in {followed.detected} of {followed.frames} frames, never in {MIN_FRAMES} in a row"
         what = f"shows a face {seen}" if followed.detected else f"shows no face in any of {followed.frames} frames"
-        raise UserError(what, file=file, cure="Lower --set confidence=0.5, or choose another video.")
+        raise UserError(what, file=file, cure="Try --set confidence=0.5, or another video.")
     return followed, clips
 
 
@@ -132,14 +133,15 @@ class _SideBySide:
     def __init__(
         self,
         file: Path,
-        labels: tuple[str, str],
+        aligners: tuple[Aligner, Aligner],
         clips: tuple[list[Clip], list[Clip]],
         size: tuple[int, int],
-        resolution: int,
     ):
-        self._file, self._labels = file, labels
+        self._file, self._labels = file, [aligner.settings.preset for aligner in aligners]
         self._squares = [_by_frame(half) for half in clips]
-        self._croppers = [[Cropper(clip.squares, size, resolution) for clip in half] for half in clips]
+        self._croppers = [
+            [aligner.cropper(clip, size) for clip in half] for aligner, half in zip(aligners, clips, strict=True)
+        ]
         self.fidelities = shake.FrameFidelity(), shake.FrameFidelity()
 
     def frames(self) -> Iterator[np.ndarray]:
