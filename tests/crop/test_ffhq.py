@@ -120,8 +120,8 @@ def test_one_frame_is_the_published_recipe(chosen: tuple) -> None:
     assert np.abs(found.astype(int) - expected).max() <= 2
     once = Cropper(chosen[None], (237, 301), 64).crop(frame, chosen)
     difference = np.abs(once.astype(int) - expected)
-    # One frame as a video differs in the colour that is faded to, which is taken from a little less of the image.
-    assert difference.mean() < 6 and (difference.max() <= 2 or max(chosen[2:]) > 60)
+    # One frame as a video differs a little in the colour that is faded to, the median before the blur.
+    assert difference.max() <= 4 and difference.mean() < 0.5
 
 
 def jumps(squares: np.ndarray, frame: np.ndarray, once: bool, output: int) -> float:

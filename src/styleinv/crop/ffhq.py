@@ -123,8 +123,10 @@ class Cropper:
             1 - np.minimum((columns + before_x) / before_x, (width + after_x - 1 - columns) / after_x)[None],
             1 - np.minimum((rows + before_y) / before_y, (height + after_y - 1 - rows) / after_y)[:, None],
         )
-        if self._colour is None:
-            self._colour = np.median(region, axis=(0, 1)).astype(np.float32)
+        if self._colour is None:  # the median of what FFHQ would have padded
+            wide = _mirrored(np.arange(max(left, 0) - before_x, min(right, width) + after_x), width)
+            high = _mirrored(np.arange(max(top, 0) - before_y, min(bottom, height) + after_y), height)
+            self._colour = np.median(image[high[:, None], wide], axis=(0, 1)).astype(np.float32)
         return _sample(_faded(region, mask, self._sigma, self._colour), quad - [left, top], self.output)
 
     def _common_pads(self, squares: np.ndarray, side: float) -> tuple[int, ...] | None:
