@@ -1,19 +1,18 @@
 """Paths and run names, from the package's own catalogue."""
 
+import functools
 import os
 import sys
 from pathlib import Path
 
-from styleinv.config import (
-    experiments,
-    lineage,
-    load_experiment,
-    load_scale,
-    needs,
-    parse_run,
-)
+from styleinv import config as configuration
+from styleinv.config import experiments, load_experiment, load_scale, parse_run
 from styleinv.errors import UserError
 from styleinv.paths import Paths
+
+# Every job asks; the files do not change in between.
+lineage = functools.cache(configuration.lineage)
+needs = functools.cache(configuration.needs)
 
 CONFIG = Path("config")
 SCALE = f"config/{config['scale']}.yaml"
