@@ -95,7 +95,7 @@ def test_masks_come_along(tmp_path: Path, clip: Path) -> None:
     assert manifest["videos"][0]["mask"] == "mask/1_a.mp4"
     assert (tmp_path / "raw" / "mask" / "1_a.mp4").exists()
     write_video(tmp_path / "source" / "train" / "original" / "2.mp4", pictures(4), 25)
-    with pytest.raises(UserError, match="2.mp4: has no mask"):
+    with pytest.raises(UserError, match="2.mp4: no mask"):
         fetch_folder(tmp_path / "source", tmp_path / "raw")
 
 

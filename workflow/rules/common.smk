@@ -100,6 +100,11 @@ def below(dataset, name):
     return [str(P.model(parts[-2]))] if len(parts) > 1 else []
 
 
+def censuses(runs):
+    """How much of the paper's data is there, of each data set once."""
+    return [str(P.census(dataset)) for dataset in dict.fromkeys(run.dataset for run in runs)]
+
+
 def chain_files(kind):
     """One file of every run of every chain."""
     return sorted({str(kind(part)) for parts in CHAINS.values() for part in parts})

@@ -8,7 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from styleinv.crop import mask as by_mask
+from styleinv.crop.box import box_crop
 from styleinv.crop.centre import centre_crop
+from styleinv.data.frames import FrameReader
 from styleinv.data.store import Codec, DropVideo, order, write_store
 from styleinv.data.video import read_frames
 from styleinv.errors import UserError
@@ -24,7 +26,7 @@ def crop_dataset(
     manifest: dict[str, Any],
     raw: str | Path,
     out_zip: str | Path,
-    crop: Literal["centre", "mask"],
+    crop: Literal["centre", "mask", "box"],
     border: Literal["faithful", "fixed"],
     resolution: int,
     fps: float | None,
@@ -38,7 +40,7 @@ def crop_dataset(
         manifest: from `fetch_folder` or `fetch_synthetic`.
         raw: the folder that the manifest's paths are relative to.
         out_zip: the store to write, atomically.
-        crop: the centre square, or the square around the mask of each frame.
+        crop: the centre square, the square around the mask of each frame, or the box that the manifest gives.
         border: for `mask`: the official rules with their dropped frames, or smooth boxes and mirrored borders (see
             `crop.mask`).
         resolution: side of the stored frames in pixels.
@@ -58,13 +60,20 @@ def crop_dataset(
     Raises:
         UserError: a bad video with on_bad_video = "error", no usable video, or a nonsensical argument.
     """
-    if crop not in ("centre", "mask") or border not in ("faithful", "fixed") or on_bad_video not in ("error", "skip"):
+    if (
+        crop not in ("centre", "mask", "box")
+        or border not in ("faithful", "fixed")
+        or on_bad_video not in ("error", "skip")
+    ):
         raise UserError(f"no such choice: crop {crop!r}, border {border!r}, on_bad_video {on_bad_video!r}")
     if resolution < 1 or min_frames < 1:
         raise UserError(f"resolution and min_frames must be at least 1, not {resolution} and {min_frames}")
     videos = sorted(manifest["videos"], key=lambda video: order(video["name"]))
     if not videos:
         raise UserError("there are no videos to crop", file=raw, cure="Run the fetch stage first.")
+    if fps is not None and any("clip" in video for video in videos):
+        cure = "Set fps: null; every clip keeps its rate."
+        raise UserError("clips of longer videos are not resampled", file=raw, field="fps", cure=cure)
     if crop == "mask" and not any(video["mask"] for video in videos):
         cure = "Use crop: centre, or a source with original/ and mask/ folders."
         raise UserError("has no masks", file=raw, cure=cure)
@@ -73,12 +82,14 @@ def crop_dataset(
     census["other_rates"] = sum(abs(video["fps"] - set_fps) > 1e-3 for video in videos)
     census |= {"kept": [], "skipped": []}
 
+    reader = FrameReader(Path(raw), videos)
+
     def frames_of(video: dict[str, Any]) -> Iterator[np.ndarray]:
         kept: list[int] = []
         source_frames = 0
         try:
             cropper = _cropper(video, Path(raw), crop, border, resolution, _resampling(video, fps))
-            for index, frame in enumerate(_decode(Path(raw) / video["file"], _resampling(video, fps))):
+            for index, frame in enumerate(_decode(reader, video, Path(raw), _resampling(video, fps))):
                 source_frames = index + 1
                 image = cropper(frame, index)
                 if image is not None:
@@ -118,13 +129,15 @@ def _cropper(video: dict[str, Any], raw: Path, crop: str, border: str, resolutio
     """The function that turns source frame `index` of this video into a stored one, or None to drop it."""
     if crop == "centre":
         return lambda frame, index: centre_crop(frame, resolution)
+    if crop == "box":
+        return _by_box(video, resolution)
     if not video["mask"]:
         raise _BadVideo("has no mask")
     # All boxes come first: one frame without a face spoils the whole video, and smoothing looks ahead. Only boxes are
     # kept in memory.
     boxes: list[by_mask.Box | None] = []
     size = (video["height"], video["width"])
-    for marked in _decode(raw / video["mask"], fps):
+    for marked in _mask_frames(raw / video["mask"], fps):
         if marked.shape[:2] != size:
             raise _BadVideo(f"is {size[1]} x {size[0]}, its mask {marked.shape[1]} x {marked.shape[0]}")
         try:
@@ -148,11 +161,32 @@ def _faithful(frame: np.ndarray, boxes: list[by_mask.Box | None], index: int, re
     return None if box is None else by_mask.faithful_crop(frame, box, resolution)
 
 
-def _decode(path: Path, fps: float | None) -> Iterator[np.ndarray]:
+def _by_box(video: dict[str, Any], resolution: int) -> Cropper:
+    if not video.get("box"):
+        raise _BadVideo("has no box")
+    left, top, right, bottom = video["box"]
+
+    def cropper(frame: np.ndarray, index: int) -> np.ndarray:
+        try:
+            return box_crop(frame, (left, top, right, bottom), resolution)
+        except ValueError as error:
+            raise _BadVideo(str(error)) from None
+
+    return cropper
+
+
+def _decode(reader: FrameReader, video: dict[str, Any], raw: Path, fps: float | None) -> Iterator[np.ndarray]:
+    try:
+        yield from reader.frames(video, fps)
+    except UserError as error:
+        raise _BadVideo(str(error).removeprefix(f"{raw / video['file']}: ")) from None
+
+
+def _mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
     try:
         yield from read_frames(path, fps)
     except UserError as error:
-        raise _BadVideo(str(error).removeprefix(f"{path}: ")) from None
+        raise _BadVideo(f"its mask {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def _resampling(video: dict[str, Any], fps: float | None) -> float | None:

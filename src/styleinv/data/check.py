@@ -10,6 +10,7 @@ from styleinv.data.video import count_frames, probe
 from styleinv.errors import UserError
 
 INFORMATION = frozenset({"mixed sizes", "mixed rates"})
+RATE_TOLERANCE = 0.05  # frames per second: 29.97 passes for 30
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class VideoFacts:
 class Finding:
     """One problem of one file, or of the whole set (`file` None).
 
-    `problem` is `missing`, `empty`, `corrupt`, `too short`, `duplicate` or `no videos`; or, for information, `mixed
-    sizes` or `mixed rates`.
+    `problem` is `missing`, `empty`, `corrupt`, `too short`, `wrong rate`, `no mask`, `wrong hash`, `refused` (a name or
+    size that is not to be trusted), `duplicate` or `no videos`; or, for information, `mixed sizes` or `mixed rates`.
     """
 
     file: Path | None
@@ -56,12 +57,13 @@ def check_videos(files: Sequence[Path], min_frames: int) -> list[Finding]:
     return findings(examine(files), min_frames)
 
 
-def findings(facts: Sequence[VideoFacts], min_frames: int) -> list[Finding]:
+def findings(facts: Sequence[VideoFacts], min_frames: int, rate: float | None = None) -> list[Finding]:
     """Judge facts that `examine` found.
 
     Args:
         facts: of all videos of one data set.
         min_frames: fewer make a video too short.
+        rate: frames per second that every video must have; None allows any.
     """
     if not facts:
         return [Finding(None, "no videos", "there is nothing to look at")]
@@ -75,6 +77,8 @@ def findings(facts: Sequence[VideoFacts], min_frames: int) -> list[Finding]:
             continue
         if video.frames < min_frames:
             found.append(Finding(video.file, "too short", f"{video.frames} frames, {min_frames} are needed"))
+        if rate is not None and abs(video.fps - rate) > RATE_TOLERANCE:
+            found.append(Finding(video.file, "wrong rate", f"{video.fps:g} frames per second, not {rate:g}"))
         twin = first_with.setdefault(video.sha256, video.file)
         if twin != video.file:
             found.append(Finding(video.file, "duplicate", f"the same content as {twin}"))

@@ -2,6 +2,7 @@
 
 from styleinv.config import fingerprint
 from styleinv.crop.dataset import crop_dataset
+from styleinv.data.census import account
 from styleinv.errors import UserError
 from styleinv.files import read_json, write_json
 from styleinv.provenance import Recorder
@@ -35,5 +36,5 @@ def crop(dataset: str, setting: Setting) -> None:
         config.min_frames,
         config.on_bad_video,
     )
-    write_json(paths.census(dataset), census)
+    write_json(paths.census(dataset), account(census, manifest, config.expected))
     recorder.write(paths.data(dataset) / "crop.provenance.json", [out, paths.census(dataset)])
