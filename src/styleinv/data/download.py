@@ -76,7 +76,7 @@ def download(
             cure = f"Delete it to download {url} again."
             raise UserError(f"has SHA-256 {actual}, expected {expected}", file=path, cure=cure)
     if lock is not None:
-        _write_lock(key or url, Path(lock), actual, path.stat().st_size)
+        write_lock(key or url, Path(lock), actual, path.stat().st_size)
     return path
 
 
@@ -243,7 +243,8 @@ def _locked(url: str, lock: str | Path | None) -> str | None:
     return entry["sha256"] if entry else None
 
 
-def _write_lock(url: str, lock: Path, sha256: str, size: int) -> None:
+def write_lock(url: str, lock: Path, sha256: str, size: int) -> None:
+    """Write down the hash of a file that nobody published."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with _alone(lock.parent):
         entries = files.read_json(lock) if lock.exists() else {}

@@ -32,15 +32,15 @@ def probe(source: SkySource, job: Job) -> Probe:
     if source.path is not None:
         return probe_local(source.path, OBTAIN)
     try:
-        good, says = probe_url(_address(source))
+        good, says = probe_url(_address(source, attempts=1))
     except UserError as error:
         return Probe(False, str(error))
     return Probe(good, f"{source.public_key} {says}")
 
 
-def _address(source: SkySource) -> str:
+def _address(source: SkySource, attempts: int = 5) -> str:
     query = {"public_key": source.public_key} | ({"path": source.member} if source.member else {})
-    reply = download_json(f"{source.api}?{urllib.parse.urlencode(query)}")
+    reply = download_json(f"{source.api}?{urllib.parse.urlencode(query)}", attempts)
     if not isinstance(reply, dict) or not isinstance(reply.get("href"), str):
         raise UserError("names no address to download", file=source.public_key, field="href", cure=OBTAIN)
     return reply["href"]
