@@ -138,7 +138,7 @@ class TaichiSource(Strict):
     )
     sha256: str | None = "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f"
     path: str | None = None
-    format: str = "bestvideo[ext=mp4]/best[ext=mp4]/best"
+    format: str = "bestvideo[ext=mp4][height<=1080]/best[ext=mp4]/best"
     cookies: str | None = None
     attempts: int = Field(3, ge=1)
     pause: float = Field(2.0, ge=0)

@@ -244,10 +244,10 @@ def taichi(folder: Path, faces: Path, server: Server) -> Miniature:
         "members0000#000000#000004": "members: Join",
         "geo00000000#000000#000004": "geo: The uploader",
         "youtube/BBBBBBBBBBB.mp4/BBBBBBBBBBB#000000#000003": "corrupt",
-        f"{table}/line 11": "the clip is there twice",
-        f"{table}/line 12": "is no YouTube id",
-        f"{table}/line 13": "impossible",
-        f"{table}/line 14": "impossible",
+        f"{table.name}/line 11": "the clip is there twice",
+        f"{table.name}/line 12": "is no YouTube id",
+        f"{table.name}/line 13": "impossible",
+        f"{table.name}/line 14": "impossible",
     }
     source = {"metadata": str(table), "sha256": hashlib.sha256(table.read_bytes()).hexdigest(), "pause": 0}
     names = [f"{first}#000000#000004", f"{first}#000002#000005", "flaky000000#000001#000004"]
@@ -270,7 +270,7 @@ def celebvhq(folder: Path, faces: Path, server: Server) -> Miniature:
         "celebvhq_info.json/../x": "cannot name a clip",
         "celebvhq_info.json/DDDDDDDDDDD_0": "is no YouTube id",
     }
-    return Miniature({"path": str(root)}, ["35666_AAAAAAAAAAA_0", "35666_AAAAAAAAAAA_1"], 24, missing)
+    return Miniature({"path": str(root)}, ["AAAAAAAAAAA_0", "AAAAAAAAAAA_1"], 24, missing)
 
 
 def metfaces(folder: Path, faces: Path, server: Server) -> Miniature:
@@ -296,8 +296,8 @@ def megacartoon(folder: Path, faces: Path, server: Server) -> Miniature:
             archive.writestr(f"cartoon/Cartoons_{number}.jpg", images_of(face(faces, number))[0])
         archive.writestr("cartoon/Cartoons_3.jpg", images_of(face(faces, 0))[0])
         archive.writestr("cartoon/Cartoons_4.jpg", b"")
-    missing = {"cartoon/Cartoons_3.jpg": "duplicate", "cartoon/Cartoons_4.jpg": "empty"}
-    return Miniature({"path": str(folder / "cartoon.zip")}, [f"cartoon_Cartoons_{n}" for n in range(3)], 3, missing)
+    missing = {"cartoon/Cartoons_4.jpg": "empty"}  # the publisher counts two alike, so both are kept
+    return Miniature({"path": str(folder / "cartoon.zip")}, [f"cartoon_Cartoons_{n}" for n in range(4)], 4, missing)
 
 
 def arcane(folder: Path, faces: Path, server: Server) -> Miniature:

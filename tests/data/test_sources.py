@@ -46,6 +46,8 @@ def test_from_the_source_to_the_store(name: str, tmp_path: Path, faces: Path, se
     store, census = FrameStore(setting.paths.frames(name)), read_json(setting.paths.census(name))
     assert store.names == wanted.names and store.num_frames == wanted.frames and store.resolution == 32
     assert census["videos"] == len(wanted.names) and census["frames"] == wanted.frames
+    for file in (setting.paths.raw(name), setting.paths.census(name)):
+        assert str(tmp_path) not in file.read_text()
     reasons = {item["name"]: item["reason"] for item in census["missing"]}
     assert reasons.keys() == wanted.missing.keys()
     for item, why in wanted.missing.items():
@@ -228,3 +230,21 @@ def test_shipped_sources_name_the_papers_counts() -> None:
         "megacartoon": (317, 317),
         "arcane": (100, 100),
     }
+
+
+def test_the_table_of_taichi_is_downloaded_by_its_hash(tmp_path: Path, faces: Path, server: Server) -> None:
+    wanted = miniatures.taichi(tmp_path / "source", faces, server)
+    server.files["/table.csv"] = Path(wanted.source["metadata"]).read_bytes()
+    remote = wanted.source | {"metadata": f"{server.root}/table.csv"}
+    setting = study(tmp_path, "taichi", remote)
+    fetch("taichi", setting, wanted.extractor)
+    assert len(read_json(setting.paths.raw("taichi"))["videos"]) == 4
+    (line,) = doctor(["taichi"], setting, wanted.extractor)
+    assert "table HTTP 200; of 7 videos asked for 3" in line
+    server.files["/table.csv"] += b"\n"
+    shutil.rmtree(setting.paths.raw_videos("taichi") / "download")
+    with pytest.raises(UserError, match="gave a file with SHA-256"):
+        fetch("taichi", setting, wanted.extractor)
+    server.failures = [404, 404]
+    with pytest.raises(SourceDown, match="taichi"):
+        list(doctor(["taichi"], setting, wanted.extractor))

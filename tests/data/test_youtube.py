@@ -37,6 +37,11 @@ def test_refusals_in_youtubes_words(says: str, status: str) -> None:
     assert classify(says) == status
 
 
+def test_a_refusal_is_one_short_line() -> None:
+    refusal = Unavailable("error", "\x1b[0;31mERROR:\x1b[0m it\nfailed " + "x" * 500)
+    assert refusal.detail.startswith("ERROR: it failed xx") and len(refusal.detail) == 200
+
+
 def test_what_became_of_each_is_remembered(tmp_path: Path, clip: Path) -> None:
     extractor = StandIn(
         {"aaaaaaaaaaa": clip}, {"bbbbbbbbbbb": [("geo", "not here")], "ccccccccccc": [("private", "no")]}

@@ -64,6 +64,7 @@ def take_in(
     rate: float | None = None,
     names: Callable[[Sequence[Path]], list[str]] | None = None,
     also: Sequence[Finding] = (),
+    as_published: bool = False,
 ) -> Manifest:
     """Examine video files, link the good ones into `out` and say what became of the rest.
 
@@ -77,6 +78,7 @@ def take_in(
         rate: frames per second that every video must have; None allows any.
         names: their names, from paths relative to `root`; `safe_names` by default.
         also: what is wrong with other files, found before.
+        as_published: keep files of the same content (see `check.findings`).
 
     Returns:
         `videos`, `skipped` and `notes` of a manifest (see `fetch_folder`).
@@ -87,12 +89,14 @@ def take_in(
     judged = list(also)
     if masks is not None:
         absent = {video: masks[video] for video in found if not masks[video].is_file()}
-        judged += [Finding(video, "no mask", f"there is no {mask}") for video, mask in absent.items()]
+        judged += [
+            Finding(video, "no mask", f"there is no {mask.parent.name}/{mask.name}") for video, mask in absent.items()
+        ]
         found = [video for video in found if video not in absent]
     if on_bad_video == "error":
         raise_on(judged)
     facts = examine(found)
-    judged += findings(facts, min_frames, rate)
+    judged += findings(facts, min_frames, rate, as_published)
     if on_bad_video == "error":
         raise_on(judged)
     bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
@@ -125,7 +129,7 @@ def accounted(videos: Sequence[Manifest], judged: Sequence[Finding], root: Path)
             for f in judged
             if f.file is not None and f.problem not in INFORMATION
         ],
-        "notes": [f"{finding.problem}: {finding.detail}" for finding in judged if finding.problem in INFORMATION],
+        "notes": [f"{f.problem}: {f.detail}".replace(f"{root}/", "") for f in judged if f.problem in INFORMATION],
     }
 
 

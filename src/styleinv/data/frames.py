@@ -33,6 +33,7 @@ class FrameReader:
                 self._clips.setdefault(entry["file"], []).append((clip["first"], clip["frames"]))
         self._open: tuple[str, Iterator[tuple[int, np.ndarray]]] | None = None
         self._next = 0
+        self._failed: dict[str, str] = {}
 
     def frames(self, entry: dict[str, Any], fps: float | None = None) -> Iterator[np.ndarray]:
         """Yield the frames of an entry.
@@ -57,13 +58,19 @@ class FrameReader:
 
     def _clip(self, entry: dict[str, Any], path: Path) -> Iterator[np.ndarray]:
         first, wanted = entry["clip"]["first"], entry["clip"]["frames"]
+        if entry["file"] in self._failed:
+            raise UserError(self._failed[entry["file"]])
         if self._open is None or self._open[0] != entry["file"] or first < self._next:
             later = [clip for clip in self._clips[entry["file"]] if clip[0] >= first]
             self._open = entry["file"], read_selected(path, entry["fps"], later)
             self._next = 0
         count = 0
         while count < wanted:
-            number, frame = next(self._open[1], (-1, None))
+            try:
+                number, frame = next(self._open[1], (-1, None))
+            except UserError as error:
+                self._failed[entry["file"]] = str(error)
+                raise
             if frame is None:
                 self._open = None
                 break

@@ -71,9 +71,14 @@ class ImageZip:
             raise ValueError(f"cannot be unpacked ({error})") from None
 
 
-@functools.lru_cache(maxsize=1)
 def open_zip(path: Path) -> ImageZip:
     """The same zip again and again: reading a directory of a million members takes seconds."""
+    stat = path.stat() if path.exists() else None
+    return _open(path, stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@functools.lru_cache(maxsize=1)
+def _open(path: Path, version: tuple[int, int, int] | None) -> ImageZip:
     return ImageZip(path)
 
 

@@ -199,9 +199,10 @@ def verify(name: str, folder: Path | None = None, lock: Path = LOCK) -> str:
     expected = weight.sha256 or _locked(weight.url, lock)
     refetch = f"Delete it and run `styleinv weights fetch {name}`."
     if _own(name):
-        refetch = f"Correct STYLEINV_WEIGHTS_{name.upper()}, or run `styleinv weights fetch {name}` once to trust it."
+        refetch = f"Name the right file in STYLEINV_WEIGHTS_{name.upper()}."
     if expected is None:
-        raise UserError(f"has no SHA-256 in {lock}, so it cannot be trusted", file=path, cure=refetch)
+        cure = f"Run `styleinv weights fetch {name}` once to trust it." if _own(name) else refetch
+        raise UserError(f"has no SHA-256 in {lock}, so it cannot be trusted", file=path, cure=cure)
     found = verify_file(path, expected, refetch)
     if not found.startswith(weight.sha256_prefix):
         raise UserError(f"has SHA-256 {found}, expected {weight.sha256_prefix}...", file=path, cure=refetch)

@@ -22,6 +22,8 @@ _SAYS: tuple[tuple[Status, str], ...] = (
     ("removed", r"removed|terminated|no longer available|video unavailable|does not exist|isn't available"),
 )
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,7 @@ class Unavailable(Exception):
 
     def __init__(self, status: Status, detail: str):
         self.status = status
-        self.detail = " ".join(detail.split())
+        self.detail = " ".join(_COLOUR.sub("", detail).split())[:200]
         super().__init__(f"{status}: {self.detail}")
 
 

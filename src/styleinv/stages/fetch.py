@@ -27,5 +27,6 @@ def source_job(dataset: str, config: DatasetConfig, setting: Setting, extractor:
         fps=config.fps or 25.0,
         min_frames=config.min_frames,
         on_bad_video=config.on_bad_video,
+        as_published=config.expected is not None,
         extractor=extractor,
     )

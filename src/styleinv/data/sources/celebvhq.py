@@ -4,12 +4,13 @@ StyleInV used the processed set of the data set's issue 8 (scene cuts removed); 
 843b5adb0358124d388c4e9836654c246b988ff4.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from styleinv.config import CelebVHQSource, expand
 from styleinv.data.check import Finding, raise_on
-from styleinv.data.fetch import Manifest, accounted, link, refuse_inside, remove_links, take_in
+from styleinv.data.fetch import Manifest, accounted, link, refuse_inside, remove_links, safe_names, take_in
 from styleinv.data.sources.clips import Clip, Sources, clip_entry
 from styleinv.data.sources.job import Job, Probe, local, probe_local
 from styleinv.data.store import order
@@ -86,8 +87,18 @@ def _clip(name: str, row: Any) -> Clip:
 def _processed(found: list[Path], folder: Path, clips: list[Clip], judged: list[Finding], job: Job) -> Manifest:
     here = {video.stem for video in found}
     missing = [{"name": clip.name, "reason": "not in the folder"} for clip in clips if clip.name not in here]
-    taken = take_in(found, folder, job.raw, job.min_frames, job.on_bad_video, also=judged)
+    taken = take_in(
+        *(found, folder, job.raw, job.min_frames, job.on_bad_video),
+        also=judged,
+        as_published=job.as_published,
+        names=_names,
+    )
     return {"missing": missing, **taken}
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Clips have the names of their files, whatever folders they lie in."""
+    return safe_names([Path(file.name) for file in files])
 
 
 def _archive(found: list[Path], folder: Path, clips: list[Clip], judged: list[Finding], job: Job) -> Manifest:

@@ -6,7 +6,6 @@ their names, wherever they lie.
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -62,10 +61,10 @@ def fetch(source: DeeperForensicsSource, job: Job) -> Manifest:
         rate=source.rate,
         names=lambda files: [file.stem for file in files],
         also=twice,
+        as_published=job.as_published,
     )
     if len(actors) != ACTORS:
-        emotions = Counter(len(EMOTIONS) - sum(entry["name"][:4] == actor for entry in missing) for actor in actors)
-        taken["notes"].append(f"actors: {len(actors)} of {ACTORS}, {emotions[len(EMOTIONS)]} with all emotions")
+        taken["notes"].append(f"actors: {len(actors)} of {ACTORS} are in the archive or its lists")
     about = {"kind": "deeperforensics", "name": root.resolve().name, "masks": False}
     return {"source": about, "missing": missing, **taken}
 

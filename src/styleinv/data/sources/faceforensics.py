@@ -30,7 +30,12 @@ def fetch(source: FaceForensicsSource, job: Job) -> Manifest:
     for video in found:
         name = video.relative_to(originals)
         partners[video] = by_stem.get(name.with_suffix(""), masks / name)
-    taken = take_in(found, originals, job.raw, job.min_frames, job.on_bad_video, partners, source.rate)
+    taken = take_in(
+        *(found, originals, job.raw, job.min_frames, job.on_bad_video),
+        masks=partners,
+        rate=source.rate,
+        as_published=job.as_published,
+    )
     about = {"kind": "faceforensics", "name": root.resolve().name, "split": source.split, "masks": True}
     return {"source": about, **taken}
 

@@ -5,9 +5,10 @@ Nothing is copied or unpacked: a data set of a million small files stays one fil
 
 import hashlib
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from styleinv import files
 from styleinv.config import FramesSource
@@ -58,12 +59,12 @@ def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
         judged = [Finding(path / member, "refused", why) for member, why in archive.refused]
         facts = []
         for folder, members in archive.folders.items():
-            facts.append(_facts(path / folder, [f"{i.filename}\0{i.CRC:08x}{i.file_size}" for i in members], job.fps))
+            facts.append(_facts(path / folder, [_fingerprint(member) for member in members], job.fps))
     if not facts:
         raise UserError("holds no images", file=path, cure=OBTAIN)
     broken = [Finding(video.file, "corrupt", video.error) for video in facts if video.error]
     whole = [video for video in facts if not video.error]
-    judged += broken + (findings(whole, job.min_frames) if whole else [])
+    judged += broken + (findings(whole, job.min_frames, as_published=job.as_published) if whole else [])
     if job.on_bad_video == "error":
         raise_on(judged)
     bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
@@ -96,22 +97,28 @@ def folder_names(folders: Sequence[Path], root: Path) -> list[str]:
 def _facts(folder: Path, contents: Sequence[str], fps: float) -> VideoFacts:
     digest = hashlib.sha256("\n".join(contents).encode("utf-8", "surrogateescape")).hexdigest()
     try:
-        name, data = _first_image(folder)
-        try:
-            width, height = image_size(data)
-        except ValueError as error:
-            return VideoFacts(folder, digest, error=f"{name}: {error}")
-    except UserError as error:
+        width, height = _first_size(folder)
+    except ValueError as error:
         return VideoFacts(folder, digest, error=str(error))
     return VideoFacts(folder, digest, width, height, fps, len(contents))
 
 
-def _first_image(folder: Path) -> tuple[str, bytes]:
-    if folder.is_dir():
-        return next(encoded_images(folder))
-    archive = next(parent for parent in (folder, *folder.parents) if parent.is_file())
-    inside = PurePosixPath(folder.relative_to(archive)).as_posix()
-    return next(encoded_images(archive, "" if inside == "." else inside))
+def _fingerprint(member: zipfile.ZipInfo) -> str:
+    return f"{member.filename.rpartition('/')[2]}\0{member.CRC:08x} {member.file_size}"
+
+
+def _first_size(folder: Path) -> tuple[int, int]:
+    """Width and height of the first image of a folder, which may lie inside a zip."""
+    path = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    inside = None if path.is_dir() else folder.relative_to(path).as_posix()
+    try:
+        name, data = next(encoded_images(path, "" if inside == "." else inside))
+    except UserError as error:
+        raise ValueError(str(error).removeprefix(f"{path}: ")) from None
+    try:
+        return image_size(data)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _empty_folders(root: Path) -> list[Path]:

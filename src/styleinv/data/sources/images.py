@@ -81,7 +81,7 @@ def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind
         ]
     if not facts and not judged:
         raise UserError("holds no images", file=path, cure=OBTAIN)
-    judged += findings(whole, job.min_frames) if whole else []
+    judged += findings(whole, job.min_frames, as_published=job.as_published) if whole else []
     if job.on_bad_video == "error":
         raise_on(judged)
     bad = {finding.file for finding in judged if finding.problem not in INFORMATION}

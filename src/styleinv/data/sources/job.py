@@ -19,6 +19,7 @@ class Job:
         fps: rate of frames that come as images, and of synthetic videos.
         min_frames: fewer make a video bad.
         on_bad_video: stop, or leave bad videos out and say so.
+        as_published: a data set of the paper: what its publisher counted twice is kept twice.
         extractor: what fetches YouTube videos; None is yt-dlp.
     """
 
@@ -27,6 +28,7 @@ class Job:
     fps: float = 25.0
     min_frames: int = 1
     on_bad_video: OnBadVideo = "error"
+    as_published: bool = False
     extractor: Extractor | None = None
 
 

@@ -97,7 +97,7 @@ def read_table(path: Path) -> tuple[list[tuple[Clip, float]], list[Finding]]:
                     names.add(clip.name)
                     clips.append((clip, rate))
                 except (ValueError, TypeError, ZeroDivisionError) as error:
-                    bad.append(Finding(path / f"line {number}", "refused", str(error)))
+                    bad.append(Finding(Path(path.name) / f"line {number}", "refused", str(error)))
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"is no table ({error})", file=path) from None
     if not clips:
