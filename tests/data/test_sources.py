@@ -128,6 +128,9 @@ def test_what_must_be_brought_says_how(
     with pytest.raises(AccessError, match=f"variable {variable} is not set") as error:
         fetch(name, setting)
     assert all(part in str(error.value) for part in says) and error.value.exit_code == 3
+    monkeypatch.setenv(variable, "")  # must not mean this folder
+    with pytest.raises(AccessError, match=f"variable {variable} is not set"):
+        fetch(name, setting)
     monkeypatch.setenv(variable, str(tmp_path / "nowhere"))
     with pytest.raises(AccessError, match="nowhere: does not exist"):
         fetch(name, setting)

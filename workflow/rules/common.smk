@@ -102,7 +102,9 @@ def below(dataset, name):
 
 def censuses(runs):
     """How much of the paper's data is there, of each data set once."""
-    return [str(P.census(dataset)) for dataset in dict.fromkeys(run.dataset for run in runs)]
+    return [
+        str(P.census(dataset)) for dataset in dict.fromkeys(run.dataset for run in runs)
+    ]
 
 
 def chain_files(kind):

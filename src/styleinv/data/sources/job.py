@@ -1,5 +1,6 @@
 """What every source is told, and what it says of itself."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +53,8 @@ def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
         AccessError: nothing is there, or the environment variable in `path` is not set.
     """
     place = expand(path)
-    if "$" in str(place):
-        name = str(place).partition("$")[2].partition("/")[0].strip("{}")
+    if "$" in str(place) or not os.path.expandvars(path):
+        name = path.partition("$")[2].partition("/")[0].strip("{}")
         raise AccessError(f"the environment variable {name} is not set", field="source.path", cure=obtain)
     if not place.exists():
         raise AccessError("does not exist", file=place, cure=obtain)
