@@ -1,6 +1,7 @@
 """Bad input: one line naming file, field and cure, the right exit code, nothing half-written."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,3 +172,24 @@ def test_a_full_disk(study: Path, stage: str) -> None:
         assert not [p for p in results.rglob(".*") if p.is_file()]
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_gated_data_say_how_to_get_them(
+    study: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STYLEINV_DEEPERFORENSICS", raising=False)
+    refused(run(study, capsys, "fetch", "deeperforensics"), "STYLEINV_DEEPERFORENSICS", "docs.google.com", code=3)
+    assert not (study / "results/data/deeperforensics/raw.json").exists()
+
+
+def test_the_doctor_answers_in_lines_and_by_its_exit_code(
+    study: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STYLEINV_ARCANE", str(study))
+    monkeypatch.setenv("STYLEINV_METFACES", str(study / "nowhere"))
+    options = ["--config", str(study / "config/tiny.yaml"), "--results", str(study / "results")]
+    assert main(["data", "doctor", "arcane", "talking_faces", *options]) == 0
+    good = capsys.readouterr().out.splitlines()
+    assert len(good) == 2 and re.match(r"20\d\d-\d\d-\d\d arcane: ok: ", good[0])
+    refused(run(study, capsys, "data", "doctor", "arcane", "metfaces"), "1 of 2 sources", "metfaces", code=1)
+    refused(run(study, capsys, "data", "doctor", "tachi"), "tachi.yaml", "taichi")

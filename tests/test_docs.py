@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from styleinv.config import DatasetConfig, parse
+from styleinv.config import DatasetConfig, load_dataset, parse
 from styleinv.files import read_json
 from styleinv.stages.setting import Setting
 from tests.project import ROOT, make_project
@@ -74,3 +74,17 @@ def test_the_keys_of_the_cropping_page_are_those_of_its_preset() -> None:
     keys = yaml.safe_load(text)["crop"]
     assert alignment(parse(CropConfig, keys, "docs/cropping.md").alignment) == PRESETS["ours"]
     assert set(keys) == set(CropConfig.model_fields) - {"border", "landmarks"}
+
+
+def test_the_page_of_the_data_sets_is_complete() -> None:
+    page = (ROOT / "docs" / "datasets.md").read_text()
+    for file in (ROOT / "config" / "datasets").glob("*.yaml"):
+        if file.stem == "talking_faces":
+            continue
+        config = load_dataset(file.stem, ROOT / "config" / "paper.yaml")
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{file.stem}` |")]
+        assert f"`styleinv fetch {file.stem}`" in row
+        for number in config.expected.model_dump().values() if config.expected else ():
+            assert number is None or f"{number:,}" in row, (row, number)
+        path = getattr(config.source, "path", None) or ""
+        assert not path.startswith("$") or path.removeprefix("$") in page

@@ -112,6 +112,23 @@ def test_import_then_nothing_then_a_change(results: Path, uri: str, tmp_path: Pa
     assert [(run.data.metrics["fid"], run.data.tags["latest"]) for run in both] == [(11, "true"), (12.5, "false")]
 
 
+def test_scores_along_a_training_are_curves(results: Path, uri: str) -> None:
+    run = results / "sky" / "styleinv-no_ffa_ape"
+    (run / "progress.csv").write_text("step,kimg,fid,protocol,stand_in\n10,1,30.5,aa-bb,True\n20,2,20.5,aa-bb,True\n")
+    (run / "progress.provenance.json").write_text(provenance("progress", "sky/styleinv-no_ffa_ape"))
+    (run / "pca.provenance.json").write_text(provenance("pca", "sky/styleinv-no_ffa_ape"))
+    sync(results, uri, published=PUBLISHED)
+    runs, client = runs_of(uri), MlflowClient(tracking_uri=uri)
+    progress = runs["styleinv-no_ffa_ape/progress"][0]
+    history = client.get_metric_history(progress.info.run_id, "fid")
+    assert [(point.step, point.value) for point in history] == [(10, 30.5), (20, 20.5)]
+    assert "stand_in" not in progress.data.metrics
+    # A training's curves belong to it alone.
+    assert "loss_G" not in runs["styleinv-no_ffa_ape/pca"][0].data.metrics
+    table = runs_of(uri, "tags.latest = 'true' and tags.result = 'true'")
+    assert "styleinv-no_ffa_ape" in table and "styleinv (paper)" in table and not any("/" in name for name in table)
+
+
 def test_broken_files_are_named_and_skipped(results: Path, uri: str, caplog: pytest.LogCaptureFixture) -> None:
     run = results / "sky" / "digan"
     run.mkdir()

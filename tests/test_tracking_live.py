@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,12 +11,16 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 
 from styleinv.config import parse_run
 from styleinv.errors import Stopped, UserError
+from styleinv.paths import Paths
+from styleinv.stages.setting import Setting
+from styleinv.stages.train import train as train_stage
 from styleinv.tracking.live import Live
 from styleinv.tracking.sync import sync
 from styleinv.training.curves import Curves
@@ -122,6 +127,23 @@ def test_a_continued_training_continues_its_run_and_the_import_completes_it(serv
     assert server.steps(again) == list(range(1, 11))
     assert again.data.tags["sync"] == "complete" and again.data.metrics["cost/seconds"] == 12.5
     assert sync(tmp_path / "results", server.uri, published=None).new == 0
+
+
+@pytest.mark.slow
+def test_the_training_stage_sends_its_curves(server: Server, tiny: Setting, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(tiny.paths.root / "data", results / "data")
+    train_stage(parse_run("talking_faces/stylegan2"), Setting(tiny.config, Paths(results)))
+    (run,) = server.runs("talking_faces")
+    assert run.info.run_name == "stylegan2/train" and run.data.tags["sync"] == "live"
+    client = MlflowClient(tracking_uri=server.uri)
+    sent = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "kimg")}
+    curves = pd.read_csv(results / "talking_faces/stylegan2/curves.csv")
+    assert sent == dict(zip(curves["step"], curves["kimg"], strict=True))
+    sync(results, server.uri, published=None)
+    (again,) = (run for run in server.runs("talking_faces") if run.info.run_name == "stylegan2/train")
+    assert again.info.run_id == run.info.run_id and again.data.tags["sync"] == "complete"
+    assert "samples.png" in [file.path for file in client.list_artifacts(run.info.run_id)]
 
 
 def test_a_server_that_goes_away_gets_what_it_missed(

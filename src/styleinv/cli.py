@@ -126,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("check", _check, "list what is wrong with a folder of videos before anything is trained on it")
     sub.add_argument("folder", type=Path)
     sub.add_argument("--min-frames", type=int, default=128)
+    sub = add("data", _data, "ask whether the sources of data sets are there")
+    sub.add_argument("action", choices=["doctor"])
+    sub.add_argument("names", nargs="*", help="data sets (default: all of config/datasets)")
     sub = add("import", _import, "read an official checkpoint without running anything in it")
     sub.add_argument("file", type=Path)
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -274,6 +277,13 @@ def _check(args: argparse.Namespace, setting: Setting) -> None:
     from styleinv.stages.dataset import check
 
     print(check(args.folder, args.min_frames))
+
+
+def _data(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.doctor import doctor
+
+    for line in doctor(args.names, setting):
+        print(line, flush=True)
 
 
 def _import(args: argparse.Namespace, setting: Setting) -> None:

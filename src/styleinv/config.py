@@ -48,6 +48,142 @@ class FolderSource(Strict):
     path: str
 
 
+class FramesSource(Strict):
+    """A folder, or a zip, of folders of images: every folder that holds images is a video.
+
+    Attributes:
+        path: the folder or zip.
+        obtain: how to get it, for whoever does not have it.
+    """
+
+    type: Literal["frames"]
+    path: str
+    obtain: str = ""
+
+
+class ImagesSource(Strict):
+    """A folder, or a zip, of still images: every image is a video of one frame.
+
+    Attributes:
+        path: the folder or zip.
+        obtain: how to get it, for whoever does not have it.
+    """
+
+    type: Literal["images"]
+    path: str
+    obtain: str = ""
+
+
+class DeeperForensicsSource(Strict):
+    """DeeperForensics-1.0, unpacked: the source videos of uniform light and front camera.
+
+    Attributes:
+        path: the folder that holds `source_videos/` and `lists/`.
+        rate: frames per second that every video must have.
+    """
+
+    type: Literal["deeperforensics"]
+    path: str = "$STYLEINV_DEEPERFORENSICS"
+    rate: float = Field(30, gt=0)
+
+
+class FaceForensicsSource(Strict):
+    """FaceForensics (the first version, 2018), unpacked.
+
+    Attributes:
+        path: the folder that holds `train/original/` and `train/mask/`.
+        split: which of its splits.
+        rate: frames per second that every video must have.
+    """
+
+    type: Literal["faceforensics"]
+    path: str = "$STYLEINV_FACEFORENSICS"
+    split: Literal["train", "val", "test"] = "train"
+    rate: float = Field(30, gt=0)
+
+
+class SkySource(Strict):
+    """SkyTimelapse as StyleGAN-V released it: a zip of 256 x 256 frames on a public Yandex disk.
+
+    Attributes:
+        public_key: the public address.
+        member: path of the zip inside of it, where the address is a folder.
+        api: what turns the public address into one that can be downloaded.
+        path: a copy of the zip, or the unpacked folder, that is used instead.
+    """
+
+    type: Literal["sky"]
+    public_key: str = "https://disk.yandex.ru/d/7JU3c5mdWQfrHw"
+    member: str = ""
+    api: str = "https://cloud-api.yandex.net/v1/disk/public/resources/download"
+    path: str | None = None
+
+
+class TaichiSource(Strict):
+    """TaiChi-HD: clips and boxes of YouTube videos, named by a table.
+
+    Attributes:
+        metadata: address or path of the table.
+        sha256: its hash; null takes any.
+        path: a folder of videos that are here already, named `<YouTube id>.mp4`.
+        format: yt-dlp's choice of a format.
+        cookies: a cookies.txt, for what only a signed-in browser sees.
+        attempts: tries per video, for failures that may pass.
+        pause: seconds between two videos, doubled after each failure.
+    """
+
+    type: Literal["taichi"]
+    metadata: str = (
+        "https://raw.githubusercontent.com/AliaksandrSiarohin/video-preprocessing/master/taichi-metadata.csv"
+    )
+    sha256: str | None = "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f"
+    path: str | None = None
+    format: str = "bestvideo[ext=mp4][height<=1080]/best[ext=mp4]/best"
+    cookies: str | None = None
+    attempts: int = Field(3, ge=1)
+    pause: float = Field(2.0, ge=0)
+
+
+class CelebVHQSource(Strict):
+    """CelebV-HQ.
+
+    Attributes:
+        path: `processed`: a folder of clips `<clip>.mp4`; `archive`: one of whole videos `<YouTube id>.mp4`.
+        form: which of the two; clips of whole videos are cut by `info` (crop type `box`).
+        info: the table of clips, from `path` if relative; `processed` clips need it only to tell what is missing.
+    """
+
+    type: Literal["celebvhq"]
+    path: str = "$STYLEINV_CELEBVHQ"
+    form: Literal["processed", "archive"] = "processed"
+    info: str = "celebvhq_info.json"
+
+
+class MetFacesSource(Strict):
+    """MetFaces: aligned images and `metfaces.json`, which knows the MD5 of each.
+
+    Attributes:
+        path: the folder that holds `images/` and `metfaces.json`.
+    """
+
+    type: Literal["metfaces"]
+    path: str = "$STYLEINV_METFACES"
+
+
+Source = (
+    SyntheticSource
+    | FolderSource
+    | FramesSource
+    | ImagesSource
+    | DeeperForensicsSource
+    | FaceForensicsSource
+    | SkySource
+    | TaichiSource
+    | CelebVHQSource
+    | MetFacesSource
+)
+
+
 class CropConfig(Strict):
     """How frames are cut out of the raw videos.
 
@@ -68,7 +204,7 @@ class CropConfig(Strict):
         seed: of the shifts.
     """
 
-    type: Literal["centre", "mask", "ffhq"]
+    type: Literal["centre", "mask", "box", "ffhq"]
     border: Literal["faithful", "fixed"] = "faithful"
     preset: Literal["ours", "naruniec", "single", "gaussian"] | None = None
     landmarks: Literal["fan", "rendered"] | None = None
@@ -95,11 +231,19 @@ class CropConfig(Strict):
         return self.model_dump(exclude={"type", "border"}, exclude_none=True)
 
 
+class Expected(Strict):
+    """What the paper had of a data set; null where it does not say."""
+
+    videos: int = Field(ge=1)
+    frames: int | None = Field(None, ge=1)
+
+
 class DatasetConfig(Strict):
     """One data set."""
 
     title: str
-    source: SyntheticSource | FolderSource = Field(discriminator="type")
+    source: Source = Field(discriminator="type")
+    expected: Expected | None = None
     crop: CropConfig
     resolution: int = Field(ge=8)
     fps: float | None = Field(None, gt=0)
@@ -163,7 +307,11 @@ class Experiment(Strict):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml's parser is ten times faster where PyYAML has it, and raises the same errors.
+_Safe: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):  # type: ignore[valid-type, misc]
     """YAML whose numbers read as other tools read them (1e-3 is a number) and whose keys are unique."""
 
 

@@ -35,3 +35,9 @@ class OutOfMemory(UserError):
     """A training did not fit its device (exit code 1, so that a scheduler may not take it for bad input)."""
 
     exit_code = 1
+
+
+class SourceDown(UserError):
+    """A source of data does not answer or is not here (exit code 1: nothing is wrong with the configuration)."""
+
+    exit_code = 1

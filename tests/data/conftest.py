@@ -1,12 +1,15 @@
 """Small videos for the tests of this folder."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from styleinv.data.synthetic import make_talking_faces
 from styleinv.data.video import executable, write_video
+from tests.data.server import Server, serving
 
 
 def picture(number: int, height: int, width: int) -> np.ndarray:
@@ -30,3 +33,17 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     write_video(path, pictures(20), 25)
     return path
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`original/` and `mask/` of eight synthetic faces, 12 frames of 64 x 64 at 30 per second."""
+    folder = tmp_path_factory.mktemp("faces")
+    make_talking_faces(folder, 8, 12, 64, 30, seed=5, drawing="plain")
+    return folder

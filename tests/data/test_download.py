@@ -1,74 +1,17 @@
 """Downloads from a server that misbehaves in every way we know."""
 
 import hashlib
-import http.server
 import json
+import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from styleinv.data.download import download
+from styleinv.data import download as downloads
+from styleinv.data.download import download, download_json, probe_url
 from styleinv.errors import AccessError, UserError
-
-CONTENT = bytes(range(256)) * 4000
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """`cut`: bytes sent before the connection breaks; `failures`: status codes to give first; `ranges`, `etag`, ..."""
-
-    content = CONTENT
-    cut: list[int]
-    failures: list[int]
-    ranges = True
-    etag = '"v1"'
-    requests: list[str | None]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/weights.pth"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        server, wanted = self.server, self.headers["Range"]
-        server.requests.append(wanted)
-        if server.failures:
-            return self.send_error(server.failures.pop(0))
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.ranges else 0
-        if self.headers["If-Range"] not in (None, server.etag):
-            start = 0
-        if start >= len(server.content):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(server.content)}")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        body = server.content[start:]
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
-        if server.etag:
-            self.send_header("ETag", server.etag)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
-        self.end_headers()
-        self.wfile.write(body[: server.cut.pop(0)] if server.cut else body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(("127.0.0.1", 0), Handler)
-    server.cut, server.failures, server.requests = [], [], []
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+from tests.data.server import CONTENT, DIGEST, Server
 
 
 def get(server: Server, path: Path, **options) -> Path:
@@ -180,3 +123,45 @@ def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert server.requests == [None] and (tmp_path / "w.pth").read_bytes() == CONTENT
+
+
+def test_addresses_that_change_are_locked_by_a_name(server: Server, tmp_path: Path) -> None:
+    lock = tmp_path / "data.lock.json"
+    get(server, tmp_path / "w.pth", lock=lock, key="https://disk.example/public")
+    assert list(json.loads(lock.read_text())) == ["https://disk.example/public"]
+    (tmp_path / "w.pth").write_bytes(b"other")
+    with pytest.raises(UserError, match=f"expected {DIGEST}"):
+        download("http://127.0.0.1:9/elsewhere", tmp_path / "w.pth", lock=lock, key="https://disk.example/public")
+
+
+def test_a_length_that_is_a_lie(server: Server, tmp_path: Path) -> None:
+    server.lie = 100_000  # the rest is asked for, and the server then says that there is none
+    assert get(server, tmp_path / "w.pth").read_bytes() == CONTENT
+    server.lie = -100_000
+    with pytest.raises(UserError, match=f"expected {DIGEST}"):
+        get(server, tmp_path / "x.pth", sha256=DIGEST)
+    assert not (tmp_path / "x.pth").exists()
+
+
+def test_services_and_probes(server: Server) -> None:
+    server.files["/api"] = b'{"href": "x"}'
+    server.failures = [503]
+    assert download_json(f"{server.root}/api", wait=0.001) == {"href": "x"}
+    server.files["/api"] = b"<html>"
+    with pytest.raises(UserError, match="did not answer with JSON"):
+        download_json(f"{server.root}/api", wait=0.001)
+    assert probe_url(server.url) == (True, "HTTP 200")
+    server.failures = [405]
+    assert probe_url(server.url)[0] and server.requests[-1] == "bytes=0-0"
+    server.failures = [404]
+    assert probe_url(server.url) == (False, "HTTP 404")
+    assert not probe_url("http://127.0.0.1:9/x")[0]
+
+
+def test_progress_is_said(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(downloads, "_SECONDS_BETWEEN_LINES", 0.0)
+    with caplog.at_level(logging.INFO):
+        get(server, tmp_path / "w.pth")
+    assert "weights.pth: 1.0 of 1.0 MB" in caplog.text

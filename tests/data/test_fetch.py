@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from styleinv.data.check import check_videos, raise_on
+from styleinv.data.check import check_videos, examine, findings, raise_on
 from styleinv.data.fetch import fetch_folder, fetch_synthetic, safe_names
 from styleinv.data.video import count_frames, write_video
 from styleinv.errors import UserError
@@ -55,6 +55,18 @@ def test_every_problem_is_found(mixed: Path) -> None:
     raise_on(check_videos([mixed / "good ü.MP4", mixed / "small.mp4"], 10))  # sizes may differ
 
 
+def test_what_a_publisher_counts_twice_is_kept(clip: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(clip, tmp_path / name)
+    facts = examine([tmp_path / "a.mp4", tmp_path / "b.mp4"])
+    assert [finding.problem for finding in findings(facts, 1)] == ["duplicate"]
+    (twins,) = findings(facts, 1, as_published=True)
+    assert twins.problem == "twins" and "b.mp4 has the same content" in twins.detail
+    raise_on([twins])
+    assert [f.problem for f in findings(facts[:1], 1, rate=30)] == ["wrong rate"]
+    assert findings(facts[:1], 1, rate=25.03) == []
+
+
 def test_bad_videos_stop_or_are_left_out(mixed: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cut.mp4"):
         fetch_folder(mixed, tmp_path / "raw", min_frames=10)
@@ -95,7 +107,7 @@ def test_masks_come_along(tmp_path: Path, clip: Path) -> None:
     assert manifest["videos"][0]["mask"] == "mask/1_a.mp4"
     assert (tmp_path / "raw" / "mask" / "1_a.mp4").exists()
     write_video(tmp_path / "source" / "train" / "original" / "2.mp4", pictures(4), 25)
-    with pytest.raises(UserError, match="2.mp4: has no mask"):
+    with pytest.raises(UserError, match="2.mp4: no mask"):
         fetch_folder(tmp_path / "source", tmp_path / "raw")
 
 

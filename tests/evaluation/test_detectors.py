@@ -138,11 +138,13 @@ def test_published_hash_and_size_are_enforced(tmp_path: Path) -> None:
 def test_fetch_downloads_once_and_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def download(url: str, path: Path, sha256_known: str | None, lock: Path | None) -> None:
+    def download(url: str, path: Path, sha256_known: str | None, lock: Path | None, key: str) -> None:
         asked.append((url, sha256_known, lock))
         path.write_bytes(b"weights")
         if lock:
             write_json(lock, {url: {"sha256": sha256(path), "size": 7}})
+
+        assert key in (weight.url for weight in weights.WEIGHTS.values())
 
     monkeypatch.setattr(weights, "download", download)
     lock = tmp_path / "lock.json"

@@ -37,7 +37,8 @@ def page(tmp_path: Path, stand_in: bool = True) -> str:
         RunView("taichi/digan-clip128", "train"),
     ]
     rows = table_rows([RunResult("sky", "styleinv", "", metrics)], PUBLISHED)
-    write_report(tmp_path / "report.html", "Results <of a test>", rows, runs)
+    shares = ["SkyTimelapse: 71 % of the paper's videos"]
+    write_report(tmp_path / "report.html", "Results <of a test>", rows, runs, shares)
     return (tmp_path / "report.html").read_text()
 
 
@@ -52,6 +53,7 @@ def test_page_is_self_contained(tmp_path: Path) -> None:
 def test_page_shows_everything(tmp_path: Path) -> None:
     text = page(tmp_path)
     assert "Results &lt;of a test&gt;" in text and "jpeg &lt;75&gt;" in text
+    assert "Data: SkyTimelapse: 71 % of the paper&#39;s videos." in text
     assert '<video src="data:video/mp4;base64,' in text and "autoplay loop muted playsinline controls" in text
     for piece in (
         "14.00 ± 0.50",
@@ -80,7 +82,8 @@ def test_same_bytes(tmp_path: Path) -> None:
 
 def test_page_without_results(tmp_path: Path) -> None:
     write_report(tmp_path / "r.html", "Nothing yet", [], [])
-    assert "Nothing yet" in (tmp_path / "r.html").read_text()
+    text = (tmp_path / "r.html").read_text()
+    assert "Nothing yet" in text and "Data:" not in text
 
 
 def test_missing_files(tmp_path: Path) -> None:

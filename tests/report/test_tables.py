@@ -118,3 +118,12 @@ def test_the_best_of_k_stands_beside_the_last(tmp_path: Path) -> None:
     assert "40.50 (of 3)" in text and "knows the test data" in text
     _, text = written(tmp_path, watched)
     assert "best of k" not in text
+
+
+def test_how_much_of_the_data_was_there_stands_under_the_table(tmp_path: Path) -> None:
+    shares = ["TaiChi: 71 % of the paper's videos, 70 % of its frames", "SkyTimelapse: 100 % of the paper's videos"]
+    files = tmp_path / "t.csv", tmp_path / "t.md"
+    write_table([result("taichi", "digan", 5.0)], PUBLISHED, *files, shares=shares)
+    assert files[1].read_text().endswith(f"\n\nData: {shares[0]}; {shares[1]}.\n")
+    write_table([result("taichi", "digan", 5.0)], PUBLISHED, *files)
+    assert "Data:" not in files[1].read_text()

@@ -1,20 +1,24 @@
 """Paths and run names, from the package's own catalogue."""
 
+import functools
 import os
 import sys
 from pathlib import Path
 
+from styleinv import config as configuration
 from styleinv.config import (
     experiments,
-    lineage,
     load_dataset,
     load_experiment,
     load_scale,
-    needs,
     parse_run,
 )
 from styleinv.errors import UserError
 from styleinv.paths import Paths
+
+# Every job asks; the files do not change in between.
+lineage = functools.cache(configuration.lineage)
+needs = functools.cache(configuration.needs)
 
 CONFIG = Path("config")
 SCALE = f"config/{config['scale']}.yaml"
@@ -102,6 +106,13 @@ def below(dataset, name):
     """The model that a run builds on."""
     parts = lineage(parse_run(f"{dataset}/{name}"), CONFIG)
     return [str(P.model(parts[-2]))] if len(parts) > 1 else []
+
+
+def censuses(runs):
+    """How much of the paper's data is there, of each data set once."""
+    return [
+        str(P.census(dataset)) for dataset in dict.fromkeys(run.dataset for run in runs)
+    ]
 
 
 def chain_files(kind):

@@ -5,7 +5,6 @@ import shutil
 import sys
 from pathlib import Path
 
-
 if P.root.exists() and not P.root.is_dir():
     sys.exit(f"{P.root}: is not a folder. Move it away.")
 

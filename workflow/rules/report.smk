@@ -11,6 +11,7 @@ for experiment, rows in EXPERIMENTS.items():
             published="config/published.csv",
             metrics=[str(P.metrics(run)) for run in rows],
             progress=[str(P.progress(run)) for run in rows if SNAPSHOTS],
+            censuses=censuses(rows),
         output:
             report(
                 f"results/tables/{experiment}.csv",
@@ -49,6 +50,7 @@ rule report:
         published="config/published.csv",
         metrics=[str(P.metrics(run)) for run in RUNS],
         progress=[str(P.progress(run)) for run in RUNS if SNAPSHOTS],
+        censuses=censuses(RUNS),
         curves=chain_files(P.curves),
         samples=chain_files(P.samples),
         figures=FIGURES,

@@ -14,9 +14,10 @@ from styleinv.crop import shake
 from styleinv.crop.align import Aligner
 from styleinv.crop.ffhq import anchors
 from styleinv.crop.follow import Followed, SizeChange
-from styleinv.crop.raw import BadVideo, decode, resampling, runs
+from styleinv.crop.raw import BadVideo, resampling, runs, source_frames
 from styleinv.crop.rendered import read_landmarks
 from styleinv.crop.stabilise import Clip
+from styleinv.data.frames import FrameReader
 from styleinv.data.store import order
 from styleinv.errors import UserError
 
@@ -116,7 +117,7 @@ class AlignedVideos:
             raise UserError("landmarks: rendered knows a video at its own rate", field="fps", cure="Set fps: null.")
         try:
             size = (video["height"], video["width"])
-            return self.aligner.follow(lambda: decode(self.raw / video["file"], rate), video["name"], size, exact)
+            return self.aligner.follow(lambda: _frames(video, self.raw, rate), video["name"], size, exact)
         except SizeChange as problem:
             raise BadVideo(str(problem)) from None
         except IndexError:
@@ -180,6 +181,10 @@ def _first_face(landmarks: np.ndarray) -> np.ndarray:
     return landmarks[:, 0] if landmarks.ndim == 4 else landmarks
 
 
+def _frames(video: dict[str, Any], raw: Path, fps: float | None) -> Iterator[np.ndarray]:
+    return source_frames(FrameReader(raw, [video]), video, raw, fps)
+
+
 class _Reader:
     """Reads clips of videos; those of one video that come one after the other share one decoder."""
 
@@ -191,7 +196,7 @@ class _Reader:
     def frames(self, video: dict[str, Any], clip: Clip) -> Iterator[np.ndarray]:
         """The frames of a clip."""
         if video["name"] != self._name or clip.start < self._next:
-            self._open = decode(self._raw / video["file"], resampling(video, self._fps))
+            self._open = _frames(video, self._raw, resampling(video, self._fps))
             self._name, self._next = video["name"], 0
         while self._next < clip.start + len(clip):
             frame = next(self._open)

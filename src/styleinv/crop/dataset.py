@@ -10,8 +10,10 @@ import numpy as np
 from styleinv.crop import mask as by_mask
 from styleinv.crop.align import Aligner
 from styleinv.crop.aligned_dataset import AlignedVideos
+from styleinv.crop.box import box_crop
 from styleinv.crop.centre import centre_crop
-from styleinv.crop.raw import BadVideo, decode, resampling, runs
+from styleinv.crop.raw import BadVideo, mask_frames, resampling, runs, source_frames
+from styleinv.data.frames import FrameReader
 from styleinv.data.store import Codec, DropVideo, order, write_store
 from styleinv.errors import UserError
 
@@ -22,7 +24,7 @@ def crop_dataset(
     manifest: dict[str, Any],
     raw: str | Path,
     out_zip: str | Path,
-    crop: Literal["centre", "mask", "ffhq"],
+    crop: Literal["centre", "mask", "box", "ffhq"],
     border: Literal["faithful", "fixed"],
     resolution: int,
     fps: float | None,
@@ -37,7 +39,8 @@ def crop_dataset(
         manifest: from `fetch_folder` or `fetch_synthetic`.
         raw: the folder that the manifest's paths are relative to.
         out_zip: the store to write, atomically.
-        crop: the centre square, the square around the mask of each frame, or the aligned face.
+        crop: the centre square, the square around the mask of each frame, the box that the manifest gives, or the
+            aligned face.
         border: for `mask`: the official rules with their dropped frames, or smooth boxes and mirrored borders (see
             `crop.mask`).
         resolution: side of the stored frames in pixels.
@@ -59,7 +62,7 @@ def crop_dataset(
         UserError: a bad video with on_bad_video = "error", no usable video, or a nonsensical argument.
     """
     if (
-        crop not in ("centre", "mask", "ffhq")
+        crop not in ("centre", "mask", "box", "ffhq")
         or border not in ("faithful", "fixed")
         or on_bad_video not in ("error", "skip")
     ):
@@ -69,6 +72,9 @@ def crop_dataset(
     videos = sorted(manifest["videos"], key=lambda video: order(video["name"]))
     if not videos:
         raise UserError("there are no videos to crop", file=raw, cure="Run the fetch stage first.")
+    if fps is not None and any("clip" in video for video in videos):
+        cure = "Set fps: null; every clip keeps its rate."
+        raise UserError("clips of longer videos are not resampled", file=raw, field="fps", cure=cure)
     if crop == "mask" and not any(video["mask"] for video in videos):
         cure = "Use crop: centre, or a source with original/ and mask/ folders."
         raise UserError("has no masks", file=raw, cure=cure)
@@ -85,27 +91,29 @@ def crop_dataset(
             raise UserError(str(problem), file=Path(raw) / video["file"], cure=cure) from None
         census["skipped"].append({"name": video["name"], "reason": str(problem)})
 
+    reader = FrameReader(Path(raw), videos)
+
     def frames_of(video: dict[str, Any]) -> Iterator[np.ndarray]:
         kept: list[int] = []
-        source_frames = 0
+        seen = 0
         try:
             cropper = _cropper(video, Path(raw), crop, border, resolution, resampling(video, fps))
-            for index, frame in enumerate(decode(Path(raw) / video["file"], resampling(video, fps))):
-                source_frames = index + 1
+            for index, frame in enumerate(source_frames(reader, video, Path(raw), resampling(video, fps))):
+                seen = index + 1
                 image = cropper(frame, index)
                 if image is not None:
                     kept.append(index)
                     yield image
             if len(kept) < min_frames:
-                raise BadVideo(f"keeps {len(kept)} of {source_frames} frames, {min_frames} are needed")
+                raise BadVideo(f"keeps {len(kept)} of {seen} frames, {min_frames} are needed")
         except BadVideo as problem:
             refuse(video, problem)
             raise DropVideo from None
         census["videos"] += 1
         census["frames"] += len(kept)
-        census["dropped_frames"] += source_frames - len(kept)
-        record = {"name": video["name"], "sha256": video["sha256"], "source_frames": source_frames, "frames": len(kept)}
-        census["kept"].append(record | {"dropped": source_frames - len(kept), "runs": runs(kept)})
+        census["dropped_frames"] += seen - len(kept)
+        record = {"name": video["name"], "sha256": video["sha256"], "source_frames": seen, "frames": len(kept)}
+        census["kept"].append(record | {"dropped": seen - len(kept), "runs": runs(kept)})
 
     if crop == "ffhq":
         if aligner is None:
@@ -130,13 +138,15 @@ def _cropper(video: dict[str, Any], raw: Path, crop: str, border: str, resolutio
     """The function that turns source frame `index` of this video into a stored one, or None to drop it."""
     if crop == "centre":
         return lambda frame, index: centre_crop(frame, resolution)
+    if crop == "box":
+        return _by_box(video, resolution)
     if not video["mask"]:
         raise BadVideo("has no mask")
     # All boxes come first: one frame without a face spoils the whole video, and smoothing looks ahead. Only boxes are
     # kept in memory.
     boxes: list[by_mask.Box | None] = []
     size = (video["height"], video["width"])
-    for marked in decode(raw / video["mask"], fps):
+    for marked in mask_frames(raw / video["mask"], fps):
         if marked.shape[:2] != size:
             raise BadVideo(f"is {size[1]} x {size[0]}, its mask {marked.shape[1]} x {marked.shape[0]}")
         try:
@@ -158,6 +168,20 @@ def _cropper(video: dict[str, Any], raw: Path, crop: str, border: str, resolutio
 def _faithful(frame: np.ndarray, boxes: list[by_mask.Box | None], index: int, resolution: int) -> np.ndarray | None:
     box = boxes[index] if index < len(boxes) else None
     return None if box is None else by_mask.faithful_crop(frame, box, resolution)
+
+
+def _by_box(video: dict[str, Any], resolution: int) -> Cropper:
+    if not video.get("box"):
+        raise BadVideo("has no box")
+    left, top, right, bottom = video["box"]
+
+    def cropper(frame: np.ndarray, index: int) -> np.ndarray:
+        try:
+            return box_crop(frame, (left, top, right, bottom), resolution)
+        except ValueError as error:
+            raise BadVideo(str(error)) from None
+
+    return cropper
 
 
 def _common_rate(videos: list[dict[str, Any]]) -> float:

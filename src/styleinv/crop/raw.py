@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from styleinv.data.frames import FrameReader
 from styleinv.data.video import read_frames
 from styleinv.errors import UserError
 
@@ -14,8 +15,20 @@ class BadVideo(Exception):
     """This video cannot be used; the message says why."""
 
 
-def decode(path: Path, fps: float | None) -> Iterator[np.ndarray]:
+def source_frames(reader: FrameReader, video: dict[str, Any], raw: Path, fps: float | None) -> Iterator[np.ndarray]:
     """Its frames, uint8 RGB [H, W, 3].
+
+    Raises:
+        BadVideo: it is missing, cut or corrupt.
+    """
+    try:
+        yield from reader.frames(video, fps)
+    except UserError as error:
+        raise BadVideo(str(error).removeprefix(f"{raw / video['file']}: ")) from None
+
+
+def mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
+    """Those of its mask.
 
     Raises:
         BadVideo: it is missing, cut or corrupt.
@@ -23,7 +36,7 @@ def decode(path: Path, fps: float | None) -> Iterator[np.ndarray]:
     try:
         yield from read_frames(path, fps)
     except UserError as error:
-        raise BadVideo(str(error).removeprefix(f"{path}: ")) from None
+        raise BadVideo(f"its mask {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def resampling(video: dict[str, Any], fps: float | None) -> float | None:

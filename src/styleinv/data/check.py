@@ -9,7 +9,8 @@ from styleinv import files as hashing
 from styleinv.data.video import count_frames, probe
 from styleinv.errors import UserError
 
-INFORMATION = frozenset({"mixed sizes", "mixed rates"})
+INFORMATION = frozenset({"mixed sizes", "mixed rates", "twins"})
+RATE_TOLERANCE = 0.05  # frames per second: 29.97 passes for 30
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class VideoFacts:
 class Finding:
     """One problem of one file, or of the whole set (`file` None).
 
-    `problem` is `missing`, `empty`, `corrupt`, `too short`, `duplicate` or `no videos`; or, for information, `mixed
-    sizes` or `mixed rates`.
+    `problem` is `missing`, `empty`, `corrupt`, `too short`, `wrong rate`, `no mask`, `wrong hash`, `refused` (a name or
+    size that is not to be trusted), `duplicate` or `no videos`; or, for information, `mixed sizes`, `mixed rates` or
+    `twins`.
     """
 
     file: Path | None
@@ -56,12 +58,17 @@ def check_videos(files: Sequence[Path], min_frames: int) -> list[Finding]:
     return findings(examine(files), min_frames)
 
 
-def findings(facts: Sequence[VideoFacts], min_frames: int) -> list[Finding]:
+def findings(
+    facts: Sequence[VideoFacts], min_frames: int, rate: float | None = None, as_published: bool = False
+) -> list[Finding]:
     """Judge facts that `examine` found.
 
     Args:
         facts: of all videos of one data set.
         min_frames: fewer make a video too short.
+        rate: frames per second that every video must have; None allows any.
+        as_published: two files of the same content are `twins`, for information, and no `duplicate`: who publishes a
+            data set counts both.
     """
     if not facts:
         return [Finding(None, "no videos", "there is nothing to look at")]
@@ -75,9 +82,14 @@ def findings(facts: Sequence[VideoFacts], min_frames: int) -> list[Finding]:
             continue
         if video.frames < min_frames:
             found.append(Finding(video.file, "too short", f"{video.frames} frames, {min_frames} are needed"))
+        if rate is not None and abs(video.fps - rate) > RATE_TOLERANCE:
+            found.append(Finding(video.file, "wrong rate", f"{video.fps:g} frames per second, not {rate:g}"))
         twin = first_with.setdefault(video.sha256, video.file)
         if twin != video.file:
-            found.append(Finding(video.file, "duplicate", f"the same content as {twin}"))
+            if as_published:
+                found.append(Finding(None, "twins", f"{video.file} has the same content as {twin}"))
+            else:
+                found.append(Finding(video.file, "duplicate", f"the same content as {twin}"))
     whole = [video for video in facts if not video.error]
     for problem, kinds in (
         ("mixed sizes", Counter(f"{video.width} x {video.height}" for video in whole)),

@@ -3,14 +3,17 @@
 import contextlib
 import fcntl
 import http.client
+import json
 import logging
 import os
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from styleinv import files
 from styleinv.errors import AccessError, UserError
@@ -19,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _PIECE = 1 << 20
 _SECONDS_WITHOUT_DATA = 60
+_SECONDS_BETWEEN_LINES = 10.0
 _WORTH_ANOTHER_TRY = {408, 425, 429}  # and everything from 500 on
 
 
@@ -33,6 +37,7 @@ def download(
     lock: str | Path | None = None,
     attempts: int = 5,
     wait: float = 1.0,
+    key: str | None = None,
 ) -> Path:
     """Have the file of `url` at `path`; nothing is fetched where it is there already with the right hash.
 
@@ -47,6 +52,7 @@ def download(
             written down, every later one must equal it.
         attempts: tries in a row without a single new byte before giving up.
         wait: seconds before the second try, doubled each time.
+        key: name in the lock file, for addresses that change from day to day; `url` by default.
 
     Returns:
         `path`.
@@ -62,7 +68,7 @@ def download(
         raise UserError(f"{sha256!r} is no SHA-256", file=url)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path.parent):
-        expected = sha256.lower() if sha256 else _locked(url, lock)
+        expected = sha256.lower() if sha256 else _locked(key or url, lock)
         if not path.exists():
             _fetch(url, path, expected, attempts, wait)
         actual = files.sha256(path)
@@ -70,8 +76,68 @@ def download(
             cure = f"Delete it to download {url} again."
             raise UserError(f"has SHA-256 {actual}, expected {expected}", file=path, cure=cure)
     if lock is not None:
-        _write_lock(url, Path(lock), actual, path.stat().st_size)
+        write_lock(key or url, Path(lock), actual, path.stat().st_size)
     return path
+
+
+def download_json(url: str, attempts: int = 5, wait: float = 1.0) -> Any:
+    """What a service answers, as JSON; retried like `download`, kept nowhere.
+
+    Raises:
+        AccessError, UserError: as `download`, or the answer is no JSON.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        reply = download(url, Path(folder) / "reply.json", attempts=attempts, wait=wait)
+        try:
+            return json.loads(reply.read_bytes())
+        except ValueError:
+            raise UserError("did not answer with JSON", file=url, cure="Try again later.") from None
+
+
+def probe_url(url: str) -> tuple[bool, str]:
+    """Ask for a file without fetching it: whether it is there, and the answer in words."""
+    for method, headers in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):
+        request = urllib.request.Request(url, headers={"User-Agent": "styleinv", **headers}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS_WITHOUT_DATA) as reply:
+                return True, f"HTTP {reply.status}"
+        except urllib.error.HTTPError as error:
+            error.close()
+            if method == "HEAD" and error.code in (400, 403, 405, 501):
+                continue  # some servers know no HEAD
+            return False, f"HTTP {error.code}"
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            return False, str(getattr(error, "reason", error)) or type(error).__name__
+    raise AssertionError("the second request returns")
+
+
+class _Progress:
+    """One line every now and then while a download runs."""
+
+    def __init__(self, name: str, start: int, total: int | None):
+        self._name, self._start, self._done, self._total = name, start, start, total
+        self._began = self._said = time.monotonic()
+
+    def add(self, size: int) -> None:
+        self._done += size
+        now = time.monotonic()
+        if now - self._said < _SECONDS_BETWEEN_LINES:
+            return
+        self._said = now
+        rate = (self._done - self._start) / (now - self._began)
+        if self._total:
+            rest = (self._total - self._done) / rate
+            log.info(
+                "%s: %.1f of %.1f MB, %.1f MB/s, %.0f min left",
+                *(self._name, self._done / 1e6, self._total / 1e6, rate / 1e6, rest / 60),
+            )
+        else:
+            log.info("%s: %.1f MB, %.1f MB/s", self._name, self._done / 1e6, rate / 1e6)
+
+
+def path_name(url: str) -> str:
+    """The last part of an address's path, without its query."""
+    return urllib.parse.urlsplit(url).path.rpartition("/")[2] or url
 
 
 def _fetch(url: str, path: Path, expected: str | None, attempts: int, wait: float) -> None:
@@ -128,8 +194,10 @@ def _continue(url: str, part: Path, tag: Path, expected: str | None) -> None:
             tag.write_text("" if validator.startswith("W/") else validator)
             with open(part, "r+b" if start else "wb") as file:
                 file.seek(start)
+                progress = _Progress(path_name(url), start, total)
                 while piece := reply.read(_PIECE):
                     file.write(piece)
+                    progress.add(len(piece))
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and error.headers.get("Content-Range", "").endswith(f"*/{have}"):
@@ -175,7 +243,8 @@ def _locked(url: str, lock: str | Path | None) -> str | None:
     return entry["sha256"] if entry else None
 
 
-def _write_lock(url: str, lock: Path, sha256: str, size: int) -> None:
+def write_lock(url: str, lock: Path, sha256: str, size: int) -> None:
+    """Write down the hash of a file that nobody published."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with _alone(lock.parent):
         entries = files.read_json(lock) if lock.exists() else {}

@@ -5,22 +5,23 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from styleinv import files
-from styleinv.data.check import INFORMATION, VideoFacts, examine, findings, raise_on
+from styleinv.data.check import INFORMATION, Finding, VideoFacts, examine, findings, raise_on
 from styleinv.data.store import order
 from styleinv.data.synthetic import make_talking_faces
 from styleinv.data.video import list_videos
 from styleinv.errors import UserError
 
 Manifest = dict[str, Any]
+OnBadVideo = Literal["error", "skip"]
 
 
 def fetch_folder(
-    source: str | Path, out: str | Path, min_frames: int = 1, on_bad_video: Literal["error", "skip"] = "error"
+    source: str | Path, out: str | Path, min_frames: int = 1, on_bad_video: OnBadVideo = "error"
 ) -> Manifest:
     """Take in a folder of videos in any layout and format, without copying: `out` gets links.
 
@@ -36,48 +37,99 @@ def fetch_folder(
     Returns:
         {"source": {...}, "videos": [{"name", "file", "mask", "sha256", "width", "height", "fps", "frames"}], "skipped":
         [{"file", "problem", "detail"}], "notes": [...]}; `file` and `mask` are relative to `out` (`mask` may be None),
-        videos are sorted by name.
+        videos are sorted by name. Other sources add keys: of a video that is a folder of images inside of a zip,
+        `inside` names the folder; of a clip of a longer video, `clip` is {"first", "frames"} in frames of `file`; `box`
+        is [left, top, right, bottom] in its pixels; `missing` lists what the source's own lists name but nobody
+        delivered, as [{"name", "reason"}].
 
     Raises:
         UserError: no folder, no videos, a missing mask, or a bad video with on_bad_video = "error".
     """
     source, out = Path(source), Path(out)
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise UserError(f"lies inside the source {source}", file=out, cure="Choose another place for results.")
+    refuse_inside(source, out)
     originals, masks = _layout(source)
     found = list_videos(originals)
-    partners = {video: _mask_of(video, originals, masks) for video in found} if masks else {}
+    partners = {video: masks / video.relative_to(originals) for video in found} if masks else None
+    taken = take_in(found, originals, out, min_frames, on_bad_video, partners)
+    return {"source": {"kind": "folder", "name": source.resolve().name, "masks": masks is not None}, **taken}
+
+
+def take_in(
+    found: Sequence[Path],
+    root: Path,
+    out: Path,
+    min_frames: int,
+    on_bad_video: OnBadVideo,
+    masks: Mapping[Path, Path] | None = None,
+    rate: float | None = None,
+    names: Callable[[Sequence[Path]], list[str]] | None = None,
+    also: Sequence[Finding] = (),
+    as_published: bool = False,
+) -> Manifest:
+    """Examine video files, link the good ones into `out` and say what became of the rest.
+
+    Args:
+        found: the files.
+        root: where they were found; names and messages are relative to it.
+        out: the raw folder to fill; links of an earlier call are removed.
+        min_frames: fewer frames make a video bad.
+        on_bad_video: stop, or leave bad videos out and say so.
+        masks: where the mask of each should be; None where the data set has none.
+        rate: frames per second that every video must have; None allows any.
+        names: their names, from paths relative to `root`; `safe_names` by default.
+        also: what is wrong with other files, found before.
+        as_published: keep files of the same content (see `check.findings`).
+
+    Returns:
+        `videos`, `skipped` and `notes` of a manifest (see `fetch_folder`).
+
+    Raises:
+        UserError: a bad video with on_bad_video = "error", or no good one.
+    """
+    judged = list(also)
+    if masks is not None:
+        absent = {video: masks[video] for video in found if not masks[video].is_file()}
+        judged += [
+            Finding(video, "no mask", f"there is no {mask.parent.name}/{mask.name}") for video, mask in absent.items()
+        ]
+        found = [video for video in found if video not in absent]
+    if on_bad_video == "error":
+        raise_on(judged)
     facts = examine(found)
-    judged = findings(facts, min_frames)
+    judged += findings(facts, min_frames, rate, as_published)
     if on_bad_video == "error":
         raise_on(judged)
     bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
     good = [video for video in facts if video.file not in bad]
     if not good:
         raise_on(judged)
-    names = safe_names([video.file.relative_to(originals) for video in good])
-    _remove_links(out)
+    remove_links(out)
     videos = []
-    for name, video in zip(names, good, strict=True):
-        entry = _entry(name, f"original/{name}{video.file.suffix.lower()}", video)
-        _link(video.file, out / entry["file"])
-        if mask := partners.get(video.file):
+    for name, video in zip((names or safe_names)([v.file.relative_to(root) for v in good]), good, strict=True):
+        entry = entry_of(name, f"original/{name}{video.file.suffix.lower()}", video)
+        link(video.file, out / entry["file"])
+        if masks is not None:
+            mask = masks[video.file]
             entry["mask"] = f"mask/{name}{mask.suffix.lower()}"
-            _link(mask, out / entry["mask"])
+            link(mask, out / entry["mask"])
         videos.append(entry)
+    return accounted(videos, judged, root)
+
+
+def accounted(videos: Sequence[Manifest], judged: Sequence[Finding], root: Path) -> Manifest:
+    """`videos`, `skipped` and `notes` of a manifest, from its entries and what was found wrong below `root`."""
     return {
-        "source": {"kind": "folder", "name": source.resolve().name, "masks": masks is not None},
         "videos": sorted(videos, key=lambda video: order(video["name"])),
         "skipped": [
             {
-                "file": f.file.relative_to(originals).as_posix(),
+                "file": f.file.relative_to(root).as_posix() if f.file.is_relative_to(root) else f.file.as_posix(),
                 "problem": f.problem,
-                "detail": f.detail.replace(f"{originals}/", ""),
+                "detail": f.detail.replace(f"{root}/", ""),
             }
             for f in judged
             if f.file is not None and f.problem not in INFORMATION
         ],
-        "notes": [f"{finding.problem}: {finding.detail}" for finding in judged if finding.problem in INFORMATION],
+        "notes": [f"{f.problem}: {f.detail}".replace(f"{root}/", "") for f in judged if f.problem in INFORMATION],
     }
 
 
@@ -100,7 +152,7 @@ def fetch_synthetic(
     entries = []
     for name in make_talking_faces(out, videos, frames, size, fps, seed, identities, drawing):
         file = f"original/{name}.mp4"
-        entry = _entry(name, file, VideoFacts(out / file, files.sha256(out / file), size, size, float(fps), frames))
+        entry = entry_of(name, file, VideoFacts(out / file, files.sha256(out / file), size, size, float(fps), frames))
         entries.append(entry | {"mask": f"mask/{name}.mp4", "landmarks": f"landmarks/{name}.npz"})
     settings: dict[str, Any] = {"videos": videos, "frames": frames, "size": size, "fps": fps, "seed": seed}
     settings |= {"identities": identities, "drawing": drawing}
@@ -132,14 +184,18 @@ def _layout(source: Path) -> tuple[Path, Path | None]:
     return source, None
 
 
-def _mask_of(video: Path, originals: Path, masks: Path) -> Path:
-    mask = masks / video.relative_to(originals)
-    if not mask.is_file():
-        raise UserError("has no mask of the same name", file=video, cure=f"Put it at {mask}, or remove the video.")
-    return mask
+def refuse_inside(source: Path, out: Path) -> None:
+    """The results may not lie inside the source: the next call would take them in.
+
+    Raises:
+        UserError: they do.
+    """
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UserError(f"lies inside the source {source}", file=out, cure="Choose another place for results.")
 
 
-def _entry(name: str, file: str, facts: VideoFacts) -> Manifest:
+def entry_of(name: str, file: str, facts: VideoFacts) -> Manifest:
+    """One entry of a manifest's `videos`."""
     return {
         "name": name,
         "file": file,
@@ -152,14 +208,20 @@ def _entry(name: str, file: str, facts: VideoFacts) -> Manifest:
     }
 
 
-def _remove_links(out: Path) -> None:
+def remove_links(out: Path) -> None:
+    """Remove the links of an earlier fetch from a raw folder."""
     for folder in (out / "original", out / "mask"):
         for old in folder.iterdir() if folder.is_dir() else ():
             if old.is_symlink():
                 old.unlink()
 
 
-def _link(target: Path, link: Path) -> None:
+def link(target: Path, link: Path) -> None:
+    """Link a file or folder into a raw folder.
+
+    Raises:
+        UserError: something else is at its place.
+    """
     link.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.symlink(target.resolve(), link)

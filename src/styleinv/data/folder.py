@@ -37,7 +37,7 @@ class VideoFolder:
         self.path = Path(path)
         if not self.path.is_dir():
             raise UserError("is not a folder", file=self.path, cure="Name a folder of videos or of image folders.")
-        groups, has_videos = _walk(self.path)
+        groups, has_videos = image_folders(self.path)
         if groups and has_videos:
             raise UserError(
                 "holds both video files and images", file=self.path, cure="Name a folder that holds one kind."
@@ -126,8 +126,8 @@ class VideoFolder:
         return info.height, info.width
 
 
-def _walk(root: Path) -> tuple[dict[str, list[Path]], bool]:
-    """Frames by folder, in order, and whether there is a video file."""
+def image_folders(root: Path) -> tuple[dict[str, list[Path]], bool]:
+    """Images by folder (relative to `root`, links followed), in order, and whether there is a video file."""
     groups: dict[str, list[Path]] = {}
     has_videos = False
     seen: set[str] = set()
@@ -138,14 +138,15 @@ def _walk(root: Path) -> tuple[dict[str, list[Path]], bool]:
         seen.add(real)
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         has_videos = has_videos or any(map(is_video, names))
-        frames = [
-            Path(place, name)
-            for name in names
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and name[0] != "."
-        ]
+        frames = [Path(place, name) for name in names if is_image(name)]
         if frames:
             groups[os.path.relpath(place, root)] = sorted(frames, key=str)
     return dict(sorted(groups.items(), key=lambda group: str(group[1][0]))), has_videos
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name looks like an image that is not hidden."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not os.path.basename(name).startswith(".")
 
 
 def _image_size(path: Path) -> tuple[int, int]:

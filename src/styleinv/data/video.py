@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -103,6 +103,37 @@ def read_frames(path: str | Path, fps: float | None = None) -> Iterator[np.ndarr
             yield frame
     if not count:
         raise UserError("contains no video frame", file=path, cure="Remove it or fetch it again.")
+
+
+def read_selected(path: str | Path, fps: float, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield chosen frames of a long video with their numbers, in one pass over the file.
+
+    Args:
+        path: as for `read_frames`.
+        fps: the rate that frames are numbered at, by their time stamps, from 0 for the first; at the video's own
+            constant rate every frame counts once.
+        ranges: (first, number of frames) of what is wanted.
+
+    Yields:
+        (frame number, uint8 RGB [H, W, 3]), ascending, each once even where ranges overlap.
+
+    Raises:
+        UserError: as `read_frames`; only where a wanted frame, or one before it, cannot be decoded.
+    """
+    merged: list[list[int]] = []
+    for first, frames in sorted(ranges):
+        if merged and first <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], first + frames)
+        else:
+            merged.append([first, first + frames])
+    chosen = "+".join(f"between(n,{first},{end - 1})" for first, end in merged)
+    video = _source(path).filter("fps", fps=_rate(fps)).filter("trim", end_frame=merged[-1][1])
+    video = video.filter("select", chosen).filter("scale", flags=_EXACT_SCALER).filter("format", "rgb24")
+    stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough")
+    numbers = (number for first, end in merged for number in range(first, end))
+    with _decoder(stream, path) as pipe:
+        while (frame := _read_ppm(pipe)) is not None:
+            yield next(numbers), frame
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 10) -> None:

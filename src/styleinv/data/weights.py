@@ -3,18 +3,26 @@
 Jobs never touch the network: `styleinv weights fetch` downloads, everything else only looks. A weight whose publisher
 gives no SHA-256 is trusted on first use: the hash seen then is written to the lock file and enforced ever after.
 TorchScript and pickle files are programs, so nothing is opened before its hash has been verified.
+
+A file that is here already is named by `STYLEINV_WEIGHTS_<NAME>` (upper case, such as STYLEINV_WEIGHTS_I3D); its hash
+counts all the same. `STYLEINV_WEIGHTS_MIRROR` is the address of a folder on a server of one's own that holds these
+files under their names; it is asked where the published addresses fail.
 """
 
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.data.download import download
+from styleinv.config import expand
+from styleinv.data.download import download, write_lock
 from styleinv.errors import UserError
 from styleinv.files import read_json, sha256
 
 LOCK = Path("config/weights.lock.json")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Weight:
         size: bytes, None where unknown.
         licence: in a few words.
         sha256_prefix: the part of the hash that the publisher put into the file name, "" for none.
+        mirrors: other addresses of the same bytes, tried in this order.
     """
 
     url: str
@@ -34,6 +43,7 @@ class Weight:
     size: int | None
     licence: str
     sha256_prefix: str = ""
+    mirrors: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -53,6 +63,10 @@ WEIGHTS = {
         "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
         51_235_320,
         "I3D: Apache-2.0",
+        mirrors=(
+            "https://huggingface.co/flateon/FVD-I3D-torchscript/resolve/1c2d61711c52571ad617a1063e6fa691b212e184/"
+            "i3d_torchscript.pt",
+        ),
     ),
     "arcface_ir_se50": Weight(
         "https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth",
@@ -112,6 +126,8 @@ def weights_folder() -> Path:
 def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path = LOCK) -> list[Path]:
     """Download what is not there yet and verify everything; returns the paths in the order of `names`.
 
+    A file that is named by an environment variable is only verified, and trusted on first use like a downloaded one.
+
     Raises:
         UserError: unknown name, failed download, or a file with another hash.
     """
@@ -119,12 +135,40 @@ def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path =
     paths = []
     for name in names:
         weight = _weight(name)
-        path = folder / weight.file_name
-        known = weight.sha256 or weight.sha256_prefix or None
-        download(weight.url, path, known, None if weight.sha256 else lock)
+        path = _own(name) or folder / weight.file_name
+        if _own(name):
+            if not weight.sha256 and not _locked(weight.url, lock):
+                write_lock(weight.url, lock, sha256(where(name, folder)), path.stat().st_size)
+        else:
+            _download(weight, path, lock)
         verify(name, folder, lock)
         paths.append(path)
     return paths
+
+
+def addresses(weight: Weight) -> list[str]:
+    """Where a weight is asked for, in this order."""
+    own = os.environ.get("STYLEINV_WEIGHTS_MIRROR")
+    return [weight.url, *weight.mirrors, *([f"{own.rstrip('/')}/{weight.file_name}"] if own else [])]
+
+
+def _download(weight: Weight, path: Path, lock: Path) -> None:
+    """From the first address that gives it."""
+    known = weight.sha256 or weight.sha256_prefix or None
+    *others, last = addresses(weight)
+    for url in others:
+        try:
+            download(url, path, known, None if weight.sha256 else lock, key=weight.url)
+            return
+        except UserError as error:
+            log.warning("%s Asking the next address.", error)
+    download(last, path, known, None if weight.sha256 else lock, key=weight.url)
+
+
+def _own(name: str) -> Path | None:
+    """The file that an environment variable names."""
+    path = os.environ.get(f"STYLEINV_WEIGHTS_{name.upper()}")
+    return expand(path) if path else None
 
 
 def where(name: str, folder: Path | None = None) -> Path:
@@ -134,6 +178,10 @@ def where(name: str, folder: Path | None = None) -> Path:
         UserError: unknown name, or not fetched yet.
     """
     path = (folder or weights_folder()) / _weight(name).file_name
+    if own := _own(name):
+        if not own.is_file():
+            raise UserError("does not exist", file=own, field=f"STYLEINV_WEIGHTS_{name.upper()}", cure="Correct it.")
+        return own
     if not path.is_file():
         raise UserError(
             "has not been fetched", file=path, cure=f"Run `styleinv weights fetch {name}` where there is a network."
@@ -150,8 +198,11 @@ def verify(name: str, folder: Path | None = None, lock: Path = LOCK) -> str:
     weight, path = _weight(name), where(name, folder)
     expected = weight.sha256 or _locked(weight.url, lock)
     refetch = f"Delete it and run `styleinv weights fetch {name}`."
+    if _own(name):
+        refetch = f"Name the right file in STYLEINV_WEIGHTS_{name.upper()}."
     if expected is None:
-        raise UserError(f"has no SHA-256 in {lock}, so it cannot be trusted", file=path, cure=refetch)
+        cure = f"Run `styleinv weights fetch {name}` once to trust it." if _own(name) else refetch
+        raise UserError(f"has no SHA-256 in {lock}, so it cannot be trusted", file=path, cure=cure)
     found = verify_file(path, expected, refetch)
     if not found.startswith(weight.sha256_prefix):
         raise UserError(f"has SHA-256 {found}, expected {weight.sha256_prefix}...", file=path, cure=refetch)

@@ -62,7 +62,11 @@ class RunView:
 
 
 def write_report(
-    out_html: str | Path, title: str, table_rows: Sequence[dict[str, Any]], runs: Sequence[RunView]
+    out_html: str | Path,
+    title: str,
+    table_rows: Sequence[dict[str, Any]],
+    runs: Sequence[RunView],
+    shares: Sequence[str] = (),
 ) -> None:
     """Write the page.
 
@@ -71,6 +75,7 @@ def write_report(
         title: its heading.
         table_rows: rows as `tables.table_rows` or `tables.write_table` give them.
         runs: in the order of the page.
+        shares: how much of the paper's data each data set holds, in words.
 
     Raises:
         UserError: a picture, video or curve is missing, or of a kind that a page cannot show.
@@ -87,6 +92,7 @@ def write_report(
             best=tables.best_cells(rows),
             notes=[_bold(note) for note in tables.notes(rows) if note != tables.STAND_IN_NOTE],
             stand_in=any(row["stand_in"] for row in rows) or any((view.metrics or {}).get("stand_in") for view in runs),
+            shares=tables.shares_text(shares) if shares else "",
             records=_records(runs),
             groups=_groups(runs),
         )

@@ -13,6 +13,11 @@ DATASETS = {
     "faceforensics": "FaceForensics",
     "taichi": "TaiChi",
     "sky": "SkyTimelapse",
+    "sky_original": "SkyTimelapse (rebuilt, not comparable)",
+    "celebvhq": "CelebV-HQ",
+    "metfaces": "MetFaces",
+    "megacartoon": "MegaCartoon",
+    "arcane": "Arcane",
 }
 METHODS = {
     "stylegan2": "StyleGAN2",

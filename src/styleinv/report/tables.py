@@ -90,7 +90,12 @@ def notes(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def write_table(
-    rows: Sequence[RunResult], published_csv: str | Path, out_csv: str | Path, out_md: str | Path, title: str = ""
+    rows: Sequence[RunResult],
+    published_csv: str | Path,
+    out_csv: str | Path,
+    out_md: str | Path,
+    title: str = "",
+    shares: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Write the table twice and return its rows.
 
@@ -103,11 +108,12 @@ def write_table(
         out_md: the same for people: mean ± std beside the printed number, the best comparable score bold, warnings
             first.
         title: heading of the second.
+        shares: how much of the paper's data each data set holds, in words.
     """
     table = table_rows(rows, published_csv)
     write_text(out_csv, _csv(table, metric_columns(rows)))
     heading = f"# {title}\n\n" if title else ""
-    write_text(out_md, heading + _markdown(table, metric_columns(rows)))
+    write_text(out_md, heading + _markdown(table, metric_columns(rows), shares))
     return table
 
 
@@ -128,7 +134,7 @@ def _csv_cell(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _markdown(rows: list[dict[str, Any]], metrics: list[str]) -> str:
+def _markdown(rows: list[dict[str, Any]], metrics: list[str], shares: Sequence[str]) -> str:
     lines = [f"> **Note.** {note}\n" for note in notes(rows)]
     titles = [cell for metric in metrics for cell in (metric_title(metric), "paper")]
     if some_best(rows):
@@ -153,7 +159,14 @@ def _markdown(rows: list[dict[str, Any]], metrics: list[str]) -> str:
     lines.append(
         "\nMean ± standard deviation over evaluation seeds; lower is better; bold: best of the comparable rows."
     )
+    if shares:
+        lines.append(f"\n{shares_text(shares)}")
     return "\n".join(lines) + "\n"
+
+
+def shares_text(shares: Sequence[str]) -> str:
+    """`Data: TaiChi: 71 % of the paper's videos, 70 % of its frames; ...`."""
+    return f"Data: {'; '.join(shares)}."
 
 
 def _line(cells: Sequence[str]) -> str:

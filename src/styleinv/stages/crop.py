@@ -7,6 +7,7 @@ from styleinv.config import CropConfig, fingerprint
 from styleinv.crop.align import Aligner
 from styleinv.crop.dataset import crop_dataset
 from styleinv.crop.presets import alignment
+from styleinv.data.census import account
 from styleinv.errors import UserError
 from styleinv.files import read_json, write_json
 from styleinv.provenance import Recorder
@@ -50,7 +51,7 @@ def crop(dataset: str, setting: Setting) -> None:
         config.on_bad_video,
         aligner,
     )
-    write_json(paths.census(dataset), census)
+    write_json(paths.census(dataset), account(census, manifest, config.expected))
     outputs = [out, paths.census(dataset)]
     used, extra = "cpu", {}
     paths.shake(dataset).unlink(missing_ok=True)

@@ -1,30 +1,32 @@
 """fetch: obtain the raw videos of a data set and write down what they are."""
 
-from styleinv.config import FolderSource, expand, fingerprint
-from styleinv.data.fetch import fetch_folder, fetch_synthetic
+from styleinv.config import DatasetConfig, fingerprint
+from styleinv.data import sources
+from styleinv.data.sources.job import Job
+from styleinv.data.youtube import Extractor
 from styleinv.files import write_json
 from styleinv.provenance import Recorder
 from styleinv.stages.setting import Setting
 
 
-def fetch(dataset: str, setting: Setting) -> None:
-    """Fill `raw/` and write `raw.json`."""
+def fetch(dataset: str, setting: Setting, extractor: Extractor | None = None) -> None:
+    """Fill `raw/` and write `raw.json`; `extractor` takes the place of yt-dlp."""
     config = setting.dataset(dataset)
-    source, raw = config.source, setting.paths.raw_videos(dataset)
     recorder = Recorder("fetch", dataset, fingerprint(config), [])
-    if isinstance(source, FolderSource):
-        manifest = fetch_folder(expand(source.path), raw, config.min_frames, config.on_bad_video)
-    else:
-        manifest = fetch_synthetic(
-            raw,
-            videos=source.videos,
-            frames=source.frames,
-            size=source.size,
-            fps=config.fps or 25,
-            seed=source.seed,
-            identities=source.identities,
-            drawing=source.drawing,
-        )
+    manifest = sources.fetch(config.source, source_job(dataset, config, setting, extractor))
     out = setting.paths.raw(dataset)
     write_json(out, manifest)
     recorder.write(setting.paths.data(dataset) / "fetch.provenance.json", [out])
+
+
+def source_job(dataset: str, config: DatasetConfig, setting: Setting, extractor: Extractor | None = None) -> Job:
+    """What a data set's source is told."""
+    return Job(
+        raw=setting.paths.raw_videos(dataset),
+        lock=setting.config.parent / "data.lock.json",
+        fps=config.fps or 25.0,
+        min_frames=config.min_frames,
+        on_bad_video=config.on_bad_video,
+        as_published=config.expected is not None,
+        extractor=extractor,
+    )

@@ -6,10 +6,12 @@ import pandas as pd
 import torch
 
 from styleinv.config import Run, lineage, load_experiment
+from styleinv.data.census import share_line
 from styleinv.errors import UserError
 from styleinv.files import read_json
 from styleinv.report.figures import curves_figure, film_strip
 from styleinv.report.html import RunView, write_report
+from styleinv.report.published import dataset_title
 from styleinv.report.tables import RunResult, table_rows, write_table
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
@@ -19,7 +21,8 @@ def table(experiment: str, runs: list[Run], setting: Setting) -> None:
     """Write results/tables/<experiment>.csv and .md from the runs' metrics.json."""
     title = load_experiment(experiment, setting.config.parent).title
     out = setting.paths.table(experiment)
-    write_table(_results(runs, setting), _published(setting), out, out.with_suffix(".md"), title)
+    results = _results(runs, setting)
+    write_table(results, _published(setting), out, out.with_suffix(".md"), title, _shares(runs, setting))
 
 
 def figures(runs: list[Run], setting: Setting) -> None:
@@ -56,7 +59,7 @@ def report(runs: list[Run], setting: Setting) -> None:
                 )
             )
     rows = table_rows([*_results(runs, setting), *_other_protocols(runs, setting)], _published(setting))
-    write_report(paths.report, "StyleInV: measured beside published", rows, views)
+    write_report(paths.report, "StyleInV: measured beside published", rows, views, _shares(runs, setting))
 
 
 def _results(runs: list[Run], setting: Setting) -> list[RunResult]:
@@ -82,6 +85,15 @@ def _along(run: Run, setting: Setting) -> list[float]:
     if set(scores["protocol"]) != {metrics["protocol_id"]}:
         raise UserError("has scores of another protocol", file=file, cure=f"Run `styleinv progress {run}` again.")
     return scores["fvd16"].tolist() if "fvd16" in scores else []
+
+
+def _shares(runs: list[Run], setting: Setting) -> list[str]:
+    """How much of the paper's data the runs had, one line per data set whose counts the paper gives."""
+    lines = []
+    for dataset in dict.fromkeys(run.dataset for run in runs):
+        line = share_line(dataset_title(dataset), read_json(setting.paths.census(dataset)))
+        lines += [line] if line else []
+    return lines
 
 
 def _other_protocols(runs: list[Run], setting: Setting) -> list[RunResult]:

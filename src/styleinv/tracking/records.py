@@ -18,6 +18,9 @@ from styleinv.report.published import published_scores, read_published, run_name
 # The training state of a run is nobody's result.
 SKIPPED_FOLDERS = {"state"}
 
+# What grows with the steps of a training, by the stage that writes it.
+CURVES = {"train": "curves.csv", "progress": "progress.csv"}
+
 
 @dataclass(frozen=True)
 class StageRun:
@@ -60,8 +63,8 @@ def provenance_files(results: Path) -> list[Path]:
 def read_stage(results: Path, provenance_path: Path) -> StageRun:
     """Read one stage: its provenance and the files beside it.
 
-    `evaluate.provenance.json` goes with `metrics.json`; any other with `curves.csv` and the samples. The configuration
-    goes with both.
+    `evaluate` goes with `metrics.json`, `train` with `curves.csv` and the samples, `progress` with `progress.csv`; the
+    configuration goes with all.
 
     Raises:
         UserError, KeyError, TypeError, ValueError, OSError, YAMLError: one of these files is broken.
@@ -101,9 +104,11 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
         scores = {key: float(value) for key, value in content.items() if _is_number(value)}
         tags |= flatten({"protocol": content["protocol"]})
         tags |= {"protocol_id": str(content["protocol_id"]), "stand_in": str(content["stand_in"]).lower()}
-    else:
-        table = beside("curves.csv")
+        tags |= {"result": "true"}
+    elif stage in CURVES:
+        table = beside(CURVES[stage])
         curves = read_curves(table) if table else None
+    if stage == "train":
         artifacts = sorted(p for p in folder.glob("samples*") if p.suffix in (".png", ".jpg", ".mp4"))
         read += artifacts
     for key in ("seconds", "training_seconds", "peak_memory_mb", "peak_gpu_memory_mb"):
@@ -150,7 +155,7 @@ def read_curves(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path)
     if "step" not in table:
         raise UserError("has no column `step`", file=path)
-    table = table.apply(pd.to_numeric, errors="coerce").rename(columns=metric_name)
+    table = table.apply(pd.to_numeric, errors="coerce").select_dtypes("number").rename(columns=metric_name)
     return table.dropna(subset=["step"]).astype({"step": "int64"})
 
 
@@ -169,5 +174,5 @@ def published_stages(path: Path, experiments: set[str]) -> Iterator[StageRun]:
         if dataset in experiments:
             name = f"{run_name(method, variant)} (paper)"
             content = hashlib.sha256(json.dumps(scores, sort_keys=True).encode()).hexdigest()
-            tags = {"dataset": dataset, "source": "paper"}
+            tags = {"dataset": dataset, "source": "paper", "result": "true"}
             yield StageRun(dataset, name, "paper", f"{dataset}/{name}", content, tags=tags, scores=scores)

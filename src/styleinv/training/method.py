@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from styleinv.config import Strict
+from styleinv.generator import VideoGenerator
 from styleinv.nn.augment import AugmentPipe
 from styleinv.training.draws import Draws
 from styleinv.training.ema import ema_beta
@@ -129,6 +131,37 @@ class Method(ABC):
     @abstractmethod
     def description(self) -> dict[str, Any]:
         """What is needed to rebuild the networks of the saved model, as JSON."""
+
+
+class VideoMethod(Method):
+    """A method that makes videos; its samples follow from its generator.
+
+    Attributes:
+        sample_length: frames of each sample clip.
+    """
+
+    sample_length: int = 128
+
+    @abstractmethod
+    def generator(self) -> VideoGenerator:
+        """The averaged networks as they stand."""
+
+    def sample_times(self) -> Tensor:
+        """[8] moments, in frames, of each row of the sample picture."""
+        return torch.arange(8) * 16
+
+    def sample_images(self) -> np.ndarray:
+        """Four videos, a row each."""
+        return _channels_last(self.generator().videos(range(4), self.sample_times(), "round"))
+
+    def sample_clips(self) -> tuple[np.ndarray, float]:
+        """Nine videos."""
+        generator = self.generator()
+        return _channels_last(generator.videos(range(9), torch.arange(self.sample_length), "round")), generator.fps
+
+
+def _channels_last(videos: Tensor) -> np.ndarray:
+    return videos.permute(0, 1, 3, 4, 2).numpy()
 
 
 def check_batch(training: TrainingConfig, groups: Sequence[int], world: int) -> None:

@@ -22,7 +22,7 @@ from styleinv.methods.stylegan2.method import adam
 from styleinv.methods.stylegan2.phases import to_float
 from styleinv.nn.diffaugment import DiffAugmentDraws, check_policy, draw, reach_of
 from styleinv.training.draws import Draws
-from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 # Shifts of the augmentation, relative to the image.
 TRANSLATION = 0.125
@@ -67,7 +67,7 @@ def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
     return generate.load_generator(model_file, device)
 
 
-class DIGAN(Method):
+class DIGAN(VideoMethod):
     """The implicit generator against a discriminator of images and one of pairs."""
 
     frames_per_sample = 2
@@ -142,7 +142,8 @@ class DIGAN(Method):
         augment = self._augment(draws, len(real[0]), "augment_real")
         yield from self.loss.discriminator_reg(self._real(real), augment, report)
 
-    def _generator(self) -> generate.DIGANGenerator:
+    def generator(self) -> generate.DIGANGenerator:
+        """The averaged networks as they stand."""
         c = self.config
         return generate.DIGANGenerator(
             self.parts.modules["G_ema"],  # type: ignore[arg-type]
@@ -150,15 +151,9 @@ class DIGAN(Method):
             self.context.store.fps,
         )
 
-    def sample_images(self) -> np.ndarray:
-        """Rows of 8 moments of a clip of the training length."""
-        times = torch.linspace(0, (self.config.nframes - 1) * self.config.stride, 8)
-        return self._generator().videos(range(4), times, "round").permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of 128 frames."""
-        clips = self._generator().videos(range(9), torch.arange(128), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
+    def sample_times(self) -> Tensor:
+        """Over a clip of the training length."""
+        return torch.linspace(0, (self.config.nframes - 1) * self.config.stride, 8)
 
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""

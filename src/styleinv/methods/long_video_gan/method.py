@@ -25,7 +25,7 @@ from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to
 from styleinv.methods.stylegan2.method import adam, build_augment
 from styleinv.nn.augment import AugmentPipe
 from styleinv.training.draws import Draws, key
-from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 
 class GeneratorConfig(Strict):
@@ -123,7 +123,7 @@ class _Pairs:
         self.high: Clips = consecutive(high, seed, mirror, frames)
 
 
-class LongVideoGAN(Method):
+class LongVideoGAN(VideoMethod):
     """Alias-free super-resolution of windows of low-resolution frames; the low-resolution half is along for the ride.
 
     Raises:
@@ -207,18 +207,10 @@ class LongVideoGAN(Method):
         low, high = to_clips(real[3][:, self._inner()]), to_clips(real[4])
         yield from self.loss.discriminator_reg(low, high, self._random(draws, "real"), report)
 
-    def _generator(self) -> generate.LongVideoGenerator:
+    def generator(self) -> generate.LongVideoGenerator:
+        """The averaged networks as they stand."""
         low, G = self.parts.modules["G_low"], self.parts.modules["G_ema"]
         return generate.LongVideoGenerator(low, G, self.context.store.fps)  # type: ignore[arg-type]
-
-    def sample_images(self) -> np.ndarray:
-        """Rows of 8 frames, 16 apart."""
-        return self._generator().videos(range(4), torch.arange(8) * 16, "round").permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of 128 frames."""
-        clips = self._generator().videos(range(9), torch.arange(128), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
 
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""

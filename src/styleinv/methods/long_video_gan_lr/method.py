@@ -22,7 +22,7 @@ from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
 from styleinv.methods.stylegan2.method import adam
 from styleinv.methods.stylegan2.phases import to_float
 from styleinv.training.draws import Draws, key
-from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 
 class EmbeddingConfig(Strict):
@@ -96,7 +96,7 @@ def to_clips(real: Tensor) -> Tensor:
     return to_float(real).transpose(1, 2)
 
 
-class LongVideoGANLowRes(Method):
+class LongVideoGANLowRes(VideoMethod):
     """3D-convolutional generator of whole clips against a discriminator of whole clips."""
 
     def __init__(self, config: Config, context: Context):
@@ -154,18 +154,10 @@ class LongVideoGANLowRes(Method):
     def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         yield from self.loss.discriminator_reg(to_clips(real[1]), draws.generator("augment_real"), report)
 
-    def _generator(self) -> generate.LowResVideoGenerator:
+    def generator(self) -> generate.LowResVideoGenerator:
+        """The averaged networks as they stand."""
         G = self.parts.modules["G_ema"]
         return generate.LowResVideoGenerator(G, self.store.resolution, self.context.store.fps)  # type: ignore[arg-type]
-
-    def sample_images(self) -> np.ndarray:
-        """Rows of 8 frames, 16 apart."""
-        return self._generator().videos(range(4), torch.arange(8) * 16, "round").permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of 128 frames."""
-        clips = self._generator().videos(range(9), torch.arange(128), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
 
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""

@@ -26,10 +26,10 @@ from styleinv.methods.mocogan_hd.options import Config
 from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.training.draws import Draws
-from styleinv.training.method import Method, Parts, Phase, Report, check_batch
+from styleinv.training.method import Parts, Phase, Report, VideoMethod, check_batch
 
 
-class MoCoGANHD(Method):
+class MoCoGANHD(VideoMethod):
     """The motion generator against patch discriminators of clips and of pairs of frames."""
 
     def __init__(self, config: Config, context: Context, G: Generator, R: MotionGenerator, described: dict[str, Any]):
@@ -139,18 +139,13 @@ class MoCoGANHD(Method):
         report("Loss/D/2d", 0.5 * (of_real + of_fake))
         yield 0.5 * (of_real + of_fake)
 
-    def _made(self) -> generate.MoCoGANHDGenerator:
+    def generator(self) -> generate.MoCoGANHDGenerator:
+        """The networks as they stand."""
         return generate.MoCoGANHDGenerator(self.G, self.R, self.context.store.fps)
 
-    def sample_images(self) -> np.ndarray:
-        """Rows of 8 frames of the training length."""
-        times = torch.linspace(0, self.config.nframes - 1, 8).round()
-        return self._made().videos(range(4), times, "round").permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of 128 frames."""
-        clips = self._made().videos(range(9), torch.arange(128), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
+    def sample_times(self) -> Tensor:
+        """Over a clip of the training length."""
+        return torch.linspace(0, self.config.nframes - 1, 8).round()
 
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""

@@ -25,7 +25,7 @@ from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 
 class SparseDiscriminatorConfig(Strict):
@@ -60,7 +60,7 @@ class SparseConfig(Strict):
     mirror: bool = True
 
 
-class SparseMoCoGANHD(Method):
+class SparseMoCoGANHD(VideoMethod):
     """The walk against the sparse video discriminator; the first frame shown is G(w_0)."""
 
     def __init__(
@@ -163,18 +163,13 @@ class SparseMoCoGANHD(Method):
         report("Loss/r1_penalty", penalty)
         yield (logits * 0 + penalty * (self.config.r1_gamma / 2)).mean()
 
-    def _made(self) -> generate.MoCoGANHDGenerator:
+    def generator(self) -> generate.MoCoGANHDGenerator:
+        """The networks as they stand."""
         return generate.MoCoGANHDGenerator(self.G, self.R, self.context.store.fps)
 
-    def sample_images(self) -> np.ndarray:
-        """Rows of 8 frames of the training length."""
-        times = torch.linspace(0, self.config.max_num_frames - 1, 8).round()
-        return self._made().videos(range(4), times, "round").permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of 128 frames."""
-        clips = self._made().videos(range(9), torch.arange(128), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
+    def sample_times(self) -> Tensor:
+        """Over a clip of the training length."""
+        return torch.linspace(0, self.config.max_num_frames - 1, 8).round()
 
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""

@@ -22,7 +22,7 @@ from styleinv.methods.stylegan_v import generate
 from styleinv.methods.stylegan_v.loss import Fake, StyleGANVLoss
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 
 class MotionConfig(Strict):
@@ -99,7 +99,7 @@ def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
     return generate.load_generator(model_file, device)
 
 
-class StyleGANV(Method):
+class StyleGANV(VideoMethod):
     """The whole generator against the sparse video discriminator."""
 
     def __init__(self, config: Config, context: Context):
@@ -180,17 +180,9 @@ class StyleGANV(Method):
     def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         yield from self.loss.discriminator_reg(to_float(real[0]), real[1], draws.generator("augment_real"), report)
 
-    def _generator(self) -> generate.StyleGANVGenerator:
+    def generator(self) -> generate.StyleGANVGenerator:
+        """The averaged networks as they stand."""
         return generate.StyleGANVGenerator(self.parts.modules["G_ema"], self.context.store.fps)  # type: ignore[arg-type]
-
-    def sample_images(self) -> np.ndarray:
-        """Rows of 8 frames, 16 apart."""
-        return self._generator().videos(range(4), torch.arange(8) * 16, "round").permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of 128 frames."""
-        clips = self._generator().videos(range(9), torch.arange(128), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
 
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""

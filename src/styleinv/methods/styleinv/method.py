@@ -26,7 +26,7 @@ from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.checkpoint import read_model
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 
 class MotionConfig(Strict):
@@ -111,7 +111,7 @@ def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
     return generate.load_generator(model_file, device)
 
 
-class StyleInVMethod(Method):
+class StyleInVMethod(VideoMethod):
     """The motion generator against the sparse video discriminator, the image generator frozen."""
 
     def __init__(self, config: Config, context: Context):
@@ -143,6 +143,7 @@ class StyleInVMethod(Method):
         self.real_times = TimeSampling(add_0=config.first_frame_in_D, **times)
         self.fake_times = TimeSampling(add_0=fake_add_0, fractional=True, **times)
         self.images_per_sample = self.real_times.num_frames
+        self.sample_length = config.sampling.max_num_frames
         d = config.discriminator.model_dump(exclude={"variant"})
         ffc = config.discriminator.variant == "ffc"
         if ffc and not config.first_frame_in_D:
@@ -236,26 +237,21 @@ class StyleInVMethod(Method):
     def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         yield from self.loss.discriminator_reg(to_float(real[0]), real[1], draws.generator("augment_real"), report)
 
-    def _generator(self) -> generate.StyleInVGenerator:
+    def generator(self) -> generate.StyleInVGenerator:
+        """The averaged networks as they stand."""
         average = self.parts.modules["SI_ema"]
         assert isinstance(average, StyleInV)
         return generate.StyleInVGenerator(self.loss.G, average, self.context.store.fps, self.config.noise_mode)
 
     def sample_images(self) -> np.ndarray:
         """Rows of G(w_0) and then 8 frames of the video that grows from it."""
-        generator = self._generator()
+        generator = self.generator()
         steps = torch.linspace(0, self.config.sampling.max_num_frames - 1, 8).round()
         rows = []
         for seed in range(4):
             initial = to_uint8(generator.first_frame(seed)[1], "round").cpu()
             rows.append(torch.cat([initial, generator.videos([seed], steps, "round")[0]]))
         return torch.stack(rows).permute(0, 1, 3, 4, 2).numpy()
-
-    def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos of the training length."""
-        generator = self._generator()
-        clips = generator.videos(range(9), torch.arange(self.config.sampling.max_num_frames), "round")
-        return clips.permute(0, 1, 3, 4, 2).numpy(), self.context.store.fps
 
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""

@@ -1,0 +1,97 @@
+"""Images inside a zip of unknown origin, read in place: nothing is ever unpacked, so no name can lead anywhere."""
+
+import functools
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from styleinv.data.folder import is_image
+from styleinv.errors import UserError
+
+MAX_MEMBERS = 5_000_000
+MAX_BYTES = 64 << 20  # of one image, unpacked
+MAX_RATIO = 200  # of unpacked to packed bytes, for images above a megabyte
+
+
+class ImageZip:
+    """The images of a zip by folder.
+
+    Attributes:
+        path: the zip.
+        folders: folder -> its images, sorted by name; "" is the top.
+        refused: (member, why) of what is not to be trusted.
+
+    Raises:
+        UserError: missing, no zip, cut, or with too many members.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except FileNotFoundError:
+            raise UserError("does not exist", file=path) from None
+        except (zipfile.BadZipFile, OSError, EOFError) as error:
+            raise UserError(f"is no whole zip file ({error})", file=path, cure="Fetch it again.") from None
+        members = self._zip.infolist()
+        if len(members) > MAX_MEMBERS:
+            raise UserError(f"has {len(members):,} members, more than {MAX_MEMBERS:,}", file=path)
+        self.folders: dict[str, list[zipfile.ZipInfo]] = {}
+        self.refused: list[tuple[str, str]] = []
+        seen = set()
+        for info in members:
+            if info.is_dir() or not is_image(info.filename) or info.filename.startswith("__MACOSX/"):
+                continue
+            why = "is there twice" if info.filename in seen else _fault(info)
+            seen.add(info.filename)
+            if why:
+                self.refused.append((info.filename, why))
+                continue
+            folder = PurePosixPath(info.filename).parent.as_posix()
+            self.folders.setdefault("" if folder == "." else folder, []).append(info)
+        self.folders = dict(sorted(self.folders.items()))
+        for images in self.folders.values():
+            images.sort(key=lambda info: info.filename)
+
+    @property
+    def archives(self) -> list[str]:
+        """Zips inside the zip."""
+        return [name for name in self._zip.namelist() if name.lower().endswith(".zip")]
+
+    def read(self, info: zipfile.ZipInfo) -> bytes:
+        """The bytes of one image, compared with its CRC-32.
+
+        Raises:
+            ValueError: damaged.
+        """
+        try:
+            return self._zip.read(info)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            raise ValueError(f"cannot be unpacked ({error})") from None
+
+
+def open_zip(path: Path) -> ImageZip:
+    """The same zip again and again: reading a directory of a million members takes seconds."""
+    stat = path.stat() if path.exists() else None
+    return _open(path, stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@functools.lru_cache(maxsize=1)
+def _open(path: Path, version: tuple[int, int, int] | None) -> ImageZip:
+    return ImageZip(path)
+
+
+def _fault(info: zipfile.ZipInfo) -> str:
+    name = info.filename
+    if name.startswith("/") or "\\" in name or ":" in name.partition("/")[0] or ".." in PurePosixPath(name).parts:
+        return "has a name that leads out of its folder"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "is a link"
+    if info.flag_bits & 1:
+        return "is encrypted"
+    if info.file_size > MAX_BYTES:
+        return f"unpacks to {info.file_size:,} bytes"
+    if info.file_size > 1 << 20 and info.file_size > MAX_RATIO * max(info.compress_size, 1):
+        return f"unpacks to {info.file_size // max(info.compress_size, 1)} times its size"
+    return ""

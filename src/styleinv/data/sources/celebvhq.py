@@ -1,0 +1,130 @@
+"""CelebV-HQ (Zhu et al. 2022): 35,666 clips of faces, processed by others or to be cut out of whole videos.
+
+StyleInV used the processed set of the data set's issue 8 (scene cuts removed); it is on Academic Torrents as
+843b5adb0358124d388c4e9836654c246b988ff4.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from styleinv.config import CelebVHQSource, expand
+from styleinv.data.check import Finding, raise_on
+from styleinv.data.fetch import Manifest, accounted, link, refuse_inside, remove_links, safe_names, take_in
+from styleinv.data.sources.clips import Clip, Sources, clip_entry
+from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.data.store import order
+from styleinv.data.video import list_videos
+from styleinv.data.youtube import ID
+from styleinv.errors import UserError
+from styleinv.files import read_json
+
+OBTAIN = (
+    "Accept the agreement of https://github.com/CelebV-HQ/CelebV-HQ and fetch the processed set (40 GB) from Academic "
+    "Torrents, 843b5adb0358124d388c4e9836654c246b988ff4; name the folder of its .mp4 clips in source.path or "
+    "STYLEINV_CELEBVHQ, with celebvhq_info.json in it where you have it. Whole videos named <YouTube id>.mp4 do as "
+    "well: form: archive."
+)
+
+
+def fetch(source: CelebVHQSource, job: Job) -> Manifest:
+    """Take in the processed clips, or cut the clips of the table out of whole videos.
+
+    Raises:
+        AccessError: the folder, or for `archive` the table, is not there.
+        UserError: nothing usable is in it.
+    """
+    folder = local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
+    refuse_inside(folder, job.raw)
+    table = folder / expand(source.info)
+    clips, judged = read_info(table) if table.exists() else ([], [])
+    found = list_videos(folder)
+    taken = (
+        _processed(found, folder, clips, judged, job)
+        if source.form == "processed"
+        else _archive(found, folder, clips, judged, job)
+    )
+    about = {"kind": "celebvhq", "form": source.form, "name": folder.resolve().name, "masks": False}
+    return {"source": about, **taken}
+
+
+def probe(source: CelebVHQSource, job: Job) -> Probe:
+    """Whether the folder is there."""
+    return probe_local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
+
+
+def read_info(path: Path) -> tuple[list[Clip], list[Finding]]:
+    """Clips of `celebvhq_info.json` in the order of their names, and what is no good in it.
+
+    Raises:
+        UserError: it names no clips.
+    """
+    table = read_json(path)
+    rows = table.get("clips") if isinstance(table, dict) else None
+    if not isinstance(rows, dict):
+        raise UserError("names no clips", file=path, field="clips", cure="Download it again.")
+    clips, bad = [], []
+    for name, row in sorted(rows.items(), key=lambda item: order(item[0])):
+        try:
+            clips.append(_clip(name, row))
+        except (KeyError, TypeError, ValueError) as error:
+            bad.append(Finding(path / name, "refused", str(error)))
+    return clips, bad
+
+
+def _clip(name: str, row: Any) -> Clip:
+    video, start, end = str(row["ytb_id"]), float(row["duration"]["start_sec"]), float(row["duration"]["end_sec"])
+    if not ID.match(video):
+        raise ValueError(f"{video!r} is no YouTube id")
+    if not name or set(name) & set("/\\\0\n\r") or name in (".", ".."):
+        raise ValueError(f"{name!r} cannot name a clip")
+    left, top, right, bottom = (float(row["bbox"][side]) for side in ("left", "top", "right", "bottom"))
+    if not (0 <= start < end and 0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise ValueError(f"seconds {start:g} to {end:g}, box {left:g} {top:g} {right:g} {bottom:g}: impossible")
+    return Clip(name, video, start, end, (left, top, right, bottom))
+
+
+def _processed(found: list[Path], folder: Path, clips: list[Clip], judged: list[Finding], job: Job) -> Manifest:
+    here = {video.stem for video in found}
+    missing = [{"name": clip.name, "reason": "not in the folder"} for clip in clips if clip.name not in here]
+    taken = take_in(
+        *(found, folder, job.raw, job.min_frames, job.on_bad_video),
+        also=judged,
+        as_published=job.as_published,
+        names=_names,
+    )
+    return {"missing": missing, **taken}
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Clips have the names of their files, whatever folders they lie in."""
+    return safe_names([Path(file.name) for file in files])
+
+
+def _archive(found: list[Path], folder: Path, clips: list[Clip], judged: list[Finding], job: Job) -> Manifest:
+    here = {video.stem: video for video in found}
+    sources = Sources(job.raw)
+    videos, missing = [], []
+    remove_links(job.raw)
+    for clip in clips:
+        video = here.get(clip.video)
+        if video is None:
+            missing.append({"name": clip.name, "reason": f"video {clip.video} is not in the folder"})
+            continue
+        file = f"original/{video.name}"
+        if not (job.raw / file).is_symlink():
+            link(video, job.raw / file)
+        facts = sources.facts(file)
+        entry = clip_entry(clip, file, facts) if not facts.error else {"frames": 0}
+        if facts.error:
+            judged.append(Finding(video / clip.name, "corrupt", facts.error))
+        elif entry["frames"] < job.min_frames:
+            short = f"{entry['frames']} frames, {job.min_frames} are needed"
+            judged.append(Finding(video / clip.name, "too short", short))
+        else:
+            videos.append(entry)
+    if job.on_bad_video == "error":
+        raise_on(judged)
+    if not videos:
+        raise UserError("no clip of the table can be cut out of these videos", file=folder, cure=OBTAIN)
+    return {"missing": missing, **accounted(videos, judged, folder)}

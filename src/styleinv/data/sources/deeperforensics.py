@@ -1,0 +1,94 @@
+"""DeeperForensics-1.0 (Jiang et al. 2020): of 48,475 source videos, the front camera in uniform light.
+
+100 actors speak in 8 emotions each. The archive is gated and its folder nesting only described, so videos are found by
+their names, wherever they lie.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from styleinv.config import DeeperForensicsSource
+from styleinv.data.check import Finding
+from styleinv.data.fetch import Manifest, refuse_inside, take_in
+from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.errors import UserError
+
+EMOTIONS = ("neutral", "happy", "surprise", "angry", "contempt", "sad", "disgust", "fear")
+ACTORS = 100
+VIDEO = re.compile(rf"(?P<actor>[MW]\d{{3}})_light_uniform_(?P<emotion>{'|'.join(EMOTIONS)})_camera_front\.mp4")
+_NAME = re.compile(rf"(?<![A-Za-z0-9_-]){VIDEO.pattern}")
+LISTS = Path("lists") / "source_videos_lists"
+OBTAIN = (
+    "Read and accept the terms of use, ask for the data with the form at "
+    "https://docs.google.com/forms/d/e/1FAIpQLSe6YIdIjpuL3ACdNjklZNMXXg-1csU02iO4sM7eFwkga0npVg/viewform , run the "
+    "archive's unzip.sh and name the folder that holds source_videos/ in source.path or STYLEINV_DEEPERFORENSICS."
+)
+
+
+def fetch(source: DeeperForensicsSource, job: Job) -> Manifest:
+    """Take in every video of the subset; what its own lists, or 100 actors in 8 emotions, lack is missing.
+
+    Raises:
+        AccessError: the archive is not there.
+        UserError: it holds no video of the subset.
+    """
+    root = local(source.path, OBTAIN, ("source_videos",))
+    refuse_inside(root, job.raw)
+    found: dict[str, Path] = {}
+    twice = []
+    for file in _subset(root / "source_videos"):
+        if file.name in found:
+            twice.append(Finding(file, "duplicate", f"the same name as {found[file.name]}"))
+        found.setdefault(file.name, file)
+    if not found:
+        what = "holds no video named like M004_light_uniform_happy_camera_front.mp4"
+        raise UserError(what, file=root / "source_videos", cure="Run the archive's unzip.sh.")
+    listed, absent = _listed(root, "*list.txt"), _listed(root, "*missing_list.txt")
+    actors = sorted({name[:4] for name in {*found, *listed, *absent}})
+    wanted = {f"{actor}_light_uniform_{emotion}_camera_front.mp4" for actor in actors for emotion in EMOTIONS}
+    missing = [
+        {"name": name.removesuffix(".mp4"), "reason": _reason(name, listed, absent)}
+        for name in sorted(wanted - found.keys())
+    ]
+    taken = take_in(
+        [found[name] for name in sorted(found)],
+        root,
+        job.raw,
+        job.min_frames,
+        job.on_bad_video,
+        rate=source.rate,
+        names=lambda files: [file.stem for file in files],
+        also=twice,
+        as_published=job.as_published,
+    )
+    if len(actors) != ACTORS:
+        taken["notes"].append(f"actors: {len(actors)} of {ACTORS} are in the archive or its lists")
+    about = {"kind": "deeperforensics", "name": root.resolve().name, "masks": False}
+    return {"source": about, "missing": missing, **taken}
+
+
+def probe(source: DeeperForensicsSource, job: Job) -> Probe:
+    """Whether the archive is there."""
+    return probe_local(source.path, OBTAIN, ("source_videos",))
+
+
+def _subset(folder: Path) -> Iterable[Path]:
+    files = [Path(place, name) for place, _, names in os.walk(folder) for name in names if VIDEO.fullmatch(name)]
+    return sorted(files, key=str)
+
+
+def _listed(root: Path, pattern: str) -> set[str]:
+    """Names of the subset in the archive's own lists; `*list.txt` leaves the list of what is missing out."""
+    names: set[str] = set()
+    for file in (root / LISTS).glob(pattern):
+        if ("missing" in file.name) == ("missing" in pattern):
+            names |= {found[0] for found in _NAME.finditer(file.read_text("utf-8", "replace"))}
+    return names
+
+
+def _reason(name: str, listed: set[str], absent: set[str]) -> str:
+    if name in absent:
+        return "in the archive's own list of missing videos"
+    return "in the archive's list, but not in its folder" if name in listed else "not in the archive"

@@ -1,0 +1,45 @@
+"""FaceForensics, the first version (Rössler et al. 2018), not FaceForensics++: videos and the masks of their faces."""
+
+from styleinv.config import FaceForensicsSource
+from styleinv.data.fetch import Manifest, refuse_inside, take_in
+from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.data.video import list_videos
+
+OBTAIN = (
+    "Accept the terms of use with the form at "
+    "https://docs.google.com/forms/d/e/1FAIpQLSdRRR3L5zAv6tQ_CKxmK4W96tAab_pfBu2EKAgQbeDVhmXagg/viewform ; the answer "
+    "brings a download script: fetch its data set `compressed` of FaceForensics v1 (130 GB; --server EU2 where it "
+    "hangs) and name the folder that holds train/original/ and train/mask/ in source.path or STYLEINV_FACEFORENSICS."
+)
+
+
+def fetch(source: FaceForensicsSource, job: Job) -> Manifest:
+    """Take in the videos of the split that have a mask of the same name, with any suffix.
+
+    Raises:
+        AccessError: the archive is not there.
+        UserError: it holds no usable video.
+    """
+    folders = (f"{source.split}/original", f"{source.split}/mask")
+    root = local(source.path, OBTAIN, folders)
+    refuse_inside(root, job.raw)
+    originals, masks = (root / folder for folder in folders)
+    by_stem = {mask.relative_to(masks).with_suffix(""): mask for mask in list_videos(masks)}
+    found = list_videos(originals)
+    partners = {}
+    for video in found:
+        name = video.relative_to(originals)
+        partners[video] = by_stem.get(name.with_suffix(""), masks / name)
+    taken = take_in(
+        *(found, originals, job.raw, job.min_frames, job.on_bad_video),
+        masks=partners,
+        rate=source.rate,
+        as_published=job.as_published,
+    )
+    about = {"kind": "faceforensics", "name": root.resolve().name, "split": source.split, "masks": True}
+    return {"source": about, **taken}
+
+
+def probe(source: FaceForensicsSource, job: Job) -> Probe:
+    """Whether the archive is there."""
+    return probe_local(source.path, OBTAIN, (f"{source.split}/original", f"{source.split}/mask"))

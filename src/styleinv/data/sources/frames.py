@@ -1,0 +1,126 @@
+"""Videos that come as folders of images, in a folder or a zip: every folder that holds images is one.
+
+Nothing is copied or unpacked: a data set of a million small files stays one file where it comes as one.
+"""
+
+import hashlib
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from styleinv import files
+from styleinv.config import FramesSource
+from styleinv.data.check import INFORMATION, Finding, VideoFacts, findings, raise_on
+from styleinv.data.fetch import Manifest, accounted, entry_of, link, refuse_inside, remove_links, safe_names
+from styleinv.data.folder import image_folders
+from styleinv.data.frames import encoded_images
+from styleinv.data.image import image_size
+from styleinv.data.image_zip import open_zip
+from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.errors import UserError
+
+OBTAIN = "Put a folder of folders of images there, or a zip of it."
+
+
+def fetch(source: FramesSource, job: Job) -> Manifest:
+    """Take in the folder or zip."""
+    return take_frames(local(source.path, source.obtain or OBTAIN), job)
+
+
+def probe(source: FramesSource, job: Job) -> Probe:
+    """Whether it is there."""
+    return probe_local(source.path, source.obtain or OBTAIN)
+
+
+def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
+    """Take in folders of images below a folder or inside a zip.
+
+    A video has the name of its folder, or its whole path where two folders share a name.
+
+    Returns:
+        The manifest; only the first image of each video has been decoded.
+
+    Raises:
+        UserError: no images, or bad videos that are not to be skipped.
+    """
+    if path.is_dir():
+        refuse_inside(path, job.raw)
+        groups, _ = image_folders(path)
+        facts, judged = [], [Finding(place, "empty", "holds no images") for place in _empty_folders(path)]
+        for folder, images in groups.items():
+            facts.append(_facts(path / folder, [f"{image.name}\0{files.sha256(image)}" for image in images], job.fps))
+    else:
+        archive = open_zip(path.resolve())
+        if not archive.folders and archive.archives:
+            cure = "Unpack it and name the inner zip (source.path, or source.member)."
+            raise UserError(f"holds no images but {archive.archives[0]}", file=path, cure=cure)
+        judged = [Finding(path / member, "refused", why) for member, why in archive.refused]
+        facts = []
+        for folder, members in archive.folders.items():
+            facts.append(_facts(path / folder, [_fingerprint(member) for member in members], job.fps))
+    if not facts:
+        raise UserError("holds no images", file=path, cure=OBTAIN)
+    broken = [Finding(video.file, "corrupt", video.error) for video in facts if video.error]
+    whole = [video for video in facts if not video.error]
+    judged += broken + (findings(whole, job.min_frames, as_published=job.as_published) if whole else [])
+    if job.on_bad_video == "error":
+        raise_on(judged)
+    bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
+    good = [video for video in whole if video.file not in bad]
+    if not good:
+        raise_on(judged)
+    remove_links(job.raw)
+    videos = []
+    for name, video in zip(folder_names([v.file for v in good], path), good, strict=True):
+        if path.is_dir():
+            entry = entry_of(name, f"original/{name}", video)
+            link(video.file, job.raw / entry["file"])
+        else:
+            inside = video.file.relative_to(path).as_posix()
+            entry = entry_of(name, f"original/{path.name}", video) | {"inside": "" if inside == "." else inside}
+        videos.append(entry)
+    if not path.is_dir():
+        link(path, job.raw / "original" / path.name)
+    return {"source": {"kind": kind, "name": path.resolve().name, "masks": False}, **accounted(videos, judged, path)}
+
+
+def folder_names(folders: Sequence[Path], root: Path) -> list[str]:
+    """A plain name for each folder: its own where no other has it, else its whole path below `root`."""
+    alike = Counter(folder.name.lower() for folder in folders)
+    return safe_names(
+        [Path(f"{f.name if alike[f.name.lower()] == 1 else f.relative_to(root).as_posix()}.frames") for f in folders]
+    )
+
+
+def _facts(folder: Path, contents: Sequence[str], fps: float) -> VideoFacts:
+    digest = hashlib.sha256("\n".join(contents).encode("utf-8", "surrogateescape")).hexdigest()
+    try:
+        width, height = _first_size(folder)
+    except ValueError as error:
+        return VideoFacts(folder, digest, error=str(error))
+    return VideoFacts(folder, digest, width, height, fps, len(contents))
+
+
+def _fingerprint(member: zipfile.ZipInfo) -> str:
+    return f"{member.filename.rpartition('/')[2]}\0{member.CRC:08x} {member.file_size}"
+
+
+def _first_size(folder: Path) -> tuple[int, int]:
+    """Width and height of the first image of a folder, which may lie inside a zip."""
+    path = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    inside = None if path.is_dir() else folder.relative_to(path).as_posix()
+    try:
+        name, data = next(encoded_images(path, "" if inside == "." else inside))
+    except UserError as error:
+        raise ValueError(str(error).removeprefix(f"{path}: ")) from None
+    try:
+        return image_size(data)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _empty_folders(root: Path) -> list[Path]:
+    """Folders that hold nothing at all."""
+    return sorted(Path(place) for place, folders, names in os.walk(root) if not folders and not names)

@@ -1,0 +1,73 @@
+"""What every source is told, and what it says of itself."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from styleinv.config import expand
+from styleinv.data.fetch import OnBadVideo
+from styleinv.data.youtube import Extractor
+from styleinv.errors import AccessError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fetch.
+
+    Attributes:
+        raw: the folder to fill.
+        lock: file of the hashes that nobody published (see `data.download`).
+        fps: rate of frames that come as images, and of synthetic videos.
+        min_frames: fewer make a video bad.
+        on_bad_video: stop, or leave bad videos out and say so.
+        as_published: a data set of the paper: what its publisher counted twice is kept twice.
+        extractor: what fetches YouTube videos; None is yt-dlp.
+    """
+
+    raw: Path
+    lock: Path
+    fps: float = 25.0
+    min_frames: int = 1
+    on_bad_video: OnBadVideo = "error"
+    as_published: bool = False
+    extractor: Extractor | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a source is there, and what it said."""
+
+    good: bool
+    says: str
+
+
+def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
+    """The path of data that the user has to bring.
+
+    Args:
+        path: from the configuration; `~` and environment variables are allowed.
+        obtain: how to get the data.
+        needs: files or folders that must be in it.
+
+    Raises:
+        AccessError: nothing is there, or the environment variable in `path` is not set.
+    """
+    place = expand(path)
+    if "$" in str(place) or not os.path.expandvars(path):
+        name = path.partition("$")[2].partition("/")[0].strip("{}")
+        raise AccessError(f"the environment variable {name} is not set", field="source.path", cure=obtain)
+    if not place.exists():
+        raise AccessError("does not exist", file=place, cure=obtain)
+    for name in needs:
+        if not (place / name).exists():
+            raise AccessError(f"holds no {name}", file=place, cure=obtain)
+    return place
+
+
+def probe_local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Probe:
+    """Whether data that the user has to bring is there."""
+    try:
+        place = local(path, obtain, needs)
+    except AccessError as error:
+        return Probe(False, str(error))
+    return Probe(True, f"{place} is there")

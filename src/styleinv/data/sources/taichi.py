@@ -1,0 +1,172 @@
+"""TaiChi-HD (Siarohin et al. 2019): 3,334 clips of 280 YouTube videos, named with their boxes in a published table."""
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from styleinv.config import TaichiSource
+from styleinv.data.check import Finding, raise_on
+from styleinv.data.download import download, probe_url
+from styleinv.data.fetch import Manifest, accounted, link, remove_links
+from styleinv.data.sources.clips import Clip, Sources, clip_entry
+from styleinv.data.sources.job import Job, Probe, local
+from styleinv.data.video import is_video
+from styleinv.data.weights import verify_file
+from styleinv.data.youtube import ID, Extractor, Unavailable, YtDlp, fetch_videos
+from styleinv.errors import UserError
+
+COLUMNS = ["video_id", "start", "end", "bbox", "fps", "width", "height", "partition"]
+ASKED = 3  # videos that `probe` asks for
+OBTAIN = "Name a folder of videos called <YouTube id>.mp4 in source.path, or leave it null to download them."
+
+
+def fetch(source: TaichiSource, job: Job) -> Manifest:
+    """Fetch what YouTube still has and cut the table's clips out of it; every other clip is missing with its reason.
+
+    Raises:
+        UserError: the table cannot be had or read, or no clip is left.
+    """
+    table = _table(source, job.raw, job)
+    clips, judged = read_table(table)
+    ids = list(dict.fromkeys(clip.video for clip, _ in clips))
+    known = _own(source, ids, job.raw) if source.path else _download(source, ids, job)
+    sources = Sources(job.raw)
+    videos, missing = [], []
+    for clip, rate in clips:
+        answer = known[clip.video]
+        if answer["status"] != "ok":
+            missing.append({"name": clip.name, "reason": f"{answer['status']}: {answer['detail']}".rstrip(": ")})
+            continue
+        facts = sources.facts(answer["file"])
+        if facts.error:
+            judged.append(Finding(job.raw / answer["file"] / clip.name, "corrupt", facts.error))
+            continue
+        entry = clip_entry(clip, answer["file"], facts, _printed(facts.fps, rate))
+        if entry["frames"] < job.min_frames:
+            short = f"{entry['frames']} frames, {job.min_frames} are needed"
+            judged.append(Finding(job.raw / answer["file"] / clip.name, "too short", short))
+            continue
+        videos.append(entry)
+    if job.on_bad_video == "error":
+        raise_on(judged)
+    if not videos:
+        counts = ", ".join(f"{n} {status}" for status, n in Counter(a["status"] for a in known.values()).items())
+        raise UserError(f"no clip of it can be had ({counts})", file=table, cure=OBTAIN)
+    about = {"kind": "taichi", "name": table.name, "masks": False, "ids": dict(Counter(_statuses(known)))}
+    return {"source": about, "missing": missing, **accounted(videos, judged, job.raw)}
+
+
+def probe(source: TaichiSource, job: Job) -> Probe:
+    """Ask for the table and for some videos, evenly spread where the table is here."""
+    good, says = (True, "is here") if not _remote(source.metadata) else probe_url(source.metadata)
+    if not good:
+        return Probe(False, f"{source.metadata} {says}")
+    try:
+        clips, _ = read_table(_table(source, job.raw, job))
+    except UserError as error:
+        return Probe(False, str(error))
+    ids = list(dict.fromkeys(clip.video for clip, _ in clips))
+    extractor = job.extractor or YtDlp(source.format, source.cookies)
+    answers = [_ask(extractor, video) for video in ids[:: max(1, len(ids) // ASKED)][:ASKED]]
+    said = ", ".join(f"{n} {status}" for status, n in Counter(answers).items())
+    return Probe("ok" in answers, f"table {says}; of {len(ids)} videos asked for {len(answers)}: {said}")
+
+
+def read_table(path: Path) -> tuple[list[tuple[Clip, float]], list[Finding]]:
+    """Clips in the table's order, each with the rate that its frame numbers count by, and the rows that are no good.
+
+    Raises:
+        UserError: not a table with these columns, or without a good row.
+    """
+    clips: list[tuple[Clip, float]] = []
+    bad = []
+    names = set()
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if reader.fieldnames is None or set(COLUMNS) - set(reader.fieldnames):
+                raise UserError(f"has columns {reader.fieldnames}, expected {COLUMNS}", file=path)
+            for number, row in enumerate(reader, 2):
+                try:
+                    clip, rate = _clip(row)
+                    if clip.name in names:
+                        raise ValueError("the clip is there twice")
+                    names.add(clip.name)
+                    clips.append((clip, rate))
+                except (ValueError, TypeError, ZeroDivisionError) as error:
+                    bad.append(Finding(Path(path.name) / f"line {number}", "refused", str(error)))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"is no table ({error})", file=path) from None
+    if not clips:
+        raise UserError("names no clip", file=path)
+    return clips, bad
+
+
+def _clip(row: dict[str, Any]) -> tuple[Clip, float]:
+    video = str(row["video_id"])
+    if not ID.match(video):
+        raise ValueError(f"{video!r} is no YouTube id")
+    start, end, width, height = (int(row[name]) for name in ("start", "end", "width", "height"))
+    rate = float(row["fps"])
+    numbers = [int(number) for number in re.findall(r"\d+", row["bbox"])]
+    if len(numbers) != 4:
+        raise ValueError(f"{row['bbox']!r} is no box")
+    left, top, right, bottom = numbers
+    if not (0 <= start < end and 0 < rate < 1000 and left < right <= width and top < bottom <= height):
+        raise ValueError(f"frames {start} to {end} at {rate:g} fps, box {numbers} in {width} x {height}: impossible")
+    box = (left / width, top / height, right / width, bottom / height)
+    return Clip(f"{video}#{start:06d}#{end:06d}", video, start / rate, end / rate, box), rate
+
+
+def _printed(actual: float, reference: float) -> float:
+    """The table prints rates with few digits: a video of that rate is counted by the table's number."""
+    return reference if abs(actual - reference) < 0.01 else actual
+
+
+def _table(source: TaichiSource, folder: Path, job: Job) -> Path:
+    if not _remote(source.metadata):
+        path = local(source.metadata, "Name the table in source.metadata.")
+        if source.sha256:
+            verify_file(path, source.sha256, "Give the published table, or its hash in source.sha256.")
+        return path
+    name = hashlib.sha256(source.metadata.encode()).hexdigest()[:8]
+    return download(source.metadata, folder / "download" / f"taichi-metadata-{name}.csv", source.sha256, job.lock)
+
+
+def _remote(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
+
+
+def _download(source: TaichiSource, ids: list[str], job: Job) -> dict[str, dict[str, Any]]:
+    extractor = job.extractor or YtDlp(source.format, source.cookies)
+    known = fetch_videos(ids, job.raw / "youtube", extractor, source.attempts, source.pause)
+    return {id_: answer | {"file": answer["file"] and f"youtube/{answer['file']}"} for id_, answer in known.items()}
+
+
+def _own(source: TaichiSource, ids: list[str], raw: Path) -> dict[str, dict[str, Any]]:
+    folder = local(source.path or "", OBTAIN)
+    there = {file.stem: file for file in sorted(folder.iterdir()) if is_video(file.name)}
+    remove_links(raw)
+    known: dict[str, dict[str, Any]] = {}
+    for video in ids:
+        if file := there.get(video):
+            link(file, raw / "original" / file.name)
+            known[video] = {"status": "ok", "detail": "", "file": f"original/{file.name}"}
+        else:
+            known[video] = {"status": "missing", "detail": "not in the folder", "file": None}
+    return known
+
+
+def _ask(extractor: Extractor, video: str) -> str:
+    try:
+        extractor.probe(video)
+    except Unavailable as refusal:
+        return refusal.status
+    return "ok"
+
+
+def _statuses(known: dict[str, dict[str, Any]]) -> list[str]:
+    return sorted(answer["status"] for answer in known.values())

@@ -1,0 +1,36 @@
+"""data doctor: are the sources of the data sets there?"""
+
+import datetime
+from collections.abc import Iterator, Sequence
+
+from styleinv.data import sources
+from styleinv.data.youtube import Extractor
+from styleinv.errors import SourceDown, UserError
+from styleinv.stages.fetch import source_job
+from styleinv.stages.setting import Setting
+
+
+def doctor(names: Sequence[str], setting: Setting, extractor: Extractor | None = None) -> Iterator[str]:
+    """Ask every source of data and yield one dated line for each.
+
+    Args:
+        names: data sets; all of config/datasets if none are given.
+        setting: where they are.
+        extractor: what takes the place of yt-dlp.
+
+    Raises:
+        SourceDown: after the last line, if any source is not there.
+        UserError: an unknown data set.
+    """
+    chosen = list(names) or sorted(file.stem for file in (setting.config.parent / "datasets").glob("*.yaml"))
+    configs = {name: setting.dataset(name) for name in chosen}
+    down = []
+    for name, config in configs.items():
+        try:
+            probe = sources.probe(config.source, source_job(name, config, setting, extractor))
+        except UserError as error:
+            probe = sources.Probe(False, str(error))
+        down += [] if probe.good else [name]
+        yield f"{datetime.date.today()} {name}: {'ok' if probe.good else 'NOT THERE'}: {probe.says}"
+    if down:
+        raise SourceDown(f"{len(down)} of {len(chosen)} sources are not there: {', '.join(down)}")
