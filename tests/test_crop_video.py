@@ -83,7 +83,6 @@ def test_bad_input_is_one_line(film: Path, capsys: pytest.CaptureFixture) -> Non
         assert says in lines[0], lines[0]
 
     refused(str(film), "--out", "out", says="styleinv weights fetch retinaface_resnet50")
-    refused(str(film), says="--out: no folder")
     refused(str(film), *RENDERED, "--out", str(film), says="face_0000.mp4: is not a folder")
     refused("nowhere.mp4", *RENDERED, says="nowhere.mp4: does not exist")
     refused(str(landmarks), *RENDERED, says="face_0000.npz: cannot be decoded")

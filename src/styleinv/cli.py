@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("crop", _crop, "crop the raw videos of a data set into a frame store, or the face out of one video file")
     sub.add_argument("what", metavar="dataset | FILE")
     of_file = sub.add_argument_group("FILE", "a data set's YAML says these things instead; see docs/cropping.md")
-    of_file.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
+    of_file.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default: cropped)")
     of_file.add_argument("--align", choices=["ffhq"], help="how (default: ffhq)")
     of_file.add_argument("--preset", choices=["ours", "naruniec", "single", "gaussian"], help="default: ours")
     of_file.add_argument("--set", action="append", metavar="KEY=VALUE", help="change a key of the preset")
@@ -166,11 +166,9 @@ def _crop(args: argparse.Namespace, setting: Setting) -> None:
         return
     from styleinv.stages.crop_video import crop_video
 
-    if args.out is None:
-        raise UserError("no folder for the results", field="--out", cure="Give --out DIR.")
     keys = {"preset": args.preset or "ours", **dict(_key_and_value(word) for word in args.set or ())}
     resolution = 256 if args.resolution is None else args.resolution
-    print(crop_video(Path(args.what), args.out, keys, resolution, args.report, args.device or "auto", setting))
+    print(crop_video(Path(args.what), args.out or Path("cropped"), keys, resolution, args.report, args.device or "auto", setting))
 
 
 def _key_and_value(word: str) -> tuple[str, str]:
