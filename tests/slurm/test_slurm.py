@@ -19,7 +19,7 @@ RUN = "results/talking_faces/stylegan2"
 MODEL = f"{RUN}/model.safetensors"
 STATE = f"{RUN}/state/latest.safetensors"
 # Some ten seconds of training: long enough to be hit in the middle.
-LONG = "total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02", "total_kimg: 0.48, ema_kimg: 0.05, tick_kimg: 0.12"
+LONG = "total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02", "total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08"
 # The profile as it is, but for the patience that a test cannot have.
 SNAKEMAKE = ["snakemake", "--profile", "slurm", "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1"]
 
