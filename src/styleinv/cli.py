@@ -168,7 +168,8 @@ def _crop(args: argparse.Namespace, setting: Setting) -> None:
 
     keys = {"preset": args.preset or "ours", **dict(_key_and_value(word) for word in args.set or ())}
     resolution = 256 if args.resolution is None else args.resolution
-    print(crop_video(Path(args.what), args.out or Path("cropped"), keys, resolution, args.report, args.device or "auto", setting))
+    out, device = args.out or Path("cropped"), args.device or "auto"
+    print(crop_video(Path(args.what), out, keys, resolution, args.report, device, setting))
 
 
 def _key_and_value(word: str) -> tuple[str, str]:
