@@ -5,6 +5,8 @@ asks whether the source is there, without fetching it. Only these, and `styleinv
 connection.
 """
 
+from types import ModuleType
+
 from styleinv.config import (
     CelebVHQSource,
     DeeperForensicsSource,
@@ -33,6 +35,19 @@ from styleinv.data.sources import (
 )
 from styleinv.data.sources.job import Job, Probe
 
+_KINDS: dict[type[Source], ModuleType] = {
+    SyntheticSource: synthetic,
+    FolderSource: folder,
+    FramesSource: frames,
+    ImagesSource: images,
+    DeeperForensicsSource: deeperforensics,
+    FaceForensicsSource: faceforensics,
+    SkySource: sky,
+    TaichiSource: taichi,
+    CelebVHQSource: celebvhq,
+    MetFacesSource: metfaces,
+}
+
 
 def fetch(source: Source, job: Job) -> Manifest:
     """Have the raw videos of a data set in `job.raw`.
@@ -44,49 +59,9 @@ def fetch(source: Source, job: Job) -> Manifest:
         AccessError: the data is gated, and not where it should be.
         UserError: it is damaged, or bad videos are not to be skipped.
     """
-    match source:
-        case SyntheticSource():
-            return synthetic.fetch(source, job)
-        case FolderSource():
-            return folder.fetch(source, job)
-        case FramesSource():
-            return frames.fetch(source, job)
-        case ImagesSource():
-            return images.fetch(source, job)
-        case DeeperForensicsSource():
-            return deeperforensics.fetch(source, job)
-        case FaceForensicsSource():
-            return faceforensics.fetch(source, job)
-        case SkySource():
-            return sky.fetch(source, job)
-        case TaichiSource():
-            return taichi.fetch(source, job)
-        case CelebVHQSource():
-            return celebvhq.fetch(source, job)
-        case MetFacesSource():
-            return metfaces.fetch(source, job)
+    return _KINDS[type(source)].fetch(source, job)
 
 
 def probe(source: Source, job: Job) -> Probe:
     """Whether a source is there."""
-    match source:
-        case SyntheticSource():
-            return synthetic.probe(source, job)
-        case FolderSource():
-            return folder.probe(source, job)
-        case FramesSource():
-            return frames.probe(source, job)
-        case ImagesSource():
-            return images.probe(source, job)
-        case DeeperForensicsSource():
-            return deeperforensics.probe(source, job)
-        case FaceForensicsSource():
-            return faceforensics.probe(source, job)
-        case SkySource():
-            return sky.probe(source, job)
-        case TaichiSource():
-            return taichi.probe(source, job)
-        case CelebVHQSource():
-            return celebvhq.probe(source, job)
-        case MetFacesSource():
-            return metfaces.probe(source, job)
+    return _KINDS[type(source)].probe(source, job)
