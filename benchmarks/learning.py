@@ -16,9 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from styleinv.config import merge, read_yaml
 from styleinv.files import write_text
 from styleinv.report.figures import curves_figure
+from styleinv.schema import merge, read_yaml
 
 ROOT = Path(__file__).parent.parent
 DATASET = "talking_faces"

@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from styleinv.config import Run, needs
+from styleinv.config import needs
+from styleinv.runs import Run
 from styleinv.stages.lowres import lowres
 from styleinv.stages.pca import pca
 from styleinv.stages.setting import Setting

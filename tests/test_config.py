@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from styleinv import methods
-from styleinv.config import lineage, load_dataset, load_method, load_scale, merge, parse_run
+from styleinv.config import lineage, load_dataset, load_method, load_scale
 from styleinv.errors import UserError
+from styleinv.runs import parse_run
+from styleinv.schema import merge
 from tests.project import ROOT, make_project
 
 
@@ -68,9 +70,11 @@ def test_typos_and_impossible_values_are_one_clear_line(tmp_path: Path) -> None:
     scale = folder / "config/tiny.yaml"
     original = scale.read_text()
     edit(scale, "r1_gamma", "r1_gama") if "r1_gamma" in original else edit(scale, "ada: {p: 0.2", "adaa: {p: 0.2")
-    refused(lambda: resolve(folder, "talking_faces/stylegan2"), "stylegan2.yaml", "adaa", "unknown key", "ada")
+    refused(
+        lambda: resolve(folder, "talking_faces/stylegan2"), "tiny.yaml: methods.stylegan2.adaa:", "unknown key", "ada"
+    )
     scale.write_text(original.replace("z_dim: 16, w_dim", "z_dim: -1, w_dim", 1))
-    refused(lambda: resolve(folder, "talking_faces/stylegan2"), "stylegan2.yaml", "networks.z_dim", "-1")
+    refused(lambda: resolve(folder, "talking_faces/stylegan2"), "tiny.yaml: methods.stylegan2.networks.z_dim:", "-1")
     scale.write_text(original.replace("batch: 4, batch_gpu: 2", "batch: many, batch_gpu: 2", 1))
     refused(lambda: resolve(folder, "talking_faces/stylegan2"), "training.batch", "many")
     scale.write_text(original + "sed: 1\n")
@@ -79,6 +83,57 @@ def test_typos_and_impossible_values_are_one_clear_line(tmp_path: Path) -> None:
     refused(lambda: load_scale(scale), "tiny.yaml", "twice")
     scale.write_text("methods: [")
     refused(lambda: load_scale(scale), "tiny.yaml", "not valid YAML")
+
+
+def test_a_fault_is_found_in_the_file_that_holds_it(tmp_path: Path) -> None:
+    """Not in the method's or data set's file when the scale, or the data set, overrides its good value."""
+    folder = make_project(tmp_path)
+    scale, dataset = folder / "config/tiny.yaml", folder / "config/datasets/talking_faces.yaml"
+    method = folder / "config/methods/styleinv.yaml"
+    files = {file: file.read_text() for file in (scale, dataset, method)}
+    run = "talking_faces/styleinv-no_ffa_ape"
+
+    def fault(file: Path, text: str, *parts: str) -> None:
+        file.write_text(text)
+        refused(lambda: resolve(folder, run), *parts)
+        file.write_text(files[file])
+
+    fault(scale, files[scale].replace("style_dim: 16", "style_dim: -3"), "tiny.yaml: methods.styleinv.style_dim:", "-3")
+    wrong = "  styleinv-no_ffa_ape: {lr: fast}\nevaluation:"
+    fault(scale, files[scale].replace("evaluation:", wrong), "tiny.yaml: methods.styleinv-no_ffa_ape.lr:", "fast")
+    fault(
+        scale, files[scale].replace("resolution: 32", "resolution: 2"), "tiny.yaml: datasets.talking_faces.resol", "2"
+    )
+    fault(scale, files[scale].replace("frames: 20", "frames: no"), "tiny.yaml: datasets.talking_faces.source.frames:")
+    wrong = files[dataset] + "methods:\n  styleinv: {motion: {kernel_size: 0}}\n"
+    fault(dataset, wrong, "talking_faces.yaml: methods.styleinv.motion.kernel_size:", "0")
+    fault(dataset, files[dataset].replace("codec: jpeg95", "codec: gif"), "talking_faces.yaml: codec:", "gif")
+    fault(method, files[method].replace("lambda_recon: 10", "lambda_recon: ten"), "styleinv.yaml: lambda_recon:", "ten")
+    fault(dataset, files[dataset].replace("title:", "titel:"), "talking_faces.yaml: tit")
+
+
+def test_settings_that_nothing_would_read_are_refused(tmp_path: Path) -> None:
+    """A misspelt name in a scale would otherwise train at the paper's size."""
+    folder = make_project(tmp_path)
+    scale, dataset = folder / "config/tiny.yaml", folder / "config/datasets/talking_faces.yaml"
+    original = scale.read_text()
+    scale.write_text(original.replace("  styleinv:", "  styleinvv:"))
+    refused(lambda: load_scale(scale), "tiny.yaml: methods.styleinvv:", "unknown method", " styleinv.")
+    scale.write_text(original.replace("digan-clip128:", "digan-clip182:"))
+    refused(lambda: load_scale(scale), "tiny.yaml: methods.digan-clip182:", "unknown variant", "clip128")
+    scale.write_text(original.replace("  talking_faces:", "  talking_face:"))
+    refused(lambda: load_scale(scale), "tiny.yaml: datasets.talking_face:", "unknown data set", "taichi")
+    scale.write_text(original)
+    dataset.write_text(dataset.read_text() + "methods: {digann: {lr: 1}}\n")
+    refused(lambda: load_dataset("talking_faces", scale), "talking_faces.yaml: methods.digann:", "unknown method")
+
+
+def test_a_data_set_may_change_a_variant(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    dataset = folder / "config/datasets/talking_faces.yaml"
+    dataset.write_text(dataset.read_text() + "methods:\n  styleinv-no_ffa_ape: {lambda_recon: 3}\n")
+    assert resolve(folder, "talking_faces/styleinv-no_ffa_ape").lambda_recon == 3
+    assert resolve(folder, "talking_faces/styleinv").lambda_recon == 10
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:

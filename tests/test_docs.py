@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from styleinv.config import DatasetConfig, load_dataset, parse
+from styleinv.config import DatasetConfig, load_dataset
 from styleinv.files import read_json
+from styleinv.schema import Layer, parse
 from styleinv.stages.setting import Setting
 from tests.project import ROOT, make_project
 
@@ -60,7 +61,7 @@ def test_the_data_set_of_the_page_is_valid() -> None:
     import yaml
 
     (text,) = blocks("adding-a-dataset.md", "yaml")
-    config = parse(DatasetConfig, yaml.safe_load(text), "docs/adding-a-dataset.md")
+    config = parse(DatasetConfig, Layer("docs/adding-a-dataset.md", yaml.safe_load(text)))
     assert config.source.type == "folder" and config.methods["stylegan2"] == {"networks": {"use_noise": False}}
 
 
@@ -72,7 +73,7 @@ def test_the_keys_of_the_cropping_page_are_those_of_its_preset() -> None:
 
     (text,) = blocks("cropping.md", "yaml")
     keys = yaml.safe_load(text)["crop"]
-    assert alignment(parse(CropConfig, keys, "docs/cropping.md").alignment) == PRESETS["ours"]
+    assert alignment(parse(CropConfig, Layer("docs/cropping.md", keys)).alignment) == PRESETS["ours"]
     assert set(keys) == set(CropConfig.model_fields) - {"border", "landmarks"}
 
 

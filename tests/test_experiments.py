@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from styleinv.config import experiments, lineage, load_experiment, parse_run
+from styleinv.config import experiments, lineage, load_experiment
 from styleinv.errors import UserError
 from styleinv.report.published import read_published
+from styleinv.runs import parse_run
 from tests.project import ROOT
 
 CONFIG = ROOT / "config"

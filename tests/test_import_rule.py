@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 SRC = Path(__file__).parent.parent / "src" / "styleinv"
-BASE = {"errors", "files", "config", "generator", "paths", "provenance"}
+BASE = {"errors", "files", "schema", "runs", "config", "generator", "paths", "provenance"}
 ROOMS = {
     "data": BASE,
     "nn": BASE,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from styleinv.cli import main
-from styleinv.config import parse_run
+from styleinv.runs import parse_run
 from styleinv.stages.plan import Training, wall_days
 from tests.project import make_project
 

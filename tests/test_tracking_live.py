@@ -16,9 +16,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 
-from styleinv.config import parse_run
 from styleinv.errors import Stopped, UserError
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train as train_stage
 from styleinv.tracking.live import Live

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from styleinv.config import parse_run
 from styleinv.errors import UserError
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 
 Command = Callable[[argparse.Namespace, Setting], None]

@@ -7,26 +7,15 @@ config/methods/<name>.yaml  one method at paper scale, and its variants
 config/experiments/<name>.yaml  one table: which runs on which data sets
 """
 
-import hashlib
-import json
-import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from styleinv.errors import UserError
-
-NAME = re.compile(r"[a-z0-9_]+\Z")
-
-
-class Strict(BaseModel):
-    """A configuration block: unknown keys and wrong types are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+from styleinv.runs import Run, parse_run
+from styleinv.schema import Layer, Model, Strict, merge, parse, read_layer
 
 
 class SyntheticSource(Strict):
@@ -304,153 +293,99 @@ class Experiment(Strict):
         return [parse_run(f"{dataset}/{run}") for dataset in chosen for run in self.runs or methods]
 
 
-Model = TypeVar("Model", bound=BaseModel)
-
-
-# libyaml's parser is ten times faster where PyYAML has it, and raises the same errors.
-_Safe: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Safe):  # type: ignore[valid-type, misc]
-    """YAML whose numbers read as other tools read them (1e-3 is a number) and whose keys are unique."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:\d[\d_]*\.[\d_]*(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d+(?:[eE][-+]?\d+)?|\.inf|\.nan)\Z"),
-    list("-+0123456789."),
-)
-
-
-def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.YAMLError(f"the key {key!r} occurs twice")
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping; a missing or broken file is a `UserError`."""
-    try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise UserError("does not exist", file=path, cure=_nearest(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"is not valid YAML ({error})", file=path, cure="Correct the line it names.") from None
-    if not isinstance(value, dict):
-        raise UserError("must hold `key: value` lines", file=path)
-    return value
-
-
-def _nearest(path: Path) -> str:
-    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-    return f"Known here: {', '.join(known)}." if known else "Check the path."
-
-
-def parse(model: type[Model], value: dict[str, Any], file: object) -> Model:
-    """Validate a mapping against a schema; the first fault becomes one line naming file, field and cure."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            owner = _fields_at(model, fault["loc"][:-1])
-            cure = f"Known keys: {', '.join(owner)}." if owner else "Remove it."
-            raise UserError("unknown key", file=file, field=field, cure=cure) from None
-        got = f", got {fault['input']!r}" if fault["type"] != "missing" else ""
-        raise UserError(f"{fault['msg']}{got}"[:300], file=file, field=field, cure="Correct this value.") from None
-
-
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    current: Any = model
-    for part in path:
-        fields = getattr(current, "model_fields", {})
-        if part in fields:
-            current = fields[part].annotation
-    return sorted(getattr(current, "model_fields", {}))
-
-
-def merge(base: dict[str, Any], *overrides: dict[str, Any]) -> dict[str, Any]:
-    """Deep-merge mappings; later ones win, lists are replaced."""
-    out = dict(base)
-    for override in overrides:
-        for key, value in override.items():
-            nested = isinstance(value, dict) and isinstance(out.get(key), dict)
-            out[key] = merge(out[key], value) if nested else value
-    return out
-
-
-class Run(Strict):
-    """The name of a run: `<dataset>/<method>` or `<dataset>/<method>-<variant>`."""
-
-    dataset: str
-    method: str
-    variant: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.dataset}/{self.folder}"
-
-    @property
-    def folder(self) -> str:
-        """`<method>` or `<method>-<variant>`."""
-        return f"{self.method}-{self.variant}" if self.variant else self.method
-
-
-def parse_run(text: str) -> Run:
-    """`taichi/styleinv-no_ffa_ape` -> Run.
+def load_scale(file: Path) -> Scale:
+    """Read config/<scale>.yaml.
 
     Raises:
-        UserError: for anything else.
+        UserError: it is missing, broken, or names a method, a variant or a data set that does not exist.
     """
-    dataset, slash, rest = text.partition("/")
-    method, dash, variant = rest.partition("-")
-    if not slash or not all(NAME.match(part) for part in (dataset, method, variant if dash else "x")):
-        raise UserError(f"{text!r} is no run", cure="Write <dataset>/<method> or <dataset>/<method>-<variant>.")
-    return Run(dataset=dataset, method=method, variant=variant)
+    layer = read_layer(file)
+    scale = parse(Scale, layer)
+    known = _names(file.parent / "datasets")
+    for name in scale.datasets:
+        if name not in known:
+            raise UserError("unknown data set", file=file, field=f"datasets.{name}", cure=f"Known: {', '.join(known)}.")
+    check_methods(layer.at("methods"), file.parent)
+    return scale
 
 
-def load_scale(file: Path) -> Scale:
-    """Read config/<scale>.yaml."""
-    return parse(Scale, read_yaml(file), file)
+def check_methods(layer: Layer, config_folder: Path) -> None:
+    """Refuse settings of methods and variants that do not exist: nothing would ever read them.
+
+    Args:
+        layer: a block `<method>` or `<method>-<variant>` -> settings.
+        config_folder: the folder that holds `methods/`.
+
+    Raises:
+        UserError: naming the key, and what there is.
+    """
+    known = _names(config_folder / "methods")
+    for name in layer.value:
+        method, dash, variant = str(name).partition("-")
+        if method not in known:
+            raise UserError(
+                "unknown method", file=layer.file, field=layer.name(name), cure=f"Known: {', '.join(known)}."
+            )
+        variants = read_method(method, config_folder).at("variants").value if dash else {}
+        if dash and variant not in variants:
+            cure = f"Known variants of {method}: {', '.join(sorted(variants)) or 'none'}."
+            raise UserError("unknown variant", file=layer.file, field=layer.name(name), cure=cure)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(file.stem for file in folder.glob("*.yaml"))
 
 
 def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
-    """Resolve one data set at a scale."""
-    file = scale_file.parent / "datasets" / f"{name}.yaml"
-    scale = load_scale(scale_file)
-    return parse(DatasetConfig, merge(read_yaml(file), scale.datasets.get(name, {})), file)
+    """Resolve one data set at a scale.
+
+    Raises:
+        UserError: an unknown data set, or a fault in its file or the scale's.
+    """
+    layer = read_layer(scale_file.parent / "datasets" / f"{name}.yaml")
+    load_scale(scale_file)
+    dataset = parse(DatasetConfig, layer, read_layer(scale_file).at("datasets", name))
+    for methods in (layer.at("methods"), read_layer(scale_file).at("datasets", name, "methods")):
+        check_methods(methods, scale_file.parent)
+    return dataset
+
+
+# What a method's file says of the method itself; all else are settings of its trainings.
+ABOUT = ("title", "builds_on", "needs", "variants")
+
+
+def read_method(method: str, config_folder: Path) -> Layer:
+    """Read config/methods/<method>.yaml."""
+    return read_layer(config_folder / "methods" / f"{method}.yaml")
 
 
 def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
-    """Resolve one run: method file, then its data set's and its scale's overrides, then its variant.
+    """Resolve the settings of one run.
 
-    A scale may say something of one variant alone, under `<method>-<variant>`; that comes last.
+    Later ones win: the method's file, its data set, the scale; then the same three of the variant, which the latter two
+    may name as `<method>-<variant>`.
+
+    Raises:
+        UserError: an unknown method, variant or data set, or a fault in a setting; the file that holds it is named.
     """
-    file = scale_file.parent / "methods" / f"{run.method}.yaml"
-    base = read_yaml(file)
-    base.pop("builds_on", None)
-    base.pop("needs", None)
-    variants = base.pop("variants", {})
-    for variant in variants.values():
-        variant.pop("builds_on", None)
-    dataset = load_dataset(run.dataset, scale_file)
-    scale = load_scale(scale_file)
-    value = merge(base, dataset.methods.get(run.method, {}), scale.methods.get(run.method, {}))
+    load_dataset(run.dataset, scale_file)
+    base = read_method(run.method, scale_file.parent)
+    dataset = read_layer(scale_file.parent / "datasets" / f"{run.dataset}.yaml").at("methods")
+    scale = read_layer(scale_file)
+    others = (dataset, scale.at("datasets", run.dataset, "methods"), scale.at("methods"))
+    layers = [base.without(*ABOUT), *(layer.at(run.method) for layer in others)]
     if run.variant:
-        value = merge(value, _variant(run, variants, file), scale.methods.get(run.folder, {}))
-    return parse(schema, value, file)
+        layers.append(_variant(run, base).without(*ABOUT))
+        layers += [layer.at(run.folder) for layer in others]
+    return parse(schema, *layers)
 
 
-def _variant(run: Run, variants: dict[str, Any], file: Path) -> dict[str, Any]:
-    if run.variant not in variants:
-        known = ", ".join(sorted(variants)) or "none"
-        raise UserError(f"no variant {run.variant!r}", file=file, field="variants", cure=f"Known: {known}.")
-    return variants[run.variant]
+def _variant(run: Run, method: Layer) -> Layer:
+    variants = method.at("variants")
+    if run.variant not in variants.value:
+        known = ", ".join(sorted(variants.value)) or "none"
+        raise UserError(f"no variant {run.variant!r}", file=method.file, field="variants", cure=f"Known: {known}.")
+    return variants.at(run.variant)
 
 
 def lineage(run: Run, config_folder: Path) -> list[Run]:
@@ -461,47 +396,29 @@ def lineage(run: Run, config_folder: Path) -> list[Run]:
     Raises:
         UserError: for an unknown method or variant.
     """
-    file = config_folder / "methods" / f"{run.method}.yaml"
-    method = read_yaml(file)
-    variant = _variant(run, method.get("variants", {}), file) if run.variant else {}
-    if (below := variant.get("builds_on", method.get("builds_on"))) is None:
+    method = read_method(run.method, config_folder)
+    variant = _variant(run, method).value if run.variant else {}
+    if (below := variant.get("builds_on", method.value.get("builds_on"))) is None:
         return [run]
     dataset = run.dataset
-    if "parent" in method:
-        own = read_yaml(config_folder / "datasets" / f"{run.dataset}.yaml").get("methods", {}).get(run.method, {})
-        dataset = merge(method, own, variant)["parent"] or run.dataset
+    if "parent" in method.value:
+        own = read_layer(config_folder / "datasets" / f"{run.dataset}.yaml").at("methods")
+        layers = [method, own.at(run.method)]
+        layers += [Layer(method.file, variant), own.at(run.folder)] if run.variant else []
+        dataset = merge({}, *(layer.value for layer in layers)).get("parent") or run.dataset
     return [*lineage(parse_run(f"{dataset}/{below}"), config_folder), run]
 
 
 def needs(run: Run, config_folder: Path) -> list[str]:
     """What a run needs besides the models it builds on: the key `needs` of its method's YAML, names of stages."""
-    return list(read_yaml(config_folder / "methods" / f"{run.method}.yaml").get("needs", []))
+    return list(read_method(run.method, config_folder).value.get("needs", []))
 
 
 def load_experiment(name: str, config_folder: Path) -> Experiment:
     """Read config/experiments/<name>.yaml."""
-    file = config_folder / "experiments" / f"{name}.yaml"
-    return parse(Experiment, read_yaml(file), file)
+    return parse(Experiment, read_layer(config_folder / "experiments" / f"{name}.yaml"))
 
 
 def experiments(config_folder: Path) -> list[str]:
     """Names of all experiments."""
-    return sorted(file.stem for file in (config_folder / "experiments").glob("*.yaml"))
-
-
-def fingerprint(value: BaseModel | dict[str, Any], without: tuple[str, ...] = ()) -> str:
-    """Short hash of a configuration; `without` drops top-level keys that do not change results."""
-    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    data = {key: item for key, item in data.items() if key not in without}
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def dump_yaml(value: BaseModel | dict[str, Any]) -> str:
-    """The configuration as YAML text."""
-    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
-
-
-def expand(path: str) -> Path:
-    """A user's path: `~` and environment variables are allowed."""
-    return Path(os.path.expandvars(os.path.expanduser(path)))
+    return _names(config_folder / "experiments")

@@ -55,6 +55,11 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"is not valid JSON ({error})", file=path, cure="Delete it and run its stage again.") from None
 
 
+def expand(path: str) -> Path:
+    """Read a path as a user writes it: `~` and environment variables are filled in."""
+    return Path(os.path.expandvars(os.path.expanduser(path)))
+
+
 def sha256(path: str | Path) -> str:
     """Hex SHA-256 of a file's bytes, read in pieces."""
     with open(path, "rb") as file:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.config import Run
+from styleinv.runs import Run
 
 
 @dataclass(frozen=True)

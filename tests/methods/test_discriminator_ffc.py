@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from styleinv.config import load_method, parse_run
+from styleinv.config import load_method
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.method import Config
 from styleinv.nn.video_discriminator import VideoDiscriminator
+from styleinv.runs import parse_run
 from tests.project import make_project
 
 SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "mbstd_group_size": 2}

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from styleinv.cli import main
-from styleinv.config import parse_run
 from styleinv.data.store import FrameStore, write_store
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generate import load_generator
@@ -17,6 +16,7 @@ from styleinv.methods.long_video_gan_lr import generate
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.lowres import lowres
 from styleinv.stages.setting import Setting
 from tests.project import ROOT, TINY, make_project

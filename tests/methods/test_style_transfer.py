@@ -9,7 +9,7 @@ import torch
 
 from styleinv import methods
 from styleinv.cli import main
-from styleinv.config import lineage, load_method, parse_run
+from styleinv.config import lineage, load_method
 from styleinv.data.store import FrameStore
 from styleinv.data.video import read_frames
 from styleinv.errors import UserError
@@ -17,6 +17,7 @@ from styleinv.methods.context import Context
 from styleinv.methods.style_transfer.loss import tuned_parameters
 from styleinv.methods.style_transfer.method import load_decoder
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.crop import crop
 from styleinv.stages.fetch import fetch
 from styleinv.stages.generate import generate, styled

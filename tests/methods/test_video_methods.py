@@ -7,10 +7,11 @@ import torch
 
 from styleinv import methods
 from styleinv.cli import main
-from styleinv.config import lineage, parse_run
+from styleinv.config import lineage
 from styleinv.files import read_json
 from styleinv.generator import VideoGenerator
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
@@ -95,7 +96,8 @@ def test_scored_by_the_one_protocol(study: Setting, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted({name.partition("-")[0] for name in METHODS}))
 def test_the_shipped_configurations_are_valid(name: str) -> None:
-    from styleinv.config import load_method, read_yaml
+    from styleinv.config import load_method
+    from styleinv.schema import read_yaml
 
     variants = read_yaml(ROOT / "config/methods" / f"{name}.yaml").get("variants", {})
     for scale in ("demo", "small", "paper"):

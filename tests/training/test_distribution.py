@@ -23,9 +23,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from styleinv.config import parse_run
 from styleinv.files import sha256
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.crop import crop
 from styleinv.stages.fetch import fetch
 from styleinv.stages.setting import Setting

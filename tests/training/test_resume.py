@@ -14,9 +14,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from styleinv.cli import main
-from styleinv.config import parse_run
 from styleinv.files import sha256
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states

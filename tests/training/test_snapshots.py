@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from styleinv.config import parse_run
 from styleinv.errors import UserError
 from styleinv.paths import Paths
+from styleinv.runs import parse_run
 from styleinv.stages.crop import crop
 from styleinv.stages.evaluate import evaluate, load_generator_of
 from styleinv.stages.fetch import fetch

@@ -6,13 +6,8 @@ import sys
 from pathlib import Path
 
 from styleinv import config as configuration
-from styleinv.config import (
-    experiments,
-    load_dataset,
-    load_experiment,
-    load_scale,
-    parse_run,
-)
+from styleinv.config import experiments, load_dataset, load_experiment, load_scale
+from styleinv.runs import parse_run
 from styleinv.errors import UserError
 from styleinv.paths import Paths
 

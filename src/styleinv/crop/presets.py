@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from styleinv.config import Strict
+from styleinv.schema import Strict
 
 
 class Alignment(Strict):

@@ -15,10 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.config import expand
 from styleinv.data.download import download, write_lock
 from styleinv.errors import UserError
-from styleinv.files import read_json, sha256
+from styleinv.files import expand, read_json, sha256
 
 LOCK = Path("config/weights.lock.json")
 

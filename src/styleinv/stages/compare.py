@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from styleinv.config import parse_run
 from styleinv.evaluation.evaluate import compare as compare_scores
 from styleinv.files import read_json
+from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 
 

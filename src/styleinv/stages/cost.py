@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from styleinv.config import Run, lineage, needs
+from styleinv.config import lineage, needs
 from styleinv.data.store import write_store
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.paths import Paths
 from styleinv.report.cost import Stage, write_cost
+from styleinv.runs import Run
 from styleinv.stages.lowres import lowres
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import build, upstream_of

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from styleinv.config import CropConfig, fingerprint
+from styleinv.config import CropConfig
 from styleinv.crop.align import Aligner
 from styleinv.crop.dataset import crop_dataset
 from styleinv.crop.presets import alignment
@@ -11,6 +11,7 @@ from styleinv.data.census import account
 from styleinv.errors import UserError
 from styleinv.files import read_json, write_json
 from styleinv.provenance import Recorder
+from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import World
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from styleinv.config import CropConfig, parse
+from styleinv.config import CropConfig
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
 from styleinv.crop.follow import Followed
@@ -17,6 +17,7 @@ from styleinv.crop.stabilise import Clip
 from styleinv.data.video import probe, read_frames, write_video
 from styleinv.errors import UserError
 from styleinv.files import write_json
+from styleinv.schema import Layer, parse
 from styleinv.stages.crop import STAND_IN, make_aligner
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import World
@@ -49,7 +50,7 @@ def crop_video(
         raise UserError(f"must be at least 16, not {resolution}", field="--resolution")
     if out.exists() and not out.is_dir():
         raise UserError("is not a folder", file=out, cure="Give another --out.")
-    config = parse(CropConfig, {"type": "ffhq", **keys}, "--set")
+    config = parse(CropConfig, Layer("--set", {"type": "ffhq", **keys}))
     info = probe(file)
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("there is no GPU that torch can use", field="--device", cure="Use cpu or auto.")
@@ -70,7 +71,7 @@ def crop_video(
     lines = [f"{out / name}: {_line(aligner.settings.preset, measured[name])}" for name in names]
     if report:
         usual_keys = {"type": "ffhq", "preset": USUAL, "landmarks": aligner.settings.landmarks}
-        usual = make_aligner(parse(CropConfig, usual_keys, USUAL), resolution, setting, torch_device)
+        usual = make_aligner(parse(CropConfig, Layer(USUAL, usual_keys)), resolution, setting, torch_device)
         _, other = _follow(usual, file, followed.size)
         comparison = out / f"{file.stem}_comparison.mp4"
         films = _SideBySide(file, (usual, aligner), (other, clips), followed.size)

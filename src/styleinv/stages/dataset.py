@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from styleinv.config import NAME
 from styleinv.data.check import examine, findings
 from styleinv.data.video import list_videos
 from styleinv.errors import UserError
 from styleinv.files import write_text
+from styleinv.runs import NAME
 from styleinv.stages.setting import Setting
 
 TEMPLATE = """\

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from styleinv import methods
-from styleinv.config import EvaluationConfig, Run, fingerprint
+from styleinv.config import EvaluationConfig
 from styleinv.data.folder import VideoFolder
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
@@ -18,6 +18,8 @@ from styleinv.evaluation.protocol import PROTOCOLS, Protocol
 from styleinv.files import sha256, write_json
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder
+from styleinv.runs import Run
+from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import World
 

@@ -1,11 +1,12 @@
 """fetch: obtain the raw videos of a data set and write down what they are."""
 
-from styleinv.config import DatasetConfig, fingerprint
+from styleinv.config import DatasetConfig
 from styleinv.data import sources
 from styleinv.data.sources.job import Job
 from styleinv.data.youtube import Extractor
 from styleinv.files import write_json
 from styleinv.provenance import Recorder
+from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from styleinv import methods
-from styleinv.config import Run
 from styleinv.data.video import write_video
 from styleinv.errors import UserError
 from styleinv.generator import VideoGenerator
+from styleinv.runs import Run
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import World

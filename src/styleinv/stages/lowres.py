@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from styleinv.config import fingerprint
 from styleinv.crop.centre import centre_crop
 from styleinv.data.store import FrameStore, write_store
 from styleinv.errors import UserError
 from styleinv.provenance import Recorder
+from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 
 # Between the two halves of Long-Video-GAN (256 and 64 in the paper's experiments).

@@ -3,12 +3,13 @@
 import torch
 from safetensors.torch import save_file
 
-from styleinv.config import Run, fingerprint
 from styleinv.errors import UserError
 from styleinv.files import atomic
 from styleinv.methods.mocogan_hd.pca import components_of
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.provenance import Recorder
+from styleinv.runs import Run
+from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import configuration_of, upstream_of
 from styleinv.training.distribution import World

@@ -5,8 +5,9 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from styleinv.config import Run, lineage, needs
+from styleinv.config import lineage, needs
 from styleinv.errors import UserError
+from styleinv.runs import Run
 from styleinv.stages.setting import Setting
 
 # Networks, their averages, and both moments of Adam, in float32; a model without the latter two.

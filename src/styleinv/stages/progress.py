@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from styleinv.config import Run, fingerprint
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
@@ -16,6 +15,8 @@ from styleinv.evaluation.evaluate import evaluate
 from styleinv.files import atomic
 from styleinv.generator import VideoGenerator, to_uint8
 from styleinv.provenance import Recorder
+from styleinv.runs import Run
+from styleinv.schema import fingerprint
 from styleinv.stages.evaluate import load_scored, makes_stills, protocol_of
 from styleinv.stages.setting import Setting
 from styleinv.training.checkpoint import read_model

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.config import DatasetConfig, Run, Scale, load_dataset, load_scale
+from styleinv.config import DatasetConfig, Scale, load_dataset, load_scale
 from styleinv.paths import Paths
+from styleinv.runs import Run
 
 
 @dataclass(frozen=True)

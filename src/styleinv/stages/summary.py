@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from styleinv.config import Run, lineage, load_experiment
+from styleinv.config import lineage, load_experiment
 from styleinv.data.census import share_line
 from styleinv.errors import UserError
 from styleinv.files import read_json
@@ -13,6 +13,7 @@ from styleinv.report.figures import curves_figure, film_strip
 from styleinv.report.html import RunView, write_report
 from styleinv.report.published import dataset_title
 from styleinv.report.tables import RunResult, table_rows, write_table
+from styleinv.runs import Run
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
 

@@ -9,12 +9,14 @@ import torch
 from pydantic import BaseModel
 
 from styleinv import methods
-from styleinv.config import Run, dump_yaml, fingerprint, lineage, load_method, needs
+from styleinv.config import lineage, load_method, needs
 from styleinv.data.store import FrameStore
 from styleinv.errors import OutOfMemory, UserError
 from styleinv.files import sha256, write_text
 from styleinv.methods.context import Context
 from styleinv.provenance import Recorder
+from styleinv.runs import Run
+from styleinv.schema import dump_yaml, fingerprint
 from styleinv.stages.setting import Setting
 from styleinv.tracking.live import Live
 from styleinv.training.checkpoint import read_progress, save_model

@@ -13,10 +13,11 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
-from styleinv.config import Run, dump_yaml, merge, read_yaml
 from styleinv.errors import UserError
 from styleinv.files import write_text
 from styleinv.paths import Paths
+from styleinv.runs import Run
+from styleinv.schema import dump_yaml, merge, read_yaml
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import build, inputs_of
 from styleinv.training.checkpoint import read_progress

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from styleinv.config import Run
 from styleinv.errors import Stopped
+from styleinv.runs import Run
 from styleinv.tracking import tracking_uri
 from styleinv.tracking.records import read_curves
 from styleinv.tracking.store import Store, patience

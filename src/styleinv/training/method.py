@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from styleinv.config import Strict
 from styleinv.generator import VideoGenerator
 from styleinv.nn.augment import AugmentPipe
+from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.ema import ema_beta
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from styleinv.config import CelebVHQSource, expand
+from styleinv.config import CelebVHQSource
 from styleinv.data.check import Finding, raise_on
 from styleinv.data.fetch import Manifest, accounted, link, refuse_inside, remove_links, safe_names, take_in
 from styleinv.data.sources.clips import Clip, Sources, clip_entry
@@ -17,7 +17,7 @@ from styleinv.data.store import order
 from styleinv.data.video import list_videos
 from styleinv.data.youtube import ID
 from styleinv.errors import UserError
-from styleinv.files import read_json
+from styleinv.files import expand, read_json
 
 OBTAIN = (
     "Accept the agreement of https://github.com/CelebV-HQ/CelebV-HQ and fetch the processed set (40 GB) from Academic "

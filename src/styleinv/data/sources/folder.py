@@ -1,8 +1,9 @@
 """A user's own folder of videos."""
 
-from styleinv.config import FolderSource, expand
+from styleinv.config import FolderSource
 from styleinv.data.fetch import Manifest, fetch_folder
 from styleinv.data.sources.job import Job, Probe
+from styleinv.files import expand
 
 
 def fetch(source: FolderSource, job: Job) -> Manifest:

@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.config import expand
 from styleinv.data.fetch import OnBadVideo
 from styleinv.data.youtube import Extractor
 from styleinv.errors import AccessError
+from styleinv.files import expand
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.digan.generator import Generator
+from styleinv.schema import Strict
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import key
 

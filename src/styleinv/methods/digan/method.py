@@ -10,7 +10,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import Clips
 from styleinv.generator import VideoGenerator
 from styleinv.methods.context import Context
@@ -21,6 +20,7 @@ from styleinv.methods.digan.loss import DIGANLoss
 from styleinv.methods.stylegan2.method import adam
 from styleinv.methods.stylegan2.phases import to_float
 from styleinv.nn.diffaugment import DiffAugmentDraws, check_policy, draw, reach_of
+from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 

@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import ClassAwareFrames
 from styleinv.generator import to_uint8
 from styleinv.methods.context import Context
@@ -19,6 +18,7 @@ from styleinv.methods.inversion.weights import load_identity, load_irse50, load_
 from styleinv.methods.stylegan2.method import check_resolution, load_generator_of
 from styleinv.methods.stylegan2.phases import to_float
 from styleinv.nn.sync_batchnorm import synchronize_batchnorm
+from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
 

@@ -10,7 +10,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import Clips
 from styleinv.data.store import FrameStore
 from styleinv.generator import VideoGenerator
@@ -24,6 +23,7 @@ from styleinv.methods.long_video_gan_lr.generate import load_low_res
 from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to_clips
 from styleinv.methods.stylegan2.method import adam, build_augment
 from styleinv.nn.augment import AugmentPipe
+from styleinv.schema import Strict
 from styleinv.training.draws import Draws, key
 from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 

@@ -9,7 +9,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import Clips
 from styleinv.data.store import FrameStore
 from styleinv.methods.context import Context
@@ -21,6 +20,7 @@ from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
 from styleinv.methods.stylegan2.method import adam
 from styleinv.methods.stylegan2.phases import to_float
+from styleinv.schema import Strict
 from styleinv.training.draws import Draws, key
 from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 

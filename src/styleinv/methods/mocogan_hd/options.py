@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from styleinv.config import Strict
 from styleinv.methods.mocogan_hd.sparse import SparseConfig
+from styleinv.schema import Strict
 from styleinv.training.method import TrainingConfig
 
 

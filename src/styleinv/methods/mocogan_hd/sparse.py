@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import Clips
 from styleinv.data.time_sampling import TimeSampling
 from styleinv.methods.context import Context
@@ -24,6 +23,7 @@ from styleinv.methods.stylegan2.method import adam, build_augment
 from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.video_discriminator import VideoDiscriminator
+from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 

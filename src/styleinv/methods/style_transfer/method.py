@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from styleinv.config import Strict
 from styleinv.data.sampling import ClassAwareFrames
 from styleinv.errors import UserError
 from styleinv.generator import to_uint8
@@ -28,6 +27,7 @@ from styleinv.methods.stylegan2.method import (
 )
 from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.schema import Strict
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch

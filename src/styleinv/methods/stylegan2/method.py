@@ -10,7 +10,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import ClassAwareFrames
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
@@ -21,6 +20,7 @@ from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.augment import PIPES, AugmentPipe
+from styleinv.schema import Strict
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import Draws, key
 from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch

@@ -11,7 +11,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import Clips
 from styleinv.data.time_sampling import TimeSampling
 from styleinv.generator import VideoGenerator
@@ -21,6 +20,7 @@ from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan_v import generate
 from styleinv.methods.stylegan_v.loss import Fake, StyleGANVLoss
 from styleinv.nn.video_discriminator import VideoDiscriminator
+from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 

@@ -11,7 +11,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.config import Strict
 from styleinv.data.sampling import Clips
 from styleinv.data.time_sampling import TimeSampling
 from styleinv.generator import VideoGenerator, to_uint8
@@ -24,6 +23,7 @@ from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.nn.video_discriminator import VideoDiscriminator
+from styleinv.schema import Strict
 from styleinv.training.checkpoint import read_model
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
