@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--real", type=Path, metavar="DIR", help="folder or frame store of real videos")
     sub.add_argument("--fake", type=Path, metavar="DIR", help="folder or frame store of generated videos")
     sub.add_argument("--detectors", default="official", help="official or stand-in (default: %(default)s)")
-    sub.add_argument("--protocol", default="styleinv", choices=["styleinv", "clean"])
+    sub.add_argument("--protocol", default="styleinv", choices=["styleinv", "lossless"])
     sub.add_argument("--out", type=Path, metavar="FILE", help="also write the scores to this JSON file")
     sub.add_argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here")
     add("pca", _pca, "principal components of the latents that a run walks through").add_argument("run")

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from styleinv.errors import UserError
+from styleinv.evaluation.protocol import EvaluationConfig
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, Model, Strict, merge, parse, read_layer
 
@@ -242,22 +243,6 @@ class DatasetConfig(Strict):
     methods: dict[str, dict[str, Any]] = {}
 
 
-class EvaluationConfig(Strict):
-    """The metric protocol (paper section 4; decisions on what it leaves open)."""
-
-    protocol: Literal["styleinv", "clean"] = "styleinv"
-    detectors: Literal["official", "stand-in"] = "official"
-    n_fake: int = Field(2048, ge=2)
-    clip_length: int = Field(128, ge=2)
-    fvd_lengths: tuple[int, ...] = (16, 128)
-    fid_items: int = Field(50000, ge=2)
-    real_clips: int = Field(2048, ge=2)
-    repeats: int = Field(4, ge=1)
-    generation_seed: int = Field(42, ge=0)
-    also: tuple[Literal["styleinv", "clean"], ...] = ("clean",)
-    batch: int = Field(8, ge=1)
-
-
 class Scale(Strict):
     """What one scale changes; every key of `methods` and `datasets` overrides the file of that name.
 
@@ -274,6 +259,10 @@ class Scale(Strict):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
+# The metric whose best value along a training stands beside that of the last model.
+BEST_BY = "fvd16"
+
+
 class Experiment(Strict):
     """One table: config/experiments/<name>.yaml.
 
@@ -281,11 +270,15 @@ class Experiment(Strict):
         title: heading of the table.
         datasets: where the paper made it; of these, those that config.yaml lists, or all of its if it lists none.
         runs: rows, `<method>` or `<method>-<variant>`; the methods of config.yaml if none are named.
+        columns: metrics and motion diagnostics; all metrics that were computed if none are named.
+        best_by: the metric whose best value along a training is also shown, where models along it were kept.
     """
 
     title: str
     datasets: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    best_by: str = BEST_BY
 
     def rows(self, datasets: Sequence[str], methods: Sequence[str]) -> list["Run"]:
         """Its runs, given the data sets and methods of config.yaml."""
@@ -378,6 +371,20 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
         layers.append(_variant(run, base).without(*ABOUT))
         layers += [layer.at(run.folder) for layer in others]
     return parse(schema, *layers)
+
+
+def dataset_title(name: str, config_folder: Path) -> str:
+    """Name of a data set for people: the key `title` of its YAML."""
+    return str(read_layer(config_folder / "datasets" / f"{name}.yaml").value.get("title", name))
+
+
+def method_title(run: Run, config_folder: Path) -> str:
+    """Name of a run's method for people, such as `StyleInV (no_ffa_ape)`: the key `title` of the method and variant."""
+    method = read_method(run.method, config_folder)
+    title = str(method.value.get("title", run.method))
+    if not run.variant:
+        return title
+    return f"{title} ({_variant(run, method).value.get('title', run.variant)})"
 
 
 def _variant(run: Run, method: Layer) -> Layer:

@@ -1,9 +1,13 @@
 """The inference contract that evaluation, figures, galleries and the command line speak to."""
 
-from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    # The schemas of the configuration need `Rounding` alone, and torch takes seconds to import.
+    import torch
 
 Rounding = Literal["truncate", "round"]
 
@@ -34,5 +38,7 @@ class VideoGenerator(Protocol):
 
 def to_uint8(images: torch.Tensor, rounding: Rounding = "truncate") -> torch.Tensor:
     """Map float images in [-1, 1] to uint8 0..255 (any shape), clamping what lies outside."""
+    import torch
+
     scaled = (images.float() * 0.5 + 0.5).clamp(0, 1) * 255
     return (scaled.round() if rounding == "round" else scaled).to(torch.uint8)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from styleinv.evaluation.codec import stored
-from styleinv.evaluation.protocol import PROTOCOLS
+from styleinv.evaluation.protocol import Protocol
 from tests.evaluation.fakes import video
 
 
@@ -25,7 +25,7 @@ def pillow(frame: np.ndarray) -> np.ndarray:
 
 def test_round_trip_is_pillows_default() -> None:
     before = clips()
-    after = stored(before, PROTOCOLS["styleinv"], ["a", "b"])
+    after = stored(before, Protocol(), ["a", "b"])
     assert after.dtype == torch.uint8 and after.shape == before.shape and not torch.equal(after, before)
     for video_index, frame in np.ndindex(2, 3):
         want = pillow(before[video_index, frame].permute(1, 2, 0).numpy())
@@ -34,12 +34,12 @@ def test_round_trip_is_pillows_default() -> None:
 
 def test_clean_changes_nothing() -> None:
     before = clips()
-    assert stored(before, PROTOCOLS["clean"], ["a", "b"]) is before
+    assert stored(before, Protocol(protocol="lossless"), ["a", "b"]) is before
 
 
 def test_kept_frames_are_what_was_scored(tmp_path: Path) -> None:
-    for name, suffix in (("styleinv", "jpg"), ("clean", "png")):
-        after = stored(clips(), PROTOCOLS[name], ["a", "b"], tmp_path / name)
+    for name, suffix in (("styleinv", "jpg"), ("lossless", "png")):
+        after = stored(clips(), Protocol(protocol=name), ["a", "b"], tmp_path / name)
         files = sorted(path.relative_to(tmp_path / name).as_posix() for path in (tmp_path / name).rglob("*.*"))
         assert files == [f"{v}/{f:06d}.{suffix}" for v in "ab" for f in range(3)]
         read = np.asarray(Image.open(tmp_path / name / "b" / f"000002.{suffix}"))

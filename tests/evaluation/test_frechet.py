@@ -10,7 +10,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from styleinv.errors import UserError
 from styleinv.evaluation.frechet import frechet, frechet_of_moments, sqrt_trace
-from styleinv.evaluation.statistics import Statistics
+from styleinv.evaluation.summaries import Moments
 
 
 def gaussian(rows: int, dim: int, seed: int, rank: int | None = None) -> np.ndarray:
@@ -21,8 +21,8 @@ def gaussian(rows: int, dim: int, seed: int, rank: int | None = None) -> np.ndar
     )
 
 
-def statistics(features: np.ndarray) -> Statistics:
-    result = Statistics(features.shape[1])
+def statistics(features: np.ndarray) -> Moments:
+    result = Moments(features.shape[1])
     result.append(features)
     return result
 

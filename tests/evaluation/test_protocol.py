@@ -6,33 +6,37 @@ import pydantic
 import pytest
 
 from styleinv.errors import UserError
-from styleinv.evaluation.evaluate import compare
-from styleinv.evaluation.protocol import PROTOCOLS, DetectorRecord, Protocol, ProtocolRecord, differences
+from styleinv.evaluation.comparison import compare_scores
+from styleinv.evaluation.metrics import metrics_of
+from styleinv.evaluation.protocol import (
+    DetectorRecord,
+    EvaluationConfig,
+    MetricRecord,
+    Protocol,
+    ProtocolRecord,
+    differences,
+)
 
+METRICS = {
+    "fid": MetricRecord(title="FID", detector="image", rule={"items": 50_000}, real=50_000, fake=50_000),
+    "fvd16": MetricRecord(title="FVD16", detector="video", rule={"stride": 1}, real=732, fake=2048),
+}
 RECORD = ProtocolRecord(
-    protocol="styleinv",
+    rules=Protocol(),
     dataset="sky",
     real_sha256="ab" * 32,
-    image_detector=DetectorRecord(name="inception", sha256="11" * 32, dim=2048),
-    video_detector=DetectorRecord(name="i3d", sha256="22" * 32, dim=400),
+    detectors={
+        "image": DetectorRecord(name="inception", sha256="11" * 32, dim=2048),
+        "video": DetectorRecord(name="i3d", sha256="22" * 32, dim=400),
+    },
     stand_in=False,
     resolution=256,
     resize="inside the detectors only",
     mirror=False,
     rounding="truncate",
     codec="jpeg quality 75 4:2:0",
-    n_fake=2048,
-    clip_length=128,
-    fid_items=50_000,
-    fid_choice="sampled",
-    real_clips=2048,
-    clip_choice="random",
-    fvd_lengths=[16, 128],
-    stride=1,
-    counts={"fid_real": 50_000, "fid_fake": 50_000, "fvd16_real": 732, "fvd16_fake": 2048},
-    seeds=[0, 1, 2, 3],
     generation_seed=0,
-    distance="Frechet",
+    metrics=METRICS,
     device="cpu",
     versions={"torch": "2.14"},
 )
@@ -42,17 +46,38 @@ def changed(**fields) -> ProtocolRecord:
     return RECORD.model_copy(update=fields)
 
 
+def with_metric(name: str, **fields) -> ProtocolRecord:
+    return changed(metrics=METRICS | {name: METRICS[name].model_copy(update=fields)})
+
+
+def with_detector(kind: str, **fields) -> ProtocolRecord:
+    return changed(detectors=RECORD.detectors | {kind: RECORD.detectors[kind].model_copy(update=fields)})
+
+
 def test_defaults_are_the_papers() -> None:
-    protocol = PROTOCOLS["styleinv"]
+    protocol = Protocol()
     assert (protocol.n_fake, protocol.clip_length, protocol.fid_items, protocol.real_clips) == (2048, 128, 50_000, 2048)
-    assert protocol.metrics == ["fid", "fvd16", "fvd128"] and protocol.seeds == [0, 1, 2, 3]
+    assert [metric.name for metric in metrics_of(protocol)] == ["fid", "fvd16", "fvd128"]
+    assert protocol.seeds == [0, 1, 2, 3] and EvaluationConfig().changed() == protocol
     assert (protocol.rounding, protocol.codec) == ("truncate", "jpeg quality 75 4:2:0")
-    assert (PROTOCOLS["clean"].rounding, PROTOCOLS["clean"].codec) == ("round", "none")
+    lossless = Protocol(protocol="lossless")
+    assert (lossless.rounding, lossless.codec) == ("round", "none") and protocol.stored_as("lossless") == lossless
+    assert Protocol(protocol="lossless", jpeg_quality=90).codec == "jpeg quality 90 4:2:0"
     assert Protocol(stride=8, fvd_lengths=(16,)).span(16) == 121
+    assert [metric.name for metric in metrics_of(protocol.of_stills())] == ["fid"]
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"n_fakes": 3}, {"clip_length": 100}, {"fvd_lengths": (16, 16)}, {"jpeg_quality": 0}, {"repeats": 0}]
+    "wrong",
+    [
+        {"n_fakes": 3},
+        {"clip_length": 100},
+        {"fvd_lengths": (16, 16)},
+        {"jpeg_quality": 0},
+        {"repeats": 0},
+        {"metrics": ("fid", "fad")},
+        {"protocol": "clean"},
+    ],
 )
 def test_wrong_protocols_are_refused(wrong: dict) -> None:
     with pytest.raises(pydantic.ValidationError):
@@ -60,39 +85,52 @@ def test_wrong_protocols_are_refused(wrong: dict) -> None:
 
 
 def test_id_ignores_what_does_not_change_the_number() -> None:
-    same = changed(
-        versions={"torch": "9"},
-        protocol="other name",
-        dataset="the same bytes under another name",
-        device="cuda",
-        image_detector=DetectorRecord(name="copy.pt", sha256="11" * 32, dim=2048),
+    same = with_detector("image", name="copy.pt").model_copy(
+        update={
+            "versions": {"torch": "9"},
+            "rules": Protocol(generation_seed=7),
+            "dataset": "the same bytes under another name",
+            "device": "cuda",
+        }
     )
-    assert same.id == RECORD.id and differences(RECORD, same) == []
+    assert same.id == RECORD.id and same.metric_id("fid") == RECORD.metric_id("fid")
+    assert differences(RECORD, same, "fid") == differences(RECORD, same, "fvd16") == []
 
 
 @pytest.mark.parametrize(
-    ("change", "field"),
+    ("other", "field"),
     [
-        ({"codec": "none"}, "codec"),
-        ({"rounding": "round"}, "rounding"),
-        ({"n_fake": 100}, "n_fake"),
-        ({"seeds": [0]}, "seeds"),
-        ({"stride": 2}, "stride"),
-        ({"real_sha256": "cd" * 32}, "real_sha256"),
-        ({"counts": RECORD.counts | {"fvd16_real": 700}}, "counts.fvd16_real"),
-        ({"video_detector": DetectorRecord(name="i3d", sha256="33" * 32, dim=400)}, "video_detector"),
+        (changed(codec="none"), "codec"),
+        (changed(rounding="round"), "rounding"),
+        (changed(rules=Protocol(n_fake=100)), "n_fake"),
+        (changed(rules=Protocol(repeats=1)), "seeds"),
+        (changed(real_sha256="cd" * 32), "real_sha256"),
+        (with_metric("fvd16", rule={"stride": 2}), "stride"),
+        (with_metric("fvd16", real=700), "real items"),
+        (with_detector("video", sha256="33" * 32), "detector"),
     ],
 )
-def test_id_and_differences_follow_what_does(change: dict, field: str) -> None:
-    other = changed(**change)
-    assert other.id != RECORD.id
-    lines = differences(RECORD, other)
+def test_ids_and_differences_follow_what_does(other: ProtocolRecord, field: str) -> None:
+    assert other.metric_id("fvd16") != RECORD.metric_id("fvd16")
+    lines = differences(RECORD, other, "fvd16")
     assert len(lines) == 1 and lines[0].startswith(f"{field}: ")
 
 
+def test_what_concerns_one_metric_leaves_the_others_comparable() -> None:
+    for other in (with_metric("fvd16", rule={"stride": 2}), with_detector("video", sha256="33" * 32)):
+        assert other.metric_id("fid") == RECORD.metric_id("fid") and differences(RECORD, other, "fid") == []
+
+
+def test_a_further_metric_leaves_every_id_as_it_is() -> None:
+    more = METRICS | {"kvd16": METRICS["fvd16"].model_copy(update={"title": "KVD16", "rule": {"distance": "MMD"}})}
+    other = changed(metrics=more, rules=Protocol(metrics=("fid", "fvd", "kvd")))
+    assert other.id == RECORD.id and all(other.metric_id(name) == RECORD.metric_id(name) for name in METRICS)
+
+
 def test_first_half_of_the_id_spans_data_sets() -> None:
-    other = changed(real_sha256="cd" * 32, counts=RECORD.counts | {"fvd16_real": 2048})
-    assert other.id.split("-")[0] == RECORD.id.split("-")[0] and other.id.split("-")[1] != RECORD.id.split("-")[1]
+    other = with_metric("fvd16", real=2048).model_copy(update={"real_sha256": "cd" * 32})
+    for a, b in ((other.id, RECORD.id), (other.metric_id("fvd16"), RECORD.metric_id("fvd16"))):
+        assert a.split("-")[0] == b.split("-")[0] and a.split("-")[1] != b.split("-")[1]
 
 
 def test_id_survives_json() -> None:
@@ -101,20 +139,23 @@ def test_id_survives_json() -> None:
 
 
 def scores(record: ProtocolRecord, fid: float) -> dict:
-    return {
-        "fid": fid,
-        "fvd16": 1.0,
-        "fvd128": 2.0,
-        "protocol": record.model_dump(mode="json"),
-        "protocol_id": record.id,
-    }
+    values = {"fid": fid} | dict.fromkeys(set(record.metrics) - {"fid"}, 1.0)
+    return values | {"protocol": record.model_dump(mode="json"), "protocol_id": record.id}
 
 
 def test_compare() -> None:
-    result = compare(scores(RECORD, 3.0), scores(RECORD, 5.0))
-    assert result["fid"] == {"a": 3.0, "b": 5.0, "difference": 2.0} and set(result) == {"fid", "fvd16", "fvd128"}
-    other = scores(changed(codec="none", stride=2), 3.0)
-    with pytest.raises(UserError, match="mine.*yours.*codec: jpeg quality 75 4:2:0 against none; stride: 1 against 2"):
-        compare(scores(RECORD, 3.0), other, ("mine", "yours"))
+    result = compare_scores(scores(RECORD, 3.0), scores(RECORD, 5.0))
+    assert result.scores == {"fid": ("FID", 3.0, 5.0), "fvd16": ("FVD16", 1.0, 1.0)} and result.refused == {}
+    other = scores(changed(codec="none", rules=Protocol(n_fake=7)), 3.0)
+    with pytest.raises(UserError, match="mine.*yours.*codec: jpeg quality 75 4:2:0 against none; n_fake: 2048 again"):
+        compare_scores(scores(RECORD, 3.0), other, ("mine", "yours"))
     with pytest.raises(UserError, match="yours: has no valid protocol record"):
-        compare(scores(RECORD, 3.0), {"fid": 2.0}, ("mine", "yours"))
+        compare_scores(scores(RECORD, 3.0), {"fid": 2.0}, ("mine", "yours"))
+
+
+def test_a_metric_that_only_one_of_them_has_is_said_and_not_guessed() -> None:
+    alone = changed(metrics={"fid": METRICS["fid"]})
+    result = compare_scores(scores(RECORD, 3.0), scores(alone, 5.0), ("mine", "yours"))
+    assert list(result.scores) == ["fid"] and result.refused == {"fvd16": "yours has none"}
+    other = with_metric("fvd16", rule={"stride": 2})
+    assert compare_scores(scores(RECORD, 3.0), scores(other, 5.0)).refused == {"fvd16": "stride: 1 against 2"}

@@ -9,7 +9,8 @@ import pytest
 from styleinv.errors import UserError
 from styleinv.report.figures import film_strip
 from styleinv.report.html import RunView, data_uri, duration, provenance_facts, write_report
-from styleinv.report.tables import RunResult, table_rows
+from styleinv.report.tables import RunResult, make_table
+from styleinv.runs import Run
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 
@@ -21,7 +22,8 @@ def page(tmp_path: Path, stand_in: bool = True) -> str:
     (tmp_path / "curves.csv").write_text("step,loss\n0,2\n1,1\n")
     metrics = {
         "fid": 14.0, "fid_std": 0.5, "fvd16": 80.0, "fvd16_std": 1.0, "fvd128": 200.0, "fvd128_std": 2.0,
-        "protocol": {"codec": "jpeg <75>", "seeds": [0, 1]}, "protocol_id": "aa-bb", "stand_in": stand_in,
+        "protocol": {"codec": "jpeg <75>", "metrics": {n: {"title": n.upper()} for n in ("fid", "fvd16", "fvd128")}},
+        "protocol_id": "aa-bb", "protocol_ids": {}, "stand_in": stand_in,
         "diagnostics": {"motion_energy": 0.012345},
     }  # fmt: skip
     provenance = {
@@ -32,13 +34,23 @@ def page(tmp_path: Path, stand_in: bool = True) -> str:
         "job_id": None,
     }
     runs = [
-        RunView("sky/styleinv", "train", tmp_path / "curves.csv", [tmp_path / "a.mp4"], [strip], provenance),
-        RunView("sky/styleinv", "evaluate", metrics=metrics),
-        RunView("taichi/digan-clip128", "train"),
+        RunView(
+            "sky/styleinv",
+            "SkyTimelapse",
+            "StyleInV",
+            "train",
+            tmp_path / "curves.csv",
+            [tmp_path / "a.mp4"],
+            [strip],
+            provenance,
+        ),
+        RunView("sky/styleinv", "SkyTimelapse", "StyleInV", "evaluate", metrics=metrics),
+        RunView("taichi/digan-clip128", "TaiChi", "DIGAN (clip128)", "train"),
     ]
-    rows = table_rows([RunResult("sky", "styleinv", "", metrics)], PUBLISHED)
+    run = RunResult(Run(dataset="sky", method="styleinv"), "SkyTimelapse", "StyleInV", metrics)
+    table = make_table([run], PUBLISHED, "fvd16")
     shares = ["SkyTimelapse: 71 % of the paper's videos"]
-    write_report(tmp_path / "report.html", "Results <of a test>", rows, runs, shares)
+    write_report(tmp_path / "report.html", "Results <of a test>", table, runs, shares)
     return (tmp_path / "report.html").read_text()
 
 
@@ -81,7 +93,7 @@ def test_same_bytes(tmp_path: Path) -> None:
 
 
 def test_page_without_results(tmp_path: Path) -> None:
-    write_report(tmp_path / "r.html", "Nothing yet", [], [])
+    write_report(tmp_path / "r.html", "Nothing yet", make_table([], PUBLISHED, "fvd16"), [])
     text = (tmp_path / "r.html").read_text()
     assert "Nothing yet" in text and "Data:" not in text
 

@@ -7,19 +7,34 @@ from pathlib import Path
 import pytest
 
 from styleinv.errors import UserError
-from styleinv.report.published import method_title, published_scores, read_published
-from styleinv.report.tables import RunResult, best_cells, score_text, write_table
+from styleinv.report.published import published_scores, read_published
+from styleinv.report.tables import RunResult, make_table, score_text, write_table
+from styleinv.runs import Run
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 
 
+TITLES = {"sky": "SkyTimelapse", "taichi": "TaiChi", "digan": "DIGAN", "styleinv": "StyleInV"}
+
+
+def scores(protocol: str = "aa-11", **values: float | None) -> dict:
+    """A metrics.json."""
+    made = {name: {"title": name.upper()} for name in values if not name.endswith("_std")}
+    known = {"protocol_id": protocol, "stand_in": False, "protocol": {"metrics": made}}
+    return values | known | {"protocol_ids": {name: f"{name}-{protocol}" for name in made}}
+
+
 def result(dataset: str, method: str, fid: float, variant: str = "", protocol: str = "aa-11", **more) -> RunResult:
-    metrics = {"fid": fid, "fid_std": 0.25, "fvd16": fid + 1, "fvd16_std": None, "fvd128": fid + 2, "fvd128_std": 1.0}
-    return RunResult(dataset, method, variant, metrics | {"protocol_id": protocol, "stand_in": False} | more)
+    metrics = scores(protocol, fid=fid, fid_std=0.25, fvd16=fid + 1, fvd16_std=None, fvd128=fid + 2, fvd128_std=1.0)
+    title = TITLES.get(method, method) + (f" ({variant})" if variant else "")
+    run = Run(dataset=dataset, method=method, variant=variant)
+    return RunResult(run, TITLES.get(dataset, dataset), title, metrics | more)
 
 
-def written(tmp_path: Path, *results: RunResult) -> tuple[list[dict[str, str]], str]:
-    write_table(list(results), PUBLISHED, tmp_path / "t.csv", tmp_path / "t.md")
+def written(tmp_path: Path, *results: RunResult, **options) -> tuple[list[dict[str, str]], str]:
+    shares = options.pop("shares", ())
+    table = make_table(results, PUBLISHED, "fvd16", **options)
+    write_table(table, tmp_path / "t.csv", tmp_path / "t.md", shares=shares)
     with open(tmp_path / "t.csv", newline="") as file:
         return list(csv.DictReader(file)), (tmp_path / "t.md").read_text()
 
@@ -80,7 +95,7 @@ def test_warnings(tmp_path: Path) -> None:
     )
     notes = [line for line in text.splitlines() if line.startswith("> **Note.**")]
     assert len(notes) == 2 and "not comparable with published numbers" in notes[0]
-    assert "SkyTimelapse" in notes[1] and "aa-11, bb-11" in notes[1]
+    assert "SkyTimelapse: rows made by different rules are **not comparable** in FID, FVD16, FVD128" in notes[1]
 
 
 def test_bold_only_among_comparable_rows(tmp_path: Path) -> None:
@@ -90,22 +105,39 @@ def test_bold_only_among_comparable_rows(tmp_path: Path) -> None:
         result("sky", "stylegan_v", 1.0, protocol="bb-11"),
         result("taichi", "digan", 0.5),
     ]
-    table = write_table(results, PUBLISHED, tmp_path / "t.csv", tmp_path / "t.md")
-    assert best_cells(table) == {(1, "fid"), (1, "fvd16"), (1, "fvd128")}
-    assert best_cells([]) == set()
+    assert make_table(results, PUBLISHED, "fvd16").best == {(1, "fid"), (1, "fvd16"), (1, "fvd128")}
+    assert make_table([], PUBLISHED, "fvd16").best == set()
 
 
-def test_other_clip_lengths_get_columns(tmp_path: Path) -> None:
-    rows, _ = written(
-        tmp_path, RunResult("toy", "digan", "", {"fid": 1.0, "fvd8": 2.5, "fvd8_std": 0.5, "protocol_id": "a-b"})
-    )
-    assert (rows[0]["fid"], rows[0]["fvd16"], rows[0]["fvd8"], rows[0]["fvd8_std"]) == ("1", "", "2.5", "0.5")
+def test_rows_that_differ_in_one_metric_are_compared_in_the_others(tmp_path: Path) -> None:
+    one, other = result("sky", "digan", 3.0), result("sky", "styleinv", 2.0)
+    other.metrics["protocol_ids"]["fvd16"] = "another rule"
+    assert make_table([one, other], PUBLISHED, "fvd16").best == {(1, "fid"), (1, "fvd128")}
+    _, text = written(tmp_path, one, other)
+    assert "**not comparable** in FVD16;" in text
+
+
+def test_columns_are_what_was_measured(tmp_path: Path) -> None:
+    toy = RunResult(Run(dataset="toy", method="digan"), "Toy", "DIGAN", scores(fid=1.0, fvd8=2.5, fvd8_std=0.5))
+    rows, text = written(tmp_path, toy)
+    assert (rows[0]["fid"], rows[0]["fvd8"], rows[0]["fvd8_std"]) == ("1", "2.5", "0.5") and "fvd16" not in rows[0]
+    assert "| data set | method | FID | paper | FVD8 | paper | protocol |" in text
+
+
+def test_an_experiment_may_ask_for_further_metrics_and_for_motion(tmp_path: Path) -> None:
+    metrics = scores(fid=1.0, fvd16=3.0, kvd16=0.125) | {"diagnostics": {"motion_energy": 0.0123}}
+    toy = RunResult(Run(dataset="toy", method="digan"), "Toy", "DIGAN", metrics)
+    rows, text = written(tmp_path, toy, columns=["kvd16", "motion_energy", "fid"])
+    assert list(rows[0])[2:5] == ["kvd16", "motion_energy", "fid"] and "fvd16" not in rows[0]
+    assert (rows[0]["kvd16"], rows[0]["motion_energy"]) == ("0.125", "0.0123")
+    assert "| KVD16 | paper | motion energy | FID | paper |" in text
+    with pytest.raises(UserError, match="mine.yaml: columns: 'kvd8' is in none.*have fid, fvd16, kvd16, motion_energy"):
+        make_table([toy], PUBLISHED, "fvd16", ["kvd8"], "mine.yaml")
 
 
 def test_texts() -> None:
     assert score_text(None, None) == "" and score_text(41.577, None) == "41.58"
     assert score_text(0.01234, 0.0001) == "0.0123 ± 0.0001"
-    assert method_title("long_video_gan") == "Long-Video-GAN" and method_title("mine-x") == "mine (x)"
 
 
 def test_the_best_of_k_stands_beside_the_last(tmp_path: Path) -> None:
@@ -122,8 +154,7 @@ def test_the_best_of_k_stands_beside_the_last(tmp_path: Path) -> None:
 
 def test_how_much_of_the_data_was_there_stands_under_the_table(tmp_path: Path) -> None:
     shares = ["TaiChi: 71 % of the paper's videos, 70 % of its frames", "SkyTimelapse: 100 % of the paper's videos"]
-    files = tmp_path / "t.csv", tmp_path / "t.md"
-    write_table([result("taichi", "digan", 5.0)], PUBLISHED, *files, shares=shares)
-    assert files[1].read_text().endswith(f"\n\nData: {shares[0]}; {shares[1]}.\n")
-    write_table([result("taichi", "digan", 5.0)], PUBLISHED, *files)
-    assert "Data:" not in files[1].read_text()
+    assert written(tmp_path, result("taichi", "digan", 5.0), shares=shares)[1].endswith(
+        f"\n\nData: {shares[0]}; {shares[1]}.\n"
+    )
+    assert "Data:" not in written(tmp_path, result("taichi", "digan", 5.0))[1]

@@ -1,6 +1,6 @@
-"""FID and FVD with a record of how they were made.
+"""Scores of videos, with a record of how they were made.
 
-Read in this order: `protocol` (the rules), `sampling` (what is drawn), `stores` and `codec` (what is looked at),
-`detectors`, `features` (the streaming passes), `statistics`, `frechet`, `evaluate` (all of it together). `diagnostics`
-looks at motion without any detector.
+Read in this order: `protocol` (the rules), `metrics` (what is looked at and compared), `sampling` (what is drawn),
+`stores` and `codec` (where videos come from), `detectors`, `features` (the streaming passes), `summaries`, `frechet`,
+`score` (all of it together), `comparison`. `diagnostics` looks at motion without any detector.
 """

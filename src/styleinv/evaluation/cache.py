@@ -1,21 +1,23 @@
-"""Feature statistics on disk, found by the content of everything they depend on."""
+"""Summaries of features on disk, found by the content of everything they depend on."""
 
 import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from styleinv.errors import UserError
-from styleinv.evaluation.statistics import Statistics
+from styleinv.evaluation.summaries import Summary
 
 log = logging.getLogger(__name__)
 
 # Part of every key. To be raised when the passes or the sampling change what they compute from the same key.
-VERSION = 1
+VERSION = 2
+
+Kind = TypeVar("Kind", bound=Summary)
 
 
-class StatisticsCache:
+class SummaryCache:
     """A folder of `<hash of the key>.npz`.
 
     A key holds the content hash of the videos or weights, the detector's hash, the part of the protocol that matters
@@ -29,25 +31,25 @@ class StatisticsCache:
     def __init__(self, folder: Path | None):
         self.folder = folder
 
-    def get(self, key: dict[str, Any]) -> Statistics | None:
-        """Statistics stored under `key`, or None. A damaged file is reported and counts as absent."""
-        path = self._path(key)
+    def get(self, kind: type[Kind], key: dict[str, Any]) -> Kind | None:
+        """The summary of some kind stored under `key`, or None. A damaged file is reported and counts as absent."""
+        path = self._path(kind, key)
         if path is None or not path.exists():
             return None
         try:
-            return Statistics.load(path)
+            return kind.load(path)
         except UserError as error:
             log.warning("%s", error)
             return None
 
-    def put(self, key: dict[str, Any], statistics: Statistics) -> None:
-        """Store statistics under `key`."""
-        path = self._path(key)
+    def put(self, key: dict[str, Any], summary: Summary) -> None:
+        """Store a summary under `key`."""
+        path = self._path(type(summary), key)
         if path is not None:
-            statistics.save(path)
+            summary.save(path)
 
-    def _path(self, key: dict[str, Any]) -> Path | None:
+    def _path(self, kind: type[Summary], key: dict[str, Any]) -> Path | None:
         if self.folder is None:
             return None
-        digest = hashlib.sha256(json.dumps(key | {"version": VERSION}, sort_keys=True).encode()).hexdigest()
-        return self.folder / f"{digest[:32]}.npz"
+        whole = key | {"version": VERSION, "summary": kind.__name__}
+        return self.folder / f"{hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]}.npz"

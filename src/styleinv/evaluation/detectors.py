@@ -9,17 +9,16 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from styleinv.data import weights
 from styleinv.errors import UserError
+from styleinv.evaluation.metrics import Kind
 from styleinv.evaluation.protocol import DetectorRecord
 from styleinv.evaluation.stand_ins import StandInImage, StandInVideo, weights_sha256
-
-Kind = Literal["image", "video"]
 
 OFFICIAL = {"image": "inception", "video": "i3d"}
 # Positional, because some torch versions refuse the keyword `x`: (return_features,) and (rescale, resize,
@@ -84,6 +83,10 @@ class Detectors:
 
     image: Detector
     video: Detector
+
+    def of(self, kind: Kind) -> Detector:
+        """The detector of a kind."""
+        return self.image if kind == "image" else self.video
 
     @property
     def stand_in(self) -> bool:

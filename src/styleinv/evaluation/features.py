@@ -1,24 +1,27 @@
-"""From videos to feature statistics, each side in one streaming pass.
+"""From videos to summaries of their features, each side in one streaming pass.
 
 Every evaluation seed draws its own images and clips. A pass visits the union of what the seeds drew, runs the
-detector once on each item and adds the feature to the statistics of every seed, as often as that seed drew it.
+detector once on each item and adds the feature to the summaries of every seed, as often as that seed drew it.
 """
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 
 from styleinv.errors import UserError
-from styleinv.evaluation import sampling
-from styleinv.evaluation.cache import StatisticsCache
+from styleinv.evaluation.cache import SummaryCache
 from styleinv.evaluation.detectors import Detector, Detectors
+from styleinv.evaluation.metrics import Items, Metric, looking_alike, metrics_of
 from styleinv.evaluation.protocol import Protocol
-from styleinv.evaluation.statistics import Statistics
 from styleinv.evaluation.stores import Fakes, VideoStore, read_clip
+from styleinv.evaluation.summaries import Summary
+
+# Kind of summary -> one of each seed.
+Made = dict[type[Summary], list[Summary]]
 
 log = logging.getLogger(__name__)
 
@@ -28,46 +31,50 @@ FRAMES_PER_BATCH = 128
 
 
 class Pool:
-    """Collects items into full batches for one detector and sums their features per seed.
+    """Collects items into full batches for one detector and sums up their features per seed.
 
     Args:
         detector: takes uint8 [N, *item shape].
+        kinds: which summaries are made.
         seeds: number of evaluation seeds S.
-        batch: items per call of the detector.
+        length: frames of an item.
     """
 
-    def __init__(self, detector: Detector, seeds: int, batch: int):
-        self._detector, self._batch = detector, batch
+    def __init__(self, detector: Detector, kinds: Iterable[type[Summary]], seeds: int, length: int):
+        self._detector, self._batch = detector, max(1, FRAMES_PER_BATCH // length)
         self._items: list[torch.Tensor] = []
         self._counts: list[np.ndarray] = []
-        self._statistics = [Statistics(detector.dim) for _ in range(seeds)]
+        self._summaries: Made = {kind: [kind(detector.dim) for _ in range(seeds)] for kind in kinds}
 
-    def add(self, item: torch.Tensor, counts: np.ndarray) -> None:
-        """Add one item, drawn `counts[s]` times by seed s."""
-        self._items.append(item)
+    def add(self, clip: torch.Tensor, counts: np.ndarray) -> None:
+        """Add one item, uint8 [length, 3, R, R], drawn `counts[s]` times by seed s."""
+        # A copy: a view would keep the whole video in memory until its batch is full.
+        item = clip[0] if self._detector.kind == "image" else clip.transpose(0, 1)
+        self._items.append(item.clone())
         self._counts.append(counts)
         if len(self._items) == self._batch:
             self._flush()
 
-    def close(self) -> list[Statistics]:
-        """Process what is left; the statistics of each seed."""
+    def close(self) -> Made:
+        """Process what is left; the summaries of each seed."""
         self._flush()
-        return self._statistics
+        return self._summaries
 
     def _flush(self) -> None:
         if not self._items:
             return
         features = self._detector(torch.stack(self._items))
-        for statistics, counts in zip(self._statistics, np.stack(self._counts, axis=1), strict=True):
-            statistics.append(np.repeat(features, counts, axis=0))
+        for summaries in self._summaries.values():
+            for summary, counts in zip(summaries, np.stack(self._counts, axis=1), strict=True):
+                summary.append(np.repeat(features, counts, axis=0))
         self._items, self._counts = [], []
 
 
-class Draws:
-    """What the seeds drew, as one table: item (video, frame) -> how often each seed drew it.
+class Drawn:
+    """What the seeds drew, as one table: item (video, first frame) -> how often each seed drew it.
 
     Args:
-        per_seed: for each seed int64 [M, 2] of (video, frame).
+        per_seed: for each seed int64 [M, 2] of (video, first frame).
     """
 
     def __init__(self, per_seed: list[np.ndarray]):
@@ -87,25 +94,15 @@ class Draws:
         return list(self._of_video)
 
     def of(self, video: int) -> Iterable[tuple[int, np.ndarray]]:
-        """(frame, int64 [S] counts) of one video, frames ascending; empty when nothing of it was drawn."""
+        """(first frame, int64 [S] counts) of one video, frames ascending; empty when nothing of it was drawn."""
         frames, counts = self._of_video.get(video, ((), ()))
         return zip(map(int, frames), counts, strict=True)
 
 
-def image_pool(detectors: Detectors, seeds: int) -> Pool:
-    """A pool for the images of FID."""
-    return Pool(detectors.image, seeds, FRAMES_PER_BATCH)
-
-
-def clip_pool(detectors: Detectors, seeds: int, length: int) -> Pool:
-    """A pool for clips of `length` frames."""
-    return Pool(detectors.video, seeds, max(1, FRAMES_PER_BATCH // length))
-
-
-def real_statistics(
-    store: VideoStore, protocol: Protocol, detectors: Detectors, cache: StatisticsCache, dataset: str
-) -> dict[str, list[Statistics]]:
-    """Statistics of the real side: for every metric one per evaluation seed.
+def real_summaries(
+    store: VideoStore, protocol: Protocol, detectors: Detectors, cache: SummaryCache, dataset: str
+) -> dict[str, list[Summary]]:
+    """Summaries of the real side: for every metric one per evaluation seed.
 
     Raises:
         UserError: no frame at all, or no video long enough for a clip.
@@ -114,68 +111,54 @@ def real_statistics(
     if sum(lengths) == 0:
         raise UserError("has no frames", file=dataset)
     result = {}
-    for metric, length in zip(protocol.metrics, [1, *protocol.fvd_lengths], strict=True):
-        rule: dict[str, Any]
-        if metric == "fid":
-            detector, rule = detectors.image, {"items": protocol.fid_items, "choice": protocol.fid_choice}
-            draws = [
-                sampling.real_frames(lengths, protocol.fid_items, seed, protocol.fid_choice) for seed in protocol.seeds
-            ]
-        else:
-            span = protocol.span(length)
-            require_long_enough(lengths, span, length, dataset)
-            detector = detectors.video
-            rule = {
-                "clips": protocol.real_clips,
-                "choice": protocol.clip_choice,
-                "length": length,
-                "stride": protocol.stride,
-            }
-            draws = [
-                sampling.real_clips(lengths, span, protocol.real_clips, seed, protocol.clip_choice)
-                for seed in protocol.seeds
-            ]
-        base = {"side": "real", "videos": store.sha256, "detector": detector.sha256, "rule": rule}
-        keys = [base | {"seed": seed} for seed in protocol.seeds]
-        found = [cache.get(key) for key in keys]
-        missing = [index for index, statistics in enumerate(found) if statistics is None]
+    for group in looking_alike(metrics_of(protocol)):
+        items, detector = group[0].items, detectors.of(group[0].items.detector)
+        require_long_enough(lengths, group, dataset)
+
+        # What earlier evaluations of the same videos have left need not be computed again.
+        base = {"side": "real", "videos": store.sha256, "detector": detector.sha256, "rule": items.real_rule}
+        kinds = dict.fromkeys(metric.summary for metric in group)
+        found = {(kind, s): cache.get(kind, base | {"seed": s}) for kind in kinds for s in protocol.seeds}
+        missing = [s for s in protocol.seeds if any(found[kind, s] is None for kind in kinds)]
+
+        # One pass over the videos serves all seeds and all metrics of the group.
         if missing:
-            wanted = Draws([draws[index] for index in missing])
-            made = _real_pass(store, protocol, detectors, metric, length, wanted)
-            for index, statistics in zip(missing, made, strict=True):
-                cache.put(keys[index], statistics)
-                found[index] = statistics
-        result[metric] = [statistics for statistics in found if statistics is not None]
+            drawn = Drawn([items.real(lengths, seed) for seed in missing])
+            made = _real_pass(store, items, Pool(detector, kinds, len(missing), items.length), drawn, group[0].title)
+            for kind, summaries in made.items():
+                for seed, summary in zip(missing, summaries, strict=True):
+                    cache.put(base | {"seed": seed}, summary)
+                    found[kind, seed] = summary
+        for metric in group:
+            chosen = (found[metric.summary, seed] for seed in protocol.seeds)
+            result[metric.name] = [summary for summary in chosen if summary is not None]
     return result
 
 
-def _real_pass(
-    store: VideoStore, protocol: Protocol, detectors: Detectors, metric: str, length: int, draws: Draws
-) -> list[Statistics]:
-    """Read and look at everything that was drawn of the real videos for one metric."""
-    pool = image_pool(detectors, draws.seeds) if metric == "fid" else clip_pool(detectors, draws.seeds, length)
-    progress = Progress(f"real {metric}", draws.total)
-    for video in draws.videos():
-        drawn = list(draws.of(video))
-        if metric == "fid":
-            images = read_clip(store, video, [frame for frame, _ in drawn])
-            for image, (_, counts) in zip(images, drawn, strict=True):
-                pool.add(image, counts)
+def _real_pass(store: VideoStore, items: Items, pool: Pool, drawn: Drawn, title: str) -> Made:
+    """Read and look at everything that was drawn of the real videos."""
+    progress = Progress(f"real {title}", drawn.total)
+    for video in drawn.videos():
+        chosen = list(drawn.of(video))
+        offsets = np.arange(0, items.span, items.stride)
+        if items.length == 1:
+            frames = read_clip(store, video, [start for start, _ in chosen])
+            for number, (_, counts) in enumerate(chosen):
+                pool.add(frames[number : number + 1], counts)
         else:
-            for start, counts in drawn:
-                clip = read_clip(store, video, range(start, start + protocol.span(length), protocol.stride))
-                pool.add(clip.transpose(0, 1), counts)
-        progress.step(len(drawn))
+            for start, counts in chosen:
+                pool.add(read_clip(store, video, (start + offsets).tolist()), counts)
+        progress.step(len(chosen))
     return pool.close()
 
 
-def fake_statistics(
-    fakes: Fakes, protocol: Protocol, detectors: Detectors, cache: StatisticsCache, fresh: bool = False
-) -> dict[str, list[Statistics]]:
-    """Statistics of the generated side: for `fid` one per evaluation seed, for every FVD the same one for all seeds.
+def fake_summaries(
+    fakes: Fakes, protocol: Protocol, detectors: Detectors, cache: SummaryCache, fresh: bool = False
+) -> dict[str, list[Summary]]:
+    """Summaries of the generated side: for every metric one per evaluation seed.
 
-    Videos are made once and shown to both detectors; nothing is stored. When every statistic is in the cache, nothing
-    is made at all.
+    Videos are made once and shown to all detectors; nothing is stored. When every summary is in the cache, nothing is
+    made at all.
 
     Args:
         fakes: where the videos come from.
@@ -185,69 +168,82 @@ def fake_statistics(
     Raises:
         UserError: no video is long enough for a clip.
     """
-    lengths = fakes.lengths
-    for length in protocol.fvd_lengths:
-        require_long_enough(lengths, protocol.span(length), length, "the generated videos")
-    keys = {metric: _fake_keys(fakes, protocol, detectors, metric) for metric in protocol.metrics}
-    if fakes.identity is not None and not fresh:
-        found = {metric: [cache.get(key) for key in keys[metric]] for metric in keys}
-        complete = {m: [s for s in found[m] if s is not None] for m in found if None not in found[m]}
-        if len(complete) == len(keys):
-            return _for_all_seeds(complete, protocol)
-    made = _fake_pass(fakes, protocol, detectors)
-    if fakes.identity is not None:
-        for metric, statistics in made.items():
-            for key, one in zip(keys[metric], statistics, strict=True):
-                cache.put(key, one)
-    return _for_all_seeds(made, protocol)
-
-
-def _fake_pass(fakes: Fakes, protocol: Protocol, detectors: Detectors) -> dict[str, list[Statistics]]:
-    """Make every video once and look at it."""
-    frames = Draws(
-        [sampling.fake_frames(fakes.lengths, protocol.fid_items, s, protocol.fid_choice) for s in protocol.seeds]
-    )
-    images = image_pool(detectors, frames.seeds)
-    clips = {length: clip_pool(detectors, 1, length) for length in protocol.fvd_lengths}
-    progress = Progress("generated videos", len(fakes.lengths))
-    once = np.ones(1, dtype=np.int64)
-    for video, clip in enumerate(fakes.clips()):
-        for frame, counts in frames.of(video):
-            # A copy: a view would keep the whole clip in memory until its batch is full.
-            images.add(clip[frame].clone(), counts)
-        for length, pool in clips.items():
-            if len(clip) >= protocol.span(length):
-                pool.add(clip[: protocol.span(length) : protocol.stride].transpose(0, 1).clone(), once)
-        progress.step(1)
-    return {"fid": images.close(), **{f"fvd{length}": pool.close() for length, pool in clips.items()}}
-
-
-def _fake_keys(fakes: Fakes, protocol: Protocol, detectors: Detectors, metric: str) -> list[dict[str, Any]]:
-    """Cache keys of one metric: one per seed for FID, one for an FVD."""
-    made = ("n_fake", "clip_length", "generation_seed")
+    groups = looking_alike(metrics_of(protocol))
+    for group in groups:
+        require_long_enough(fakes.lengths, group, "the generated videos")
     base: dict[str, Any] = {"side": "fake", "videos": fakes.identity, "rounding": fakes.rounding, "codec": fakes.codec}
-    base |= {name: getattr(protocol, name) for name in made}
-    if metric == "fid":
-        rule = {"items": protocol.fid_items, "choice": protocol.fid_choice}
-        base |= {"detector": detectors.image.sha256, "rule": rule}
-        return [base | {"seed": seed} for seed in protocol.seeds]
-    return [base | {"detector": detectors.video.sha256, "rule": {"metric": metric, "stride": protocol.stride}}]
+    base |= {name: getattr(protocol, name) for name in ("n_fake", "clip_length", "generation_seed")}
+
+    def keys(group: list[Metric]) -> list[dict[str, Any]]:
+        items = group[0].items
+        own = base | {"detector": detectors.of(items.detector).sha256, "rule": items.fake_rule}
+        return [own | {"seed": seed} for seed in protocol.seeds] if items.fake_varies else [own]
+
+    # Either everything is in the cache, or every video is made once and shown to all detectors.
+    made: list[Made] | None = None
+    if fakes.identity is not None and not fresh:
+        made = _all_cached(cache, [(group, keys(group)) for group in groups])
+    if made is None:
+        made = _fake_pass(fakes, groups, protocol, detectors)
+        if fakes.identity is not None:
+            for group, summaries in zip(groups, made, strict=True):
+                for many in summaries.values():
+                    for key, summary in zip(keys(group), many, strict=True):
+                        cache.put(key, summary)
+
+    result: dict[str, list[Summary]] = {}
+    for group, summaries in zip(groups, made, strict=True):
+        repeats = 1 if group[0].items.fake_varies else protocol.repeats
+        result |= {metric.name: summaries[metric.summary] * repeats for metric in group}
+    return result
 
 
-def _for_all_seeds(statistics: Mapping[str, list[Statistics]], protocol: Protocol) -> dict[str, list[Statistics]]:
-    return {metric: many if metric == "fid" else many * protocol.repeats for metric, many in statistics.items()}
+def _all_cached(cache: SummaryCache, wanted: list[tuple[list[Metric], list[dict[str, Any]]]]) -> list[Made] | None:
+    """The summaries of every group, or None when one is missing."""
+    found: list[Made] = []
+    for group, keys in wanted:
+        found.append({})
+        for kind in dict.fromkeys(metric.summary for metric in group):
+            summaries = [cache.get(kind, key) for key in keys]
+            found[-1][kind] = [summary for summary in summaries if summary is not None]
+            if len(found[-1][kind]) < len(keys):
+                return None
+    return found
 
 
-def require_long_enough(lengths: Iterable[int], span: int, length: int, whose: str) -> None:
-    """Raise a `UserError` with numbers when fewer than two videos have `span` frames."""
-    lengths = list(lengths)
-    enough = sum(one >= span for one in lengths)
-    if enough < 2:
+def _fake_pass(fakes: Fakes, groups: list[list[Metric]], protocol: Protocol, detectors: Detectors) -> list[Made]:
+    """Make every video once and look at it."""
+    pools, draws = [], []
+    for group in groups:
+        items = group[0].items
+        seeds = protocol.seeds if items.fake_varies else protocol.seeds[:1]
+        draws.append(Drawn([items.fake(fakes.lengths, seed) for seed in seeds]))
+        kinds = dict.fromkeys(metric.summary for metric in group)
+        pools.append(Pool(detectors.of(items.detector), kinds, len(seeds), items.length))
+    progress = Progress("generated videos", len(fakes.lengths))
+    for video, clip in enumerate(fakes.clips()):
+        for group, drawn, pool in zip(groups, draws, pools, strict=True):
+            items = group[0].items
+            for start, counts in drawn.of(video):
+                pool.add(clip[start : start + items.span : items.stride], counts)
+        progress.step(1)
+    return [pool.close() for pool in pools]
+
+
+def require_long_enough(lengths: Iterable[int], group: list[Metric], whose: str) -> None:
+    """Refuse videos of which fewer than two are long enough for a clip.
+
+    Raises:
+        UserError: with the numbers.
+    """
+    lengths, items = list(lengths), group[0].items
+    enough = sum(one >= items.span for one in lengths)
+    if items.span > 1 and enough < 2:
         raise UserError(
-            f"{enough} of {len(lengths)} videos have the {span} frames that FVD{length} needs (at least 2 must); "
-            f"the longest has {max(lengths, default=0)}",
+            f"{enough} of {len(lengths)} videos have the {items.span} frames that {group[0].title} needs "
+            f"(at least 2 must); the longest has {max(lengths, default=0)}",
             file=whose or "the data set",
-            cure=f"Use longer videos, or leave {length} out of the protocol's fvd_lengths.",
+            cure=f"Use longer videos, or leave {items.length} out of the protocol's fvd_lengths.",
         )
 
 

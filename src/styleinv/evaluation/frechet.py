@@ -17,7 +17,7 @@ import numpy as np
 import scipy.linalg
 
 from styleinv.errors import UserError
-from styleinv.evaluation.statistics import Statistics
+from styleinv.evaluation.summaries import Moments
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Frechet(NamedTuple):
     sqrt_trace: float
 
 
-def frechet(a: Statistics, b: Statistics) -> Frechet:
+def frechet(a: Moments, b: Moments) -> Frechet:
     """Fréchet distance between the Gaussians fitted to two sets of features (order does not matter).
 
     Raises:

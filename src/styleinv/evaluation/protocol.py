@@ -1,7 +1,7 @@
 """How a score is made, and when two scores may be compared.
 
 A `Protocol` is the rule; a `ProtocolRecord` is what was really done with it: which detectors, which real data, how
-many items on each side. No FID or FVD leaves this package without its record (specification of the StyleInV stage,
+many items on each side. No score leaves this package without its record (specification of the StyleInV stage,
 sections 14 and 15).
 """
 
@@ -11,43 +11,53 @@ import platform
 from importlib.metadata import version
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from styleinv.errors import UserError
 from styleinv.generator import Rounding
+from styleinv.schema import Strict
+
+Name = Literal["styleinv", "lossless"]
+
+# What happens to generated frames before a detector sees them. Both official pipelines stored them as JPEG files.
+STORAGE: dict[str, dict[str, Any]] = {
+    "styleinv": {"rounding": "truncate", "jpeg_quality": 75},
+    "lossless": {"rounding": "round", "jpeg_quality": None},
+}
 
 
-class Protocol(BaseModel):
-    """The rule by which FID and FVD are computed; the defaults are the ones behind the paper's tables.
+class Protocol(Strict):
+    """The rules by which scores are computed; the defaults are the ones behind the paper's tables.
 
     Attributes:
-        name: a label; two protocols with equal rules are the same whatever they are called.
+        protocol: a row of `STORAGE`, which gives the defaults of `rounding` and `jpeg_quality`. Two protocols with
+            equal rules are the same whatever they are called.
         rounding: how generated floats become 8 bit.
         jpeg_quality: quality of the JPEG round trip of generated frames, None for no codec. Real frames are used as
             stored.
         jpeg_subsampling: chroma subsampling of that round trip.
         n_fake: generated videos.
         clip_length: frames generated per video; of a folder of videos at most the first `clip_length` frames are used.
+        metrics: families of `evaluation.metrics`; those of clips give one metric for each of `fvd_lengths`.
         fid_items: images on each side of FID (fewer where there are fewer).
         fid_choice: `sampled` is the paper's rule (real: one random frame of each video in turn; generated: without
             replacement from all frames); `all` takes every frame once.
         real_clips: at most so many real clips, one per video, videos in shuffled order.
         clip_choice: start of the real clip, `random` (uniform over all valid starts) or `first` (frame 0).
-        fvd_lengths: frames per clip, one FVD each. Generated clips start at frame 0.
+        fvd_lengths: frames per clip. Generated clips start at frame 0.
         stride: distance in frames between consecutive frames of a clip.
         repeats: evaluation seeds `seed ... seed + repeats - 1`; they vary the random draws, never the generated videos.
         seed: the first evaluation seed.
         generation_seed: seed of the first generated video; video i has `generation_seed + i`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = "styleinv"
-    rounding: Rounding = "truncate"
-    jpeg_quality: int | None = Field(default=75, ge=1, le=100)
+    protocol: Name = "styleinv"
+    rounding: Rounding = STORAGE["styleinv"]["rounding"]
+    jpeg_quality: int | None = Field(default=STORAGE["styleinv"]["jpeg_quality"], ge=1, le=100)
     jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
     n_fake: int = Field(default=2048, ge=2)
     clip_length: int = Field(default=128, ge=1)
+    metrics: tuple[str, ...] = ("fid", "fvd")
     fid_items: int = Field(default=50_000, ge=2)
     fid_choice: Literal["sampled", "all"] = "sampled"
     real_clips: int = Field(default=2048, ge=2)
@@ -56,7 +66,20 @@ class Protocol(BaseModel):
     stride: int = Field(default=1, ge=1)
     repeats: int = Field(default=4, ge=1)
     seed: int = Field(default=0, ge=0)
-    generation_seed: int = Field(default=0, ge=0)
+    generation_seed: int = Field(default=42, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storage_by_name(cls, value: Any) -> Any:
+        return STORAGE.get(str(value.get("protocol")), {}) | value if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _known_metrics(self) -> Self:
+        from styleinv.evaluation.metrics import FAMILIES  # it builds on this module
+
+        if unknown := [name for name in self.metrics if name not in FAMILIES]:
+            raise ValueError(f"metrics: unknown {unknown[0]!r}; known: {', '.join(FAMILIES)}")
+        return self
 
     @model_validator(mode="after")
     def _clips_fit(self) -> Self:
@@ -69,15 +92,22 @@ class Protocol(BaseModel):
                 )
         return self
 
+    def changed(self, **values: Any) -> "Protocol":
+        """The same rules with some values changed, validated again."""
+        return Protocol.model_validate({name: getattr(self, name) for name in Protocol.model_fields} | values)
+
+    def stored_as(self, name: Name) -> "Protocol":
+        """The same rules with another row of `STORAGE`."""
+        return self.changed(protocol=name, **STORAGE[name])
+
+    def of_stills(self) -> "Protocol":
+        """The same rules for an image generator: as many images as FID looks at, and no metric of clips."""
+        return self.changed(n_fake=self.fid_items, clip_length=1, fvd_lengths=())
+
     @property
     def seeds(self) -> list[int]:
         """The evaluation seeds."""
         return list(range(self.seed, self.seed + self.repeats))
-
-    @property
-    def metrics(self) -> list[str]:
-        """Names of the scores: `fid` and one `fvd<length>` per clip length."""
-        return ["fid", *(f"fvd{length}" for length in self.fvd_lengths)]
 
     @property
     def codec(self) -> str:
@@ -91,104 +121,119 @@ class Protocol(BaseModel):
         return (length - 1) * self.stride + 1
 
 
-PROTOCOLS = {
-    "styleinv": Protocol(),
-    "clean": Protocol(name="clean", rounding="round", jpeg_quality=None),
-}
+class EvaluationConfig(Protocol):
+    """The key `evaluation` of a scale: the rules, and how they are carried out.
+
+    Attributes:
+        detectors: the published networks, or small random ones in their place.
+        also: further rows of `STORAGE` by which the report shows the same runs.
+        batch: videos generated at once; never changes a score.
+    """
+
+    detectors: Literal["official", "stand-in"] = "official"
+    also: tuple[Name, ...] = ("lossless",)
+    batch: int = Field(8, ge=1)
 
 
-# The fields of a record that are rules: they enter the comparison as they are.
-RULES = (
-    "resolution",
-    "resize",
-    "mirror",
-    "rounding",
-    "codec",
-    "n_fake",
-    "clip_length",
-    "fid_items",
-    "fid_choice",
-    "real_clips",
-    "clip_choice",
-    "fvd_lengths",
-    "stride",
-    "seeds",
-    "distance",
-)
-
-
-class DetectorRecord(BaseModel):
+class DetectorRecord(Strict):
     """Which network made the features."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     sha256: str
     dim: int
 
 
-class ProtocolRecord(BaseModel):
-    """How one set of scores was made; stored beside them."""
+class MetricRecord(Strict):
+    """How one metric was made, beyond what holds for all.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        title: its name for people.
+        detector: the kind of feature network, a key of the record's `detectors`.
+        rule: the rules that only this metric has; they enter the comparison as they are.
+        real, fake: items on each side, equal for all evaluation seeds.
+    """
 
-    protocol: str
+    title: str
+    detector: str
+    rule: dict[str, str | int]
+    real: int
+    fake: int
+
+
+class ProtocolRecord(Strict):
+    """How a set of scores was made; stored beside them.
+
+    Attributes:
+        rules: the protocol that was asked for.
+        dataset, real_sha256: the real videos.
+        detectors: the feature networks by kind.
+        stand_in: True when one of them was a small random network.
+        resolution: of real and generated frames.
+        resize: who resized frames, and where.
+        mirror: whether real frames were also mirrored.
+        rounding, codec: what generated frames really passed through.
+        generation_seed: of the first generated video; None for videos that were not generated here.
+        metrics: name -> how it was made.
+        device, versions: where, and with what.
+    """
+
+    rules: Protocol
     dataset: str
     real_sha256: str
-    image_detector: DetectorRecord
-    video_detector: DetectorRecord
+    detectors: dict[str, DetectorRecord]
     stand_in: bool
     resolution: int
     resize: str
     mirror: bool
     rounding: str
     codec: str
-    n_fake: int
-    clip_length: int
-    fid_items: int
-    fid_choice: str
-    real_clips: int
-    clip_choice: str
-    fvd_lengths: list[int]
-    stride: int
-    counts: dict[str, int]
-    seeds: list[int]
     generation_seed: int | None
-    distance: str
+    metrics: dict[str, MetricRecord]
     device: str
     versions: dict[str, str]
 
-    def comparable_fields(self) -> dict[str, Any]:
-        """The fields that must agree before two scores may be compared, flat, by name.
+    def comparable_fields(self, metric: str) -> dict[str, Any]:
+        """The fields that must agree before two scores of one metric may be compared, flat, by name.
 
         Names, versions, the device and the generation seed are recorded but left out: they say who computed a number
-        where, not what the number is. So are detector names: the hash decides.
+        where, not what the number is. So are detector names: the hash decides. Other metrics of the record do not
+        matter.
         """
-        return {**self._rule_fields(), **self._data_fields()}
+        return {**self._rule_fields(metric), **self._data_fields(metric)}
 
-    def _rule_fields(self) -> dict[str, Any]:
-        fields = {name: getattr(self, name) for name in RULES}
-        fields["image_detector"] = self.image_detector.sha256
-        fields["video_detector"] = self.video_detector.sha256
-        return fields | {f"counts.{name}": count for name, count in self.counts.items() if name.endswith("_fake")}
+    def _rule_fields(self, metric: str) -> dict[str, Any]:
+        made = self.metrics[metric]
+        fields = self._common() | {name: getattr(self.rules, name) for name in ("n_fake", "clip_length", "seeds")}
+        return fields | made.rule | {"detector": self.detectors[made.detector].sha256, "generated items": made.fake}
 
-    def _data_fields(self) -> dict[str, Any]:
-        real = {f"counts.{name}": count for name, count in self.counts.items() if name.endswith("_real")}
-        return {"real_sha256": self.real_sha256, **real}
+    def _common(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("resolution", "resize", "mirror", "rounding", "codec")}
+
+    def _data_fields(self, metric: str) -> dict[str, Any]:
+        return {"real_sha256": self.real_sha256, "real items": self.metrics[metric].real}
+
+    def metric_id(self, metric: str) -> str:
+        """Two short hashes, `<rules>-<real data>`. Scores of a metric are comparable when both agree."""
+        return f"{_short_hash(self._rule_fields(metric))}-{_short_hash(self._data_fields(metric))}"
 
     @property
     def id(self) -> str:
-        """Two short hashes, `<rules>-<real data>`. Scores are comparable when both agree; the first spans data sets."""
-        return f"{_short_hash(self._rule_fields())}-{_short_hash(self._data_fields())}"
+        """Two short hashes for a whole row of a table: the rules, which span data sets, and the real data.
+
+        Which metrics were computed is not part of it, so that a further one leaves it as it is.
+        """
+        rules = self.rules.model_dump(mode="json", exclude={"protocol", "metrics", "fvd_lengths", "generation_seed"})
+        networks = {kind: detector.sha256 for kind, detector in self.detectors.items()}
+        return f"{_short_hash(rules | self._common() | networks)}-{_short_hash({'real': self.real_sha256})}"
 
 
 def _short_hash(fields: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def differences(a: ProtocolRecord, b: ProtocolRecord) -> list[str]:
-    """Say, one line per field, why scores made by `a` and by `b` may not be compared; empty when they may."""
-    left, right = a.comparable_fields(), b.comparable_fields()
+def differences(a: ProtocolRecord, b: ProtocolRecord, metric: str) -> list[str]:
+    """Say, one line per field, why scores of a metric made by `a` and by `b` may not be compared; empty if they may."""
+    left, right = a.comparable_fields(metric), b.comparable_fields(metric)
     names = [*left, *(name for name in right if name not in left)]
     return [
         f"{name}: {left.get(name, 'absent')} against {right.get(name, 'absent')}"

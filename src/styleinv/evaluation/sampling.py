@@ -72,6 +72,12 @@ def fake_frames(
     return stream(seed, "fake frames").permutation(frames)[:items]
 
 
+def first_clips(lengths: Sequence[int], span: int) -> np.ndarray:
+    """The beginning of every generated video that has `span` frames, int64 [K, 2]: video, 0."""
+    videos = np.flatnonzero(np.asarray(lengths) >= span)
+    return np.stack([videos, np.zeros_like(videos)], axis=1).astype(np.int64)
+
+
 def fake_videos(available: int, wanted: int, seed: int) -> list[int]:
     """Choose `wanted` videos of a folder, in order; all of them when there are no more."""
     if available <= wanted:

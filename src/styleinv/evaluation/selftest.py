@@ -12,7 +12,7 @@ import torch
 from styleinv.evaluation.codec import stored
 from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.frechet import frechet_of_moments
-from styleinv.evaluation.protocol import PROTOCOLS
+from styleinv.evaluation.protocol import Protocol
 
 
 class Check(NamedTuple):
@@ -41,7 +41,7 @@ def selftest() -> list[Check]:
     deviations = np.linspace(0.1, 3, 64)
     gaussians = frechet_of_moments(np.zeros(64), np.diag(deviations**2), np.ones(64), np.eye(64)).distance
     clip = known_clip()
-    coded = stored(clip, PROTOCOLS["styleinv"], ["clip"])
+    coded = stored(clip, Protocol(), ["clip"])
     detectors = load_detectors("stand-in")
     return [
         Check("Frechet distance of two Gaussians", gaussians, 64 + float(np.square(deviations - 1).sum()), 1e-9),

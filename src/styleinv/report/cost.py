@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from styleinv.files import write_text
-from styleinv.report.published import method_title, read_published
+from styleinv.report.published import read_published
 from styleinv.training.cost import Cost
 
 NOTE = (
@@ -25,12 +25,19 @@ class Stage:
 
 
 def write_cost(
-    chains: Mapping[str, Sequence[Stage]], device: str, on_gpu: bool, published_csv: Path, out_csv: Path, out_md: Path
+    chains: Mapping[str, Sequence[Stage]],
+    titles: Mapping[str, str],
+    device: str,
+    on_gpu: bool,
+    published_csv: Path,
+    out_csv: Path,
+    out_md: Path,
 ) -> None:
     """Write costs as CSV (one row per training) and Markdown (one row per method, its stages summed).
 
     Args:
         chains: run -> the trainings it needs, its own last.
+        titles: run -> its method for people.
         device: name of the device they were measured on.
     """
     file = io.StringIO()
@@ -44,10 +51,12 @@ def write_cost(
             times = (f"{cost.seconds_per_kimg:.4g}", cost.total_kimg, f"{cost.days:.4g}")
             writer.writerow([run, stage.run, *numbers, *times, device])
     write_text(out_csv, file.getvalue())
-    write_text(out_md, _markdown(chains, device, on_gpu, published_csv))
+    write_text(out_md, _markdown(chains, titles, device, on_gpu, published_csv))
 
 
-def _markdown(chains: Mapping[str, Sequence[Stage]], device: str, on_gpu: bool, published_csv: Path) -> str:
+def _markdown(
+    chains: Mapping[str, Sequence[Stage]], titles: Mapping[str, str], device: str, on_gpu: bool, published_csv: Path
+) -> str:
     printed: dict[tuple[str, str], float] = {}
     for number in read_published(published_csv):
         if number.table == "S1":
@@ -60,7 +69,7 @@ def _markdown(chains: Mapping[str, Sequence[Stage]], device: str, on_gpu: bool, 
         name, own = run.partition("/")[2], stages[-1].cost
         paper = [_number(printed.get((name, m))) for m in ("frames_per_video", "memory_gb_per_video", "gpu_days")]
         days = " + ".join(f"{stage.cost.days:.3g}" for stage in stages)
-        cells = [method_title(name), f"{own.trained / 1e6:.2f}", str(own.frames_per_video), paper[0]]
+        cells = [titles[run], f"{own.trained / 1e6:.2f}", str(own.frames_per_video), paper[0]]
         cells += [f"{own.bytes_per_video / 1e9:.3g}", paper[1], f"{own.seconds_per_kimg:.3g}", days, paper[2]]
         lines.append(_line(cells))
     how = "" if on_gpu else ", counted as tensors kept for the backward pass"

@@ -14,7 +14,6 @@ from markupsafe import Markup, escape
 from styleinv.errors import UserError
 from styleinv.files import write_text
 from styleinv.report import figures, tables
-from styleinv.report.published import dataset_title, method_title
 
 MEDIA = {
     ".png": "image/png",
@@ -43,6 +42,7 @@ class RunView:
 
     Attributes:
         run: `<dataset>/<method>[-<variant>]`.
+        dataset, method: the same for people.
         stage: name of the stage.
         curves_csv: its training curves, None where it has none.
         videos: .mp4 files.
@@ -53,6 +53,8 @@ class RunView:
     """
 
     run: str
+    dataset: str
+    method: str
     stage: str
     curves_csv: Path | None = None
     videos: list[Path] = field(default_factory=list)
@@ -64,7 +66,7 @@ class RunView:
 def write_report(
     out_html: str | Path,
     title: str,
-    table_rows: Sequence[dict[str, Any]],
+    table: tables.Table,
     runs: Sequence[RunView],
     shares: Sequence[str] = (),
 ) -> None:
@@ -73,25 +75,22 @@ def write_report(
     Args:
         out_html: the file.
         title: its heading.
-        table_rows: rows as `tables.table_rows` or `tables.write_table` give them.
+        table: the scores.
         runs: in the order of the page.
         shares: how much of the paper's data each data set holds, in words.
 
     Raises:
         UserError: a picture, video or curve is missing, or of a kind that a page cannot show.
     """
-    rows = list(table_rows)
-    metrics = [name for name in (rows[0] if rows else {}) if f"{name}_std" in rows[0]]
+    stand_in = any(row["stand_in"] for row in table.rows) or any((v.metrics or {}).get("stand_in") for v in runs)
     page = (
         _environment()
         .get_template("report.html")
         .render(
             title=title,
-            rows=rows,
-            metrics=metrics,
-            best=tables.best_cells(rows),
-            notes=[_bold(note) for note in tables.notes(rows) if note != tables.STAND_IN_NOTE],
-            stand_in=any(row["stand_in"] for row in rows) or any((view.metrics or {}).get("stand_in") for view in runs),
+            table=table,
+            notes=[_bold(note) for note in tables.notes(table) if note != tables.STAND_IN_NOTE],
+            stand_in=stand_in,
             shares=tables.shares_text(shares) if shares else "",
             records=_records(runs),
             groups=_groups(runs),
@@ -126,12 +125,8 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "data_uri": data_uri,
         "curves": _curves,
-        "score": lambda row, metric: tables.score_text(row[metric], row[f"{metric}_std"]),
-        "metric": tables.metric_title,
-        "some_best": tables.some_best,
+        "score": lambda row, column: tables.score_text(row[column.name], row.get(f"{column.name}_std")),
         "best_text": tables.best_text,
-        "method": method_title,
-        "dataset": dataset_title,
         # An id is two hashes: it may be broken between them.
         "breakable": lambda text: Markup("-<wbr>").join(text.split("-")),
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
@@ -143,11 +138,10 @@ def _groups(runs: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
     """Runs by data set, each with its provenance and motion in words."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for view in runs:
-        dataset, _, run = view.run.partition("/")
         motion = (view.metrics or {}).get("diagnostics", {})
         facts = provenance_facts(view.provenance)
         facts += [(name.replace("_", " "), f"{value:.3g}") for name, value in motion.items()]
-        groups.setdefault(dataset, []).append({"view": view, "name": run, "facts": facts})
+        groups.setdefault(view.run.partition("/")[0], []).append({"view": view, "facts": facts})
     return groups
 
 

@@ -8,26 +8,6 @@ from styleinv.errors import UserError
 
 COLUMNS = ["table", "dataset", "method", "variant", "metric", "value", "source"]
 
-DATASETS = {
-    "deeperforensics": "DeeperForensics",
-    "faceforensics": "FaceForensics",
-    "taichi": "TaiChi",
-    "sky": "SkyTimelapse",
-    "sky_original": "SkyTimelapse (rebuilt, not comparable)",
-    "celebvhq": "CelebV-HQ",
-    "metfaces": "MetFaces",
-    "megacartoon": "MegaCartoon",
-    "arcane": "Arcane",
-}
-METHODS = {
-    "stylegan2": "StyleGAN2",
-    "styleinv": "StyleInV",
-    "mocogan_hd": "MoCoGAN-HD",
-    "digan": "DIGAN",
-    "stylegan_v": "StyleGAN-V",
-    "long_video_gan": "Long-Video-GAN",
-}
-
 
 @dataclass(frozen=True)
 class Published:
@@ -80,20 +60,3 @@ def published_scores(numbers: list[Published]) -> dict[tuple[str, str, str], dic
         if number.dataset:
             scores.setdefault((number.dataset, number.method, number.variant), {})[number.metric] = number.value
     return scores
-
-
-def run_name(method: str, variant: str) -> str:
-    """`method` or `method-variant`."""
-    return f"{method}-{variant}" if variant else method
-
-
-def method_title(run: str) -> str:
-    """`styleinv-no_ffa_ape` -> `StyleInV (no_ffa_ape)`; unknown methods keep their id."""
-    method, _, variant = run.partition("-")
-    name = METHODS.get(method, method)
-    return f"{name} ({variant})" if variant else name
-
-
-def dataset_title(dataset: str) -> str:
-    """Name of a data set for people; unknown ones keep their id."""
-    return DATASETS.get(dataset, dataset)

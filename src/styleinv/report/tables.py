@@ -3,14 +3,14 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from styleinv.errors import UserError
 from styleinv.files import write_text
-from styleinv.report.published import dataset_title, method_title, published_scores, read_published, run_name
-
-METRICS = ("fid", "fvd16", "fvd128")
+from styleinv.report.published import published_scores, read_published
+from styleinv.runs import Run
 
 STAND_IN_NOTE = (
     "Scores were made with stand-in detectors: they are **not comparable with published numbers**, "
@@ -23,107 +23,170 @@ class RunResult:
     """Scores of one run.
 
     Attributes:
-        dataset, method, variant: ids; the variant is empty for the method itself.
-        metrics: what `evaluation.evaluate` returned.
-        along: FVD16 of the models along the training and of the last, by the same protocol; empty where none was kept.
+        run: its name.
+        dataset, method: the same for people.
+        metrics: the content of its metrics.json.
+        along: the table's `best_by` of the models along the training and of the last, by the same protocol; empty where
+            none was kept.
     """
 
+    run: Run
     dataset: str
     method: str
-    variant: str
     metrics: dict[str, Any]
     along: Sequence[float] = ()
 
 
-def table_rows(results: Sequence[RunResult], published_csv: str | Path) -> list[dict[str, Any]]:
-    """One dictionary per result, in the given order, with the columns of the CSV; None where there is no number."""
+@dataclass(frozen=True)
+class Column:
+    """A number that every row may have.
+
+    Attributes:
+        name: its key in metrics.json.
+        title: its name for people.
+        score: True for scores, which are better when lower and may have a published number; False for diagnostics.
+    """
+
+    name: str
+    title: str
+    score: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """Everything that the files show.
+
+    Attributes:
+        columns: in this order.
+        rows: one dictionary per result, with the columns of the CSV, `titles` (data set, method) and `ids` (metric ->
+            id of the rules it was made by); None where there is no number.
+        best_by: the metric whose best value along the training is shown; None where no model along it was kept.
+    """
+
+    columns: list[Column]
+    rows: list[dict[str, Any]]
+    best_by: Column | None = None
+    best: set[tuple[int, str]] = field(default_factory=set)
+
+
+def make_table(
+    results: Sequence[RunResult],
+    published_csv: str | Path,
+    best_by: str,
+    columns: Sequence[str] = (),
+    file: object = None,
+) -> Table:
+    """Put results and printed numbers together.
+
+    Args:
+        results: in the order of the table.
+        published_csv: the printed numbers.
+        best_by: the metric that `RunResult.along` holds.
+        columns: names of metrics and diagnostics; all metrics that any result has if none are named.
+        file: where `columns` stands, for messages.
+
+    Raises:
+        UserError: a column that no result has.
+    """
+    known = _known_columns(results)
+    for name in columns:
+        if name not in known:
+            cure = f"These scores have {', '.join(known) or 'none'}; more metrics: `evaluation.metrics` of the scale."
+            raise UserError(f"{name!r} is in none of the scores", file=file, field="columns", cure=cure)
+    chosen = [known[name] for name in columns] or [column for column in known.values() if column.score]
     printed = published_scores(read_published(published_csv))
-    metrics = metric_columns(results)
+    kept = any(result.along for result in results)
     rows = []
     for result in results:
-        paper = printed.get((result.dataset, result.method, result.variant), {})
-        row: dict[str, Any] = {"dataset": result.dataset, "method": run_name(result.method, result.variant)}
-        row |= {metric: result.metrics.get(metric) for metric in metrics}
-        row |= {f"{metric}_std": result.metrics.get(f"{metric}_std") for metric in metrics}
-        row |= {f"{metric}_published": paper.get(metric) for metric in metrics}
-        row |= {"fvd16_best": min(result.along, default=None), "fvd16_best_of": len(result.along) or None}
-        row |= {"protocol": result.metrics.get("protocol_id"), "stand_in": result.metrics.get("stand_in")}
+        run, metrics = result.run, result.metrics
+        paper = printed.get((run.dataset, run.method, run.variant), {})
+        row: dict[str, Any] = {"dataset": run.dataset, "method": run.folder}
+        row |= {column.name: _value(metrics, column.name) for column in chosen}
+        row |= {f"{column.name}_std": metrics.get(f"{column.name}_std") for column in chosen if column.score}
+        row |= {f"{column.name}_published": paper.get(column.name) for column in chosen if column.score}
+        row |= {f"{best_by}_best": min(result.along, default=None), f"{best_by}_best_of": len(result.along) or None}
+        row |= {"protocol": metrics.get("protocol_id"), "stand_in": metrics.get("stand_in")}
+        row |= {"titles": (result.dataset, result.method), "ids": metrics.get("protocol_ids", {})}
         rows.append(row)
-    return rows
+    return Table(chosen, rows, known.get(best_by) if kept else None, _best_cells(chosen, rows))
 
 
-def metric_columns(results: Sequence[RunResult]) -> list[str]:
-    """The table's metrics, then FVDs of other clip lengths where a protocol has them."""
-    found = {key for result in results for key in result.metrics if key.startswith("fvd") and key[3:].isdigit()}
-    return [*METRICS, *sorted(found - set(METRICS), key=lambda metric: int(metric[3:]))]
+def _known_columns(results: Sequence[RunResult]) -> dict[str, Column]:
+    known: dict[str, Column] = {}
+    for result in results:
+        for name, made in result.metrics["protocol"]["metrics"].items():
+            known.setdefault(name, Column(name, made["title"], True))
+    for result in results:
+        for name in result.metrics.get("diagnostics", {}):
+            known.setdefault(name, Column(name, name.replace("_", " "), False))
+    return known
 
 
-def best_cells(rows: Sequence[dict[str, Any]]) -> set[tuple[int, str]]:
-    """(row number, metric) of the lowest score among two or more rows of one data set and one protocol."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for number, row in enumerate(rows):
-        if row["protocol"] is not None:
-            groups.setdefault((row["dataset"], row["protocol"]), []).append(number)
+def _value(metrics: dict[str, Any], name: str) -> float | None:
+    return metrics.get(name, metrics.get("diagnostics", {}).get(name))
+
+
+def _best_cells(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> set[tuple[int, str]]:
+    """(row number, metric) of the lowest score among two or more rows of one data set that may be compared in it."""
     best = set()
-    for metric in (name for name in (rows[0] if rows else {}) if f"{name}_std" in rows[0]):
+    for name in (column.name for column in columns if column.score):
+        groups: dict[tuple[str, str], list[int]] = {}
+        for number, row in enumerate(rows):
+            if row[name] is not None and name in row["ids"]:
+                groups.setdefault((row["dataset"], row["ids"][name]), []).append(number)
         for members in groups.values():
-            scored = [number for number in members if rows[number][metric] is not None]
-            if len(scored) > 1:
-                lowest = min(rows[number][metric] for number in scored)
-                best |= {(number, metric) for number in scored if rows[number][metric] == lowest}
+            if len(members) > 1:
+                lowest = min(rows[number][name] for number in members)
+                best |= {(number, name) for number in members if rows[number][name] == lowest}
     return best
 
 
-def notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+def notes(table: Table) -> list[str]:
     """What a reader must know before comparing numbers, most important first (Markdown)."""
     lines = []
-    if any(row["stand_in"] for row in rows):
+    if any(row["stand_in"] for row in table.rows):
         lines.append(STAND_IN_NOTE)
-    for dataset in dict.fromkeys(row["dataset"] for row in rows):
-        ids = dict.fromkeys(row["protocol"] or "none" for row in rows if row["dataset"] == dataset)
-        if len(ids) > 1:
+    for dataset in dict.fromkeys(row["dataset"] for row in table.rows):
+        rows = [row for row in table.rows if row["dataset"] == dataset]
+        unlike = [
+            c.title for c in table.columns if len({row["ids"][c.name] for row in rows if c.name in row["ids"]}) > 1
+        ]
+        if unlike:
             lines.append(
-                f"{dataset_title(dataset)}: rows have different protocols ({', '.join(ids)}) and are "
-                "**not comparable** across them; `styleinv compare A B` names the fields."
+                f"{rows[0]['titles'][0]}: rows made by different rules are **not comparable** in {', '.join(unlike)}; "
+                "`styleinv compare A B` says what differs."
             )
     return lines
 
 
 def write_table(
-    rows: Sequence[RunResult],
-    published_csv: str | Path,
-    out_csv: str | Path,
-    out_md: str | Path,
-    title: str = "",
-    shares: Sequence[str] = (),
-) -> list[dict[str, Any]]:
-    """Write the table twice and return its rows.
+    table: Table, out_csv: str | Path, out_md: str | Path, title: str = "", shares: Sequence[str] = ()
+) -> None:
+    """Write a table twice.
 
     Args:
-        rows: the results, in the order of the table.
-        published_csv: the printed numbers.
-        out_csv: columns `dataset, method`, the metrics, their `_std` and `_published`, `fvd16_best` and `fvd16_best_of`
-            (the lowest FVD16 of so many models along the training), `protocol`, `stand_in`; empty where there is no
-            number.
+        out_csv: columns `dataset, method`, those of the table, `_std` and `_published` of its scores, `<best_by>_best`
+            and `<best_by>_best_of` (the lowest of so many models along the training), `protocol`, `stand_in`; empty
+            where there is no number.
         out_md: the same for people: mean ± std beside the printed number, the best comparable score bold, warnings
             first.
         title: heading of the second.
         shares: how much of the paper's data each data set holds, in words.
     """
-    table = table_rows(rows, published_csv)
-    write_text(out_csv, _csv(table, metric_columns(rows)))
+    write_text(out_csv, _csv(table))
     heading = f"# {title}\n\n" if title else ""
-    write_text(out_md, heading + _markdown(table, metric_columns(rows), shares))
-    return table
+    write_text(out_md, heading + _markdown(table, shares))
 
 
-def _csv(rows: list[dict[str, Any]], metrics: list[str]) -> str:
-    columns = ["dataset", "method", *metrics, *(f"{metric}_std" for metric in metrics)]
-    columns += [*(f"{metric}_published" for metric in metrics), "fvd16_best", "fvd16_best_of", "protocol", "stand_in"]
+def _csv(table: Table) -> str:
+    scores = [column.name for column in table.columns if column.score]
+    names = ["dataset", "method", *(column.name for column in table.columns)]
+    names += [*(f"{name}_std" for name in scores), *(f"{name}_published" for name in scores)]
+    names += [name for name in (table.rows[0] if table.rows else {}) if name.endswith(("_best", "_best_of"))]
     file = io.StringIO()
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer = csv.DictWriter(file, [*names, "protocol", "stand_in"], lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    for row in rows:
+    for row in table.rows:
         writer.writerow({name: _csv_cell(value) for name, value in row.items()})
     return file.getvalue()
 
@@ -134,27 +197,30 @@ def _csv_cell(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _markdown(rows: list[dict[str, Any]], metrics: list[str], shares: Sequence[str]) -> str:
-    lines = [f"> **Note.** {note}\n" for note in notes(rows)]
-    titles = [cell for metric in metrics for cell in (metric_title(metric), "paper")]
-    if some_best(rows):
-        titles.append("FVD16, best of k")
+def _markdown(table: Table, shares: Sequence[str]) -> str:
+    lines = [f"> **Note.** {note}\n" for note in notes(table)]
+    titles = [
+        cell for column in table.columns for cell in ([column.title, "paper"] if column.score else [column.title])
+    ]
+    if table.best_by:
+        titles.append(f"{table.best_by.title}, best of k")
     lines.append(_line(["data set", "method", *titles, "protocol"]))
     lines.append(_line(["---", "---", *["---:"] * len(titles), "---"]))
-    best = best_cells(rows)
-    for number, row in enumerate(rows):
-        cells = [dataset_title(row["dataset"]), method_title(row["method"])]
-        for metric in metrics:
-            text = score_text(row[metric], row[f"{metric}_std"])
-            printed = row[f"{metric}_published"]
-            cells += [f"**{text}**" if (number, metric) in best else text, "" if printed is None else f"{printed:.2f}"]
-        if some_best(rows):
-            cells.append(best_text(row))
+    for number, row in enumerate(table.rows):
+        cells = list(row["titles"])
+        for column in table.columns:
+            text = score_text(row[column.name], row.get(f"{column.name}_std"))
+            cells.append(f"**{text}**" if (number, column.name) in table.best else text)
+            if column.score:
+                printed = row[f"{column.name}_published"]
+                cells.append("" if printed is None else f"{printed:.2f}")
+        if table.best_by:
+            cells.append(best_text(row, table.best_by))
         lines.append(_line([*cells, f"`{row['protocol']}`" if row["protocol"] else ""]))
-    if some_best(rows):
+    if table.best_by:
         lines.append(
-            "\nBest of k: the lowest FVD16 of k models along the training, a choice that knows the test data. "
-            "All other scores are the last model's."
+            f"\nBest of k: the lowest {table.best_by.title} of k models along the training, a choice that knows the "
+            "test data. All other scores are the last model's."
         )
     lines.append(
         "\nMean ± standard deviation over evaluation seeds; lower is better; bold: best of the comparable rows."
@@ -165,7 +231,7 @@ def _markdown(rows: list[dict[str, Any]], metrics: list[str], shares: Sequence[s
 
 
 def shares_text(shares: Sequence[str]) -> str:
-    """`Data: TaiChi: 71 % of the paper's videos, 70 % of its frames; ...`."""
+    """Say how much of the data was there: `Data: TaiChi: 71 % of the paper's videos, 70 % of its frames; ...`."""
     return f"Data: {'; '.join(shares)}."
 
 
@@ -174,23 +240,14 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def score_text(mean: float | None, std: float | None) -> str:
-    """`54.05 ± 0.31`, without the deviation where there is none; empty where there is no score."""
+    """Write `54.05 ± 0.31`, without the deviation where there is none; empty where there is no score."""
     if mean is None:
         return ""
     digits = 2 if abs(mean) >= 1 else 4
     return f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
-def some_best(rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether any row has scores along its training."""
-    return any(row["fvd16_best_of"] for row in rows)
-
-
-def best_text(row: dict[str, Any]) -> str:
-    """`41.60 (of 5)`; empty where there is none."""
-    return f"{score_text(row['fvd16_best'], None)} (of {row['fvd16_best_of']})" if row["fvd16_best_of"] else ""
-
-
-def metric_title(metric: str) -> str:
-    """`fvd16` -> `FVD16`."""
-    return metric.upper()
+def best_text(row: dict[str, Any], best_by: Column) -> str:
+    """Write `41.60 (of 5)`; empty where there is none."""
+    best, of = row[f"{best_by.name}_best"], row[f"{best_by.name}_best_of"]
+    return f"{score_text(best, None)} (of {of})" if of else ""

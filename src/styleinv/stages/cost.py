@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from styleinv.config import lineage, needs
+from styleinv.config import lineage, method_title, needs
 from styleinv.data.store import write_store
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.paths import Paths
@@ -54,7 +54,8 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
     out = setting.paths.table("cost")
     name = torch.cuda.get_device_name() if world.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     published = setting.config.parent / "published.csv"
-    write_cost(chains, name, world.device.type == "cuda", published, out, out.with_suffix(".md"))
+    titles = {str(run): method_title(run, setting.config.parent) for run in runs}
+    write_cost(chains, titles, name, world.device.type == "cuda", published, out, out.with_suffix(".md"))
     return out.with_suffix(".md")
 
 

@@ -7,14 +7,13 @@ from typing import Any
 import torch
 
 from styleinv import methods
-from styleinv.config import EvaluationConfig
 from styleinv.data.folder import VideoFolder
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.diagnostics import diagnose
-from styleinv.evaluation.evaluate import evaluate as score
-from styleinv.evaluation.protocol import PROTOCOLS, Protocol
+from styleinv.evaluation.protocol import Name
+from styleinv.evaluation.score import score
 from styleinv.files import sha256, write_json
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder
@@ -22,26 +21,6 @@ from styleinv.runs import Run
 from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import World
-
-
-def protocol_of(config: EvaluationConfig, name: str | None = None, stills: bool = False) -> Protocol:
-    """The protocol of a configuration; `name` chooses another codec rule with the same counts.
-
-    Of `stills`, as many are made as FID looks at, and there is no FVD.
-    """
-    if stills:
-        config = config.model_copy(update={"n_fake": config.fid_items, "clip_length": 1, "fvd_lengths": ()})
-    return PROTOCOLS[name or config.protocol].model_copy(
-        update={
-            "n_fake": config.n_fake,
-            "clip_length": config.clip_length,
-            "fvd_lengths": config.fvd_lengths,
-            "fid_items": config.fid_items,
-            "real_clips": config.real_clips,
-            "repeats": config.repeats,
-            "generation_seed": config.generation_seed,
-        }
-    )
 
 
 def makes_stills(run: Run) -> bool:
@@ -88,9 +67,10 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
         "dataset": run.dataset,
         "batch": config.batch,
     }
-    scores = score(store, generator, protocol_of(config, None, stills), detectors, keep=keep, **options)
+    rules = config.changed().of_stills() if stills else config.changed()
+    scores = score(store, generator, rules, detectors, keep=keep, **options)
     scores["also"] = {
-        name: score(store, generator, protocol_of(config, name, stills), detectors, **options)
+        name: score(store, generator, rules.stored_as(name), detectors, **options)
         for name in config.also
         if name != config.protocol
     }
@@ -105,13 +85,12 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
     recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run)], str(device))
 
 
-def evaluate_folders(real: Path, fake: Path, setting: Setting, detectors: str, protocol: str) -> dict[str, Any]:
+def evaluate_folders(real: Path, fake: Path, setting: Setting, detectors: str, protocol: Name) -> dict[str, Any]:
     """Score one folder (or frame store) of videos against another by the same protocol."""
     config = setting.scale.evaluation
-    chosen = protocol_of(config, protocol)
     loaded = load_detectors(detectors, World(setting.scale.device).device)
     options: dict[str, Any] = {"cache": setting.paths.features, "dataset": real.name, "batch": config.batch}
-    return score(_videos(real), _videos(fake), chosen, loaded, **options)
+    return score(_videos(real), _videos(fake), config.stored_as(protocol), loaded, **options)
 
 
 def _videos(path: Path) -> FrameStore | VideoFolder:

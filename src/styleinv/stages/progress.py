@@ -11,13 +11,13 @@ from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.diagnostics import diagnose, picture_error
-from styleinv.evaluation.evaluate import evaluate
+from styleinv.evaluation.score import score
 from styleinv.files import atomic
 from styleinv.generator import VideoGenerator, to_uint8
 from styleinv.provenance import Recorder
 from styleinv.runs import Run
 from styleinv.schema import fingerprint
-from styleinv.stages.evaluate import load_scored, makes_stills, protocol_of
+from styleinv.stages.evaluate import load_scored, makes_stills
 from styleinv.stages.setting import Setting
 from styleinv.training.checkpoint import read_model
 from styleinv.training.distribution import World
@@ -51,10 +51,10 @@ def progress(run: Run, setting: Setting) -> None:
     rows, stills = [], makes_stills(run)
     for model in (*models, paths.model(run)):
         generator = load_scored(run, model, setting)
-        scores = evaluate(
+        scores = score(
             store,
             generator,
-            protocol_of(config, stills=stills),
+            config.changed().of_stills() if stills else config.changed(),
             detectors,
             cache=paths.features,
             dataset=run.dataset,

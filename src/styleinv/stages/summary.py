@@ -1,18 +1,19 @@
 """Tables, figures, report: what the runs of a configuration come to."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 
-from styleinv.config import lineage, load_experiment
+from styleinv.config import BEST_BY, dataset_title, lineage, load_experiment, method_title
 from styleinv.data.census import share_line
 from styleinv.errors import UserError
 from styleinv.files import read_json
 from styleinv.report.figures import curves_figure, film_strip
 from styleinv.report.html import RunView, write_report
-from styleinv.report.published import dataset_title
-from styleinv.report.tables import RunResult, table_rows, write_table
+from styleinv.report.tables import RunResult, make_table, write_table
 from styleinv.runs import Run
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
@@ -20,10 +21,11 @@ from styleinv.stages.setting import Setting
 
 def table(experiment: str, runs: list[Run], setting: Setting) -> None:
     """Write results/tables/<experiment>.csv and .md from the runs' metrics.json."""
-    title = load_experiment(experiment, setting.config.parent).title
+    asked = load_experiment(experiment, setting.config.parent)
+    file = setting.config.parent / "experiments" / f"{experiment}.yaml"
+    made = make_table(_results(runs, setting, asked.best_by), _published(setting), asked.best_by, asked.columns, file)
     out = setting.paths.table(experiment)
-    results = _results(runs, setting)
-    write_table(results, _published(setting), out, out.with_suffix(".md"), title, _shares(runs, setting))
+    write_table(made, out, out.with_suffix(".md"), asked.title, _shares(runs, setting))
 
 
 def figures(runs: list[Run], setting: Setting) -> None:
@@ -50,6 +52,8 @@ def report(runs: list[Run], setting: Setting) -> None:
             views.append(
                 RunView(
                     run=str(part),
+                    dataset=dataset_title(part.dataset, setting.config.parent),
+                    method=method_title(part, setting.config.parent),
                     stage="train",
                     curves_csv=paths.curves(part),
                     videos=sorted(folder.glob("samples*.mp4")),
@@ -59,20 +63,24 @@ def report(runs: list[Run], setting: Setting) -> None:
                     metrics=read_json(paths.metrics(part)) if own else None,
                 )
             )
-    rows = table_rows([*_results(runs, setting), *_other_protocols(runs, setting)], _published(setting))
-    write_report(paths.report, "StyleInV: measured beside published", rows, views, _shares(runs, setting))
+    results = [*_results(runs, setting, BEST_BY), *_other_protocols(runs, setting)]
+    made = make_table(results, _published(setting), BEST_BY)
+    write_report(paths.report, "StyleInV: measured beside published", made, views, _shares(runs, setting))
 
 
-def _results(runs: list[Run], setting: Setting) -> list[RunResult]:
+def _results(runs: list[Run], setting: Setting, best_by: str) -> list[RunResult]:
     if not runs:
         raise UserError("no runs given", cure="Name runs such as talking_faces/styleinv.")
-    return [
-        RunResult(r.dataset, r.method, r.variant, read_json(setting.paths.metrics(r)), _along(r, setting)) for r in runs
-    ]
+    return [_result(run, setting, read_json(setting.paths.metrics(run)), _along(run, setting, best_by)) for run in runs]
 
 
-def _along(run: Run, setting: Setting) -> list[float]:
-    """FVD16 of the models that a run has kept, where the scale keeps any.
+def _result(run: Run, setting: Setting, metrics: dict[str, Any], along: Sequence[float] = ()) -> RunResult:
+    folder = setting.config.parent
+    return RunResult(run, dataset_title(run.dataset, folder), method_title(run, folder), metrics, along)
+
+
+def _along(run: Run, setting: Setting, metric: str) -> list[float]:
+    """Scores by one metric of the models that a run has kept, where the scale keeps any.
 
     Raises:
         UserError: if they are missing, or were scored by another protocol than the run.
@@ -85,14 +93,14 @@ def _along(run: Run, setting: Setting) -> list[float]:
     scores = pd.read_csv(file)
     if set(scores["protocol"]) != {metrics["protocol_id"]}:
         raise UserError("has scores of another protocol", file=file, cure=f"Run `styleinv progress {run}` again.")
-    return scores["fvd16"].tolist() if "fvd16" in scores else []
+    return scores[metric].tolist() if metric in scores else []
 
 
 def _shares(runs: list[Run], setting: Setting) -> list[str]:
     """How much of the paper's data the runs had, one line per data set whose counts the paper gives."""
     lines = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
-        line = share_line(dataset_title(dataset), read_json(setting.paths.census(dataset)))
+        line = share_line(dataset_title(dataset, setting.config.parent), read_json(setting.paths.census(dataset)))
         lines += [line] if line else []
     return lines
 
@@ -100,7 +108,7 @@ def _shares(runs: list[Run], setting: Setting) -> list[str]:
 def _other_protocols(runs: list[Run], setting: Setting) -> list[RunResult]:
     """The same runs by the protocols that only the report shows, as rows of their own."""
     return [
-        RunResult(dataset=run.dataset, method=run.method, variant=run.variant, metrics=scores)
+        _result(run, setting, scores)
         for run in runs
         for scores in read_json(setting.paths.metrics(run)).get("also", {}).values()
     ]

@@ -13,7 +13,8 @@ import yaml
 
 from styleinv.errors import UserError
 from styleinv.files import read_json, sha256
-from styleinv.report.published import published_scores, read_published, run_name
+from styleinv.report.published import published_scores, read_published
+from styleinv.runs import Run
 
 # The training state of a run is nobody's result.
 SKIPPED_FOLDERS = {"state"}
@@ -101,7 +102,8 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
         if metrics is None:
             raise UserError("has no metrics.json beside it", file=provenance_path)
         content = read_json(metrics)
-        scores = {key: float(value) for key, value in content.items() if _is_number(value)}
+        numbers = content | {f"motion/{name}": value for name, value in content.get("diagnostics", {}).items()}
+        scores = {key: float(value) for key, value in numbers.items() if _is_number(value)}
         tags |= flatten({"protocol": content["protocol"]})
         tags |= {"protocol_id": str(content["protocol_id"]), "stand_in": str(content["stand_in"]).lower()}
         tags |= {"result": "true"}
@@ -172,7 +174,7 @@ def published_stages(path: Path, experiments: set[str]) -> Iterator[StageRun]:
     """The printed numbers of some data sets, as runs."""
     for (dataset, method, variant), scores in published_scores(read_published(path)).items():
         if dataset in experiments:
-            name = f"{run_name(method, variant)} (paper)"
+            name = f"{Run(dataset=dataset, method=method, variant=variant).folder} (paper)"
             content = hashlib.sha256(json.dumps(scores, sort_keys=True).encode()).hexdigest()
             tags = {"dataset": dataset, "source": "paper", "result": "true"}
             yield StageRun(dataset, name, "paper", f"{dataset}/{name}", content, tags=tags, scores=scores)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from styleinv.evaluation.cache import StatisticsCache
+from styleinv.evaluation.cache import SummaryCache
 from styleinv.evaluation.detectors import Detectors, load_detector
-from styleinv.evaluation.evaluate import evaluate
-from styleinv.evaluation.features import fake_statistics, real_statistics
+from styleinv.evaluation.features import fake_summaries, real_summaries
 from styleinv.evaluation.frechet import frechet
 from styleinv.evaluation.protocol import Protocol
-from styleinv.evaluation.statistics import Statistics
+from styleinv.evaluation.score import score
 from styleinv.evaluation.stores import StoredFakes
+from styleinv.evaluation.summaries import Moments
 from styleinv.files import sha256
 from tests.golden.case import Case
 
@@ -25,7 +25,7 @@ def check_frechet(case: Case) -> dict[str, np.ndarray]:
         sides = {}
         for side in ("real", "gen"):
             features = case.inputs[f"{side}{i}"][: sizes[f"n_{side}"]]
-            sides[side] = Statistics(features.shape[1])
+            sides[side] = Moments(features.shape[1])
             for start in range(0, len(features), 7):
                 sides[side].append(features[start : start + 7])
             got[f"mu_{side}{i}"] = sides[side].mean
@@ -75,15 +75,14 @@ def check_protocol(case: Case) -> dict[str, np.ndarray]:
         clip_choice="first",
         repeats=1,
     )
-    scores = evaluate(real, fake, fixed, detectors)
-    strided = evaluate(real, fake, fixed.model_copy(update={"fvd_lengths": (frames // 2,), "stride": 2}), detectors)
-    counts = scores["protocol"]["counts"]
-    assert counts[f"fvd{frames}_real"] == results["fvd_n_real"], counts
-    assert counts[f"fvd{frames}_fake"] == results["fvd_n_fake"], counts
+    scores = score(real, fake, fixed, detectors)
+    strided = score(real, fake, fixed.changed(fvd_lengths=(frames // 2,), stride=2), detectors)
+    made = scores["protocol"]["metrics"][f"fvd{frames}"]
+    assert (made["real"], made["fake"]) == (results["fvd_n_real"], results["fvd_n_fake"]), made
 
     sides = {
-        "real": real_statistics(real, fixed, detectors, StatisticsCache(None), ""),
-        "gen": fake_statistics(StoredFakes(fake, fixed), fixed, detectors, StatisticsCache(None)),
+        "real": real_summaries(real, fixed, detectors, SummaryCache(None), ""),
+        "gen": fake_summaries(StoredFakes(fake, fixed), fixed, detectors, SummaryCache(None)),
     }
     got = {}
     for side, statistics in sides.items():
@@ -98,9 +97,7 @@ def check_protocol(case: Case) -> dict[str, np.ndarray]:
 
     for seed in config["seeds"]:
         check_replayed(case, real, fake, detectors, seed)
-    sampled = fixed.model_copy(
-        update={"fid_choice": "sampled", "clip_choice": "random", "fid_items": config["fid_gen"], "repeats": 40}
-    )
+    sampled = fixed.changed(fid_choice="sampled", clip_choice="random", fid_items=config["fid_gen"], repeats=40)
     check_distribution(case, real, fake, detectors, sampled)
     return got
 
@@ -123,7 +120,7 @@ def check_replayed(case: Case, real: ArrayStore, fake: ArrayStore, detectors: De
                 features = np.concatenate([detectors.video(clip[None]) for clip in clips])
             else:
                 features = detectors.image(pixels)
-            statistics = Statistics(features.shape[1])
+            statistics = Moments(features.shape[1])
             statistics.append(features)
             sides.append(statistics)
         distance = frechet(*sides).distance
@@ -156,10 +153,8 @@ def check_distribution(
     config = case.config
     ours = {}
     # The official run takes another number of real images than of generated ones; a protocol has one number for both.
-    reals = real_statistics(
-        real, protocol.model_copy(update={"fid_items": config["fid_real"]}), detectors, StatisticsCache(None), ""
-    )
-    fakes = fake_statistics(StoredFakes(fake, protocol), protocol, detectors, StatisticsCache(None))
+    reals = real_summaries(real, protocol.changed(fid_items=config["fid_real"]), detectors, SummaryCache(None), "")
+    fakes = fake_summaries(StoredFakes(fake, protocol), protocol, detectors, SummaryCache(None))
     for metric, name in (("fid", "fid"), ("fvd", f"fvd{config['nframes']}")):
         ours[metric] = [frechet(*pair).distance for pair in zip(reals[name], fakes[name], strict=True)]
     assert (reals["fid"][0].n, fakes["fid"][0].n) == fid_items(config, real, fake)

@@ -10,14 +10,15 @@ import torch
 from styleinv.data.folder import VideoFolder
 from styleinv.data.store import FrameStore, write_store
 from styleinv.errors import UserError
-from styleinv.evaluation.cache import StatisticsCache
+from styleinv.evaluation.cache import SummaryCache
+from styleinv.evaluation.comparison import compare_scores
 from styleinv.evaluation.detectors import Detectors, load_detectors
-from styleinv.evaluation.evaluate import compare, evaluate
-from styleinv.evaluation.features import fake_statistics, real_statistics
+from styleinv.evaluation.features import fake_summaries, real_summaries
 from styleinv.evaluation.frechet import frechet
 from styleinv.evaluation.protocol import ProtocolRecord
-from styleinv.evaluation.statistics import Statistics
+from styleinv.evaluation.score import score
 from styleinv.evaluation.stores import GeneratedFakes
+from styleinv.evaluation.summaries import Moments
 from tests.evaluation.fakes import TinyGenerator, TinyStore, tiny_protocol, video
 
 LENGTHS = [12, 15, 20, 12, 13, 5, 30, 12, 14, 16, 12, 12]
@@ -33,7 +34,7 @@ def without_time(scores: dict) -> dict:
 
 
 def test_result_and_record(detectors: Detectors) -> None:
-    scores = evaluate(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors, dataset="tiny")
+    scores = score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors, dataset="tiny")
     assert json.loads(json.dumps(scores)) == scores
     for metric in ("fid", "fvd4", "fvd12"):
         runs = scores[f"{metric}_runs"]
@@ -41,22 +42,21 @@ def test_result_and_record(detectors: Detectors) -> None:
         assert scores[f"{metric}_std"] == pytest.approx(np.std(runs, ddof=1)) and scores[f"{metric}_std"] > 0
     record = ProtocolRecord.model_validate(scores["protocol"])
     assert record.id == scores["protocol_id"] and record.stand_in and scores["stand_in"]
-    assert record.counts == {
-        "fid_real": 80, "fvd4_real": 10, "fvd12_real": 10, "fid_fake": 80, "fvd4_fake": 12, "fvd12_fake": 12,
-    }  # fmt: skip
-    assert record.dataset == "tiny" and record.resolution == 16 and record.seeds == [0, 1]
-    assert record.image_detector.sha256 == detectors.image.sha256
+    counts = {name: (made.real, made.fake) for name, made in record.metrics.items()}
+    assert counts == {"fid": (80, 80), "fvd4": (10, 12), "fvd12": (10, 12)}
+    assert record.dataset == "tiny" and record.resolution == 16 and record.rules == tiny_protocol()
+    assert record.detectors["image"].sha256 == detectors.image.sha256
     assert set(record.versions) >= {"python", "torch", "numpy", "scipy"}
 
 
 def test_one_seed_has_no_deviation(detectors: Detectors) -> None:
-    scores = evaluate(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(repeats=1), detectors)
+    scores = score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(repeats=1), detectors)
     assert scores["fid_std"] is None and len(scores["fid_runs"]) == 1
 
 
 def test_batch_size_changes_nothing(detectors: Detectors) -> None:
     several = [
-        without_time(evaluate(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors, batch=batch))
+        without_time(score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors, batch=batch))
         for batch in (1, 5, 12)
     ]
     assert several[0] == several[1] == several[2]
@@ -66,10 +66,10 @@ def test_features_are_those_of_the_stated_items(detectors: Detectors) -> None:
     """The streaming passes against the plain definition: gather, detect one by one, average."""
     store = TinyStore([12, 14, 13])
     protocol = tiny_protocol(repeats=1, fid_choice="all", clip_choice="first", n_fake=3)
-    real = real_statistics(store, protocol, detectors, StatisticsCache(None), "")
+    real = real_summaries(store, protocol, detectors, SummaryCache(None), "")
 
-    def plain(detector, items) -> Statistics:
-        statistics = Statistics(detector.dim)
+    def plain(detector, items) -> Moments:
+        statistics = Moments(detector.dim)
         for item in items:
             statistics.append(detector(item[None]))
         return statistics
@@ -81,9 +81,9 @@ def test_features_are_those_of_the_stated_items(detectors: Detectors) -> None:
     np.testing.assert_allclose(real["fid"][0].outer, images.outer, rtol=1e-5)
     np.testing.assert_allclose(real["fvd4"][0].outer, clips.outer, rtol=1e-5)
 
-    clean = protocol.model_copy(update={"jpeg_quality": None})
-    fakes = GeneratedFakes(TinyGenerator(), clean, None, batch=2)
-    fake = fake_statistics(fakes, clean, detectors, StatisticsCache(None))
+    lossless = protocol.changed(jpeg_quality=None)
+    fakes = GeneratedFakes(TinyGenerator(), lossless, None, batch=2)
+    fake = fake_summaries(fakes, lossless, detectors, SummaryCache(None))
     made = [torch.from_numpy(video(10_000 + seed, 12)).permute(0, 3, 1, 2) for seed in range(3)]
     want = plain(detectors.video, [v.transpose(0, 1) for v in made])
     np.testing.assert_allclose(fake["fvd12"][0].outer, want.outer, rtol=1e-5)
@@ -93,9 +93,9 @@ def test_features_are_those_of_the_stated_items(detectors: Detectors) -> None:
 def test_repeated_draws_count_as_often_as_drawn(detectors: Detectors) -> None:
     """Both seeds in one pass give what each gives alone."""
     store = TinyStore([4, 5, 12, 12])
-    both = real_statistics(store, tiny_protocol(), detectors, StatisticsCache(None), "")
+    both = real_summaries(store, tiny_protocol(), detectors, SummaryCache(None), "")
     for seed in (0, 1):
-        alone = real_statistics(store, tiny_protocol(repeats=1, seed=seed), detectors, StatisticsCache(None), "")
+        alone = real_summaries(store, tiny_protocol(repeats=1, seed=seed), detectors, SummaryCache(None), "")
         for metric in both:
             assert both[metric][seed].n == alone[metric][0].n
             np.testing.assert_allclose(both[metric][seed].outer, alone[metric][0].outer, rtol=1e-5)
@@ -104,7 +104,7 @@ def test_repeated_draws_count_as_often_as_drawn(detectors: Detectors) -> None:
 def test_stride_and_first_frames(detectors: Detectors) -> None:
     store = TinyStore([12, 14, 13])
     protocol = tiny_protocol(repeats=1, clip_choice="first", stride=2, fvd_lengths=(6,))
-    real = real_statistics(store, protocol, detectors, StatisticsCache(None), "")
+    real = real_summaries(store, protocol, detectors, SummaryCache(None), "")
     clips = np.stack([v[0:11:2] for v in store.videos])
     features = detectors.video(torch.from_numpy(clips).permute(0, 4, 1, 2, 3))
     np.testing.assert_allclose(real["fvd6"][0].mean, features.mean(0), rtol=1e-5)
@@ -113,54 +113,53 @@ def test_stride_and_first_frames(detectors: Detectors) -> None:
 def test_better_videos_score_better(detectors: Detectors) -> None:
     store = TinyStore([14] * 40)
     protocol = tiny_protocol(n_fake=40, real_clips=40, fid_items=300)
-    good = evaluate(store, TinyGenerator(), protocol, detectors)
-    frozen = evaluate(store, TinyGenerator(speed=0), protocol, detectors)
-    fast = evaluate(store, TinyGenerator(speed=4), protocol, detectors)
+    good = score(store, TinyGenerator(), protocol, detectors)
+    frozen = score(store, TinyGenerator(speed=0), protocol, detectors)
+    fast = score(store, TinyGenerator(speed=4), protocol, detectors)
     assert good["fvd12"] < 0.5 * frozen["fvd12"] and good["fvd12"] < 0.5 * fast["fvd12"]
-    difference = compare(good, frozen)["fvd12"]["difference"]
-    assert difference == frozen["fvd12"] - good["fvd12"] > 0
+    assert compare_scores(good, frozen).scores["fvd12"] == ("FVD12", good["fvd12"], frozen["fvd12"])
 
 
 def test_folder_of_fakes(detectors: Detectors) -> None:
     fake = TinyStore([12, 12, 25, 6, 12], seed=7)
-    scores = evaluate(TinyStore(LENGTHS), fake, tiny_protocol(), detectors)
+    scores = score(TinyStore(LENGTHS), fake, tiny_protocol(), detectors)
     record = ProtocolRecord.model_validate(scores["protocol"])
     assert (record.codec, record.rounding, record.generation_seed) == ("as stored", "as stored", None)
     # At most clip_length frames of each: 4 x 12 + 6; the video of 6 frames is in FVD4 only.
-    assert record.counts["fid_fake"] == 54 and record.counts["fvd4_fake"] == 5 and record.counts["fvd12_fake"] == 4
+    assert [made.fake for made in record.metrics.values()] == [54, 5, 4]
     same = TinyStore(LENGTHS)
-    itself = evaluate(same, same, tiny_protocol(fid_choice="all", clip_choice="first", clip_length=30), detectors)
+    itself = score(same, same, tiny_protocol(fid_choice="all", clip_choice="first", clip_length=30), detectors)
     assert itself["fid"] == pytest.approx(0, abs=1e-8)
-    generated = evaluate(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors)
+    generated = score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors)
     with pytest.raises(UserError, match="codec: as stored against jpeg"):
-        compare(scores, generated)
+        compare_scores(scores, generated)
 
 
 def test_cache_is_used_and_notices_changes(detectors: Detectors, tmp_path: Path) -> None:
     store, generator, protocol = TinyStore(LENGTHS), TinyGenerator(), tiny_protocol()
-    first = evaluate(store, generator, protocol, detectors, cache=tmp_path, fake_id="weights")
+    first = score(store, generator, protocol, detectors, cache=tmp_path, fake_id="weights")
     assert generator.made == 12 and store.read > 0
     files = sorted(tmp_path.iterdir())
     # 2 seeds x (FID, FVD4, FVD12) of the real side, 2 x FID and one of each FVD of the other.
     assert len(files) == 10
     store.read = generator.made = 0
-    again = evaluate(store, generator, protocol, detectors, cache=tmp_path, fake_id="weights")
+    again = score(store, generator, protocol, detectors, cache=tmp_path, fake_id="weights")
     assert without_time(again) == without_time(first) and (store.read, generator.made) == (0, 0)
 
-    evaluate(store, generator, protocol, detectors, cache=tmp_path, fake_id="other weights")
+    score(store, generator, protocol, detectors, cache=tmp_path, fake_id="other weights")
     assert (store.read, generator.made) == (0, 12)
-    evaluate(store, generator, protocol, detectors, cache=tmp_path)
+    score(store, generator, protocol, detectors, cache=tmp_path)
     assert generator.made == 24
 
     store.videos[2] = 255 - store.videos[2]
-    changed = evaluate(store, generator, protocol, detectors, cache=tmp_path, fake_id="weights")
+    changed = score(store, generator, protocol, detectors, cache=tmp_path, fake_id="weights")
     assert store.read > 0 and changed["fid"] != first["fid"] and changed["protocol_id"] != first["protocol_id"]
 
 
 def test_more_seeds_only_add(detectors: Detectors, tmp_path: Path) -> None:
     store = TinyStore(LENGTHS)
-    one = evaluate(store, TinyGenerator(), tiny_protocol(repeats=1), detectors, cache=tmp_path)
-    two = evaluate(store, TinyGenerator(), tiny_protocol(repeats=2), detectors, cache=tmp_path)
+    one = score(store, TinyGenerator(), tiny_protocol(repeats=1), detectors, cache=tmp_path)
+    two = score(store, TinyGenerator(), tiny_protocol(repeats=2), detectors, cache=tmp_path)
     assert two["fid_runs"][0] == pytest.approx(one["fid_runs"][0], rel=1e-6)
     assert two["fvd12_runs"][0] == pytest.approx(one["fvd12_runs"][0], rel=1e-6)
 
@@ -169,35 +168,35 @@ def test_damaged_cache_file_is_reported_and_replaced(
     detectors: Detectors, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = TinyStore(LENGTHS)
-    first = evaluate(store, TinyGenerator(), tiny_protocol(), detectors, cache=tmp_path, fake_id="w")
+    first = score(store, TinyGenerator(), tiny_protocol(), detectors, cache=tmp_path, fake_id="w")
     damaged = sorted(tmp_path.iterdir())[0]
     damaged.write_bytes(b"short")
-    again = evaluate(store, TinyGenerator(), tiny_protocol(), detectors, cache=tmp_path, fake_id="w")
+    again = score(store, TinyGenerator(), tiny_protocol(), detectors, cache=tmp_path, fake_id="w")
     assert again["fid_runs"] == pytest.approx(first["fid_runs"], rel=1e-6) and str(damaged) in caplog.text
-    assert Statistics.load(damaged).n > 0
+    assert Moments.load(damaged).n > 0
 
 
 def test_too_short_videos_are_refused_with_numbers(detectors: Detectors) -> None:
     with pytest.raises(UserError, match=r"sky: 1 of 3 videos have the 12 frames that FVD12 needs.*longest has 12"):
-        evaluate(TinyStore([11, 12, 4]), TinyGenerator(), tiny_protocol(), detectors, dataset="sky")
+        score(TinyStore([11, 12, 4]), TinyGenerator(), tiny_protocol(), detectors, dataset="sky")
     with pytest.raises(UserError, match="the generated videos: 0 of 2"):
-        evaluate(TinyStore(LENGTHS), TinyStore([5, 5]), tiny_protocol(), detectors)
+        score(TinyStore(LENGTHS), TinyStore([5, 5]), tiny_protocol(), detectors)
 
 
 def test_other_refusals(detectors: Detectors, tmp_path: Path) -> None:
     wide = TinyGenerator()
     wide.resolution = 32
     with pytest.raises(UserError, match="16 pixels wide, the generated videos are 32"):
-        evaluate(TinyStore(LENGTHS), wide, tiny_protocol(), detectors)
+        score(TinyStore(LENGTHS), wide, tiny_protocol(), detectors)
     with pytest.raises(UserError, match="only generated videos can be kept"):
-        evaluate(TinyStore(LENGTHS), TinyStore(LENGTHS), tiny_protocol(), detectors, keep=tmp_path)
+        score(TinyStore(LENGTHS), TinyStore(LENGTHS), tiny_protocol(), detectors, keep=tmp_path)
 
 
 def test_generated_frames_can_be_kept(detectors: Detectors, tmp_path: Path) -> None:
     protocol = tiny_protocol(n_fake=3, fid_items=20)
     for _ in range(2):
         generator = TinyGenerator()
-        evaluate(
+        score(
             TinyStore(LENGTHS), generator, protocol, detectors, keep=tmp_path / "k", cache=tmp_path / "c", fake_id="w"
         )
         # Also when every score is in the cache.
@@ -211,17 +210,68 @@ def test_stores_of_this_package(detectors: Detectors, tmp_path: Path) -> None:
     names = [f"v{i:02d}" for i in range(len(LENGTHS))]
     write_store(tmp_path / "frames.zip", zip(names, tiny.videos, strict=True), {"fps": 25}, "png")
     store = FrameStore(tmp_path / "frames.zip")
-    stored = evaluate(store, TinyGenerator(), protocol, detectors, keep=tmp_path / "kept")
-    assert stored["fid_runs"] == evaluate(tiny, TinyGenerator(), protocol, detectors)["fid_runs"]
-    folder = evaluate(store, VideoFolder(tmp_path / "kept"), protocol, detectors)
+    stored = score(store, TinyGenerator(), protocol, detectors, keep=tmp_path / "kept")
+    assert stored["fid_runs"] == score(tiny, TinyGenerator(), protocol, detectors)["fid_runs"]
+    folder = score(store, VideoFolder(tmp_path / "kept"), protocol, detectors)
     assert folder["fvd12_runs"] == stored["fvd12_runs"] and folder["fid_runs"] == stored["fid_runs"]
 
 
 def test_fvd_of_one_seed_equals_its_parts(detectors: Detectors) -> None:
     store, protocol = TinyStore(LENGTHS), tiny_protocol(repeats=1)
-    scores = evaluate(store, TinyGenerator(), protocol, detectors)
-    real = real_statistics(store, protocol, detectors, StatisticsCache(None), "")
-    fake = fake_statistics(
-        GeneratedFakes(TinyGenerator(), protocol, None, 4), protocol, detectors, StatisticsCache(None)
-    )
+    scores = score(store, TinyGenerator(), protocol, detectors)
+    real = real_summaries(store, protocol, detectors, SummaryCache(None), "")
+    fake = fake_summaries(GeneratedFakes(TinyGenerator(), protocol, None, 4), protocol, detectors, SummaryCache(None))
     assert scores["fvd4"] == frechet(real["fvd4"][0], fake["fvd4"][0]).distance
+
+
+def test_kernel_distance_is_that_of_torch_fidelity() -> None:
+    from torch_fidelity.metric_kid import kernel_poly, mmd2
+
+    from styleinv.evaluation.metrics import kernel_distance
+    from styleinv.evaluation.summaries import Sample
+
+    random = np.random.default_rng(0)
+    sides = [random.normal(size=(n, 12)) + shift for n, shift in ((40, 0), (40, 0.3))]
+    samples = []
+    for features in sides:
+        samples.append(Sample(12))
+        for part in np.array_split(features, 5):
+            samples[-1].append(part)
+    x, y = (features.astype(np.float32).astype(np.float64) for features in sides)
+    want = mmd2(kernel_poly(x, x), kernel_poly(x, y), kernel_poly(y, y))
+    assert kernel_distance(*samples) == pytest.approx(want, rel=1e-9)
+    # By hand: two points a side, one dimension; k(x, y) = (x y + 1)^3.
+    one, other = Sample(1), Sample(1)
+    one.append(np.array([[0.0], [1.0]]))
+    other.append(np.array([[2.0], [2.0]]))
+    assert kernel_distance(one, other) == 1 + 125 - 2 * (2 * 1 + 2 * 27) / 4
+
+
+def test_a_further_metric_changes_no_other_score_and_shares_their_features(
+    detectors: Detectors, tmp_path: Path
+) -> None:
+    store, generator = TinyStore(LENGTHS), TinyGenerator()
+    without = score(store, generator, tiny_protocol(), detectors, cache=tmp_path, fake_id="w")
+    looked: list[int] = []
+    original = detectors.video._network
+
+    def counted(pixels: torch.Tensor, *flags: bool) -> torch.Tensor:
+        looked.append(len(pixels))
+        return original(pixels, *flags)
+
+    detectors.video._network = counted
+    try:
+        with_kvd = score(store, generator, tiny_protocol(metrics=("fid", "fvd", "kvd")), detectors)
+    finally:
+        detectors.video._network = original
+    assert {"kvd4", "kvd12", "kvd4_std"} <= set(with_kvd) and with_kvd["protocol_id"] == without["protocol_id"]
+    for metric in ("fid", "fvd4", "fvd12"):
+        assert with_kvd[metric] == without[metric]
+        assert with_kvd["protocol"]["metrics"][metric] == without["protocol"]["metrics"][metric]
+    plain = []
+    detectors.video._network = lambda pixels, *flags: plain.append(len(pixels)) or original(pixels, *flags)
+    try:
+        score(store, generator, tiny_protocol(), detectors)
+    finally:
+        detectors.video._network = original
+    assert looked == plain

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styleinv.errors import UserError
-from styleinv.evaluation.statistics import Statistics
+from styleinv.evaluation.summaries import Moments
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def features() -> np.ndarray:
     return (np.random.default_rng(0).normal(size=(101, 6)) * 3 + 5).astype(np.float32)
 
 
-def streamed(features: np.ndarray, chunk: int) -> Statistics:
-    statistics = Statistics(features.shape[1])
+def streamed(features: np.ndarray, chunk: int) -> Moments:
+    statistics = Moments(features.shape[1])
     for start in range(0, len(features), chunk):
         statistics.append(features[start : start + chunk])
     return statistics
@@ -29,18 +29,10 @@ def test_equals_numpy(features: np.ndarray, chunk: int) -> None:
     np.testing.assert_allclose(statistics.covariance, np.cov(features.T.astype(np.float64), bias=True), atol=1e-11)
 
 
-def test_merge(features: np.ndarray) -> None:
-    a, b = streamed(features[:40], 9), streamed(features[40:], 9)
-    a.merge(b)
-    np.testing.assert_allclose(a.covariance, streamed(features, 101).covariance, atol=1e-11)
-    with pytest.raises(UserError, match="cannot be merged"):
-        a.merge(Statistics(7))
-
-
 def test_save_and_load(features: np.ndarray, tmp_path: Path) -> None:
     statistics = streamed(features, 10)
     statistics.save(tmp_path / "deep" / "s.npz")
-    again = Statistics.load(tmp_path / "deep" / "s.npz")
+    again = Moments.load(tmp_path / "deep" / "s.npz")
     assert again.n == statistics.n
     np.testing.assert_array_equal(again.total, statistics.total)
     np.testing.assert_array_equal(again.outer, statistics.outer)
@@ -50,20 +42,20 @@ def test_save_and_load(features: np.ndarray, tmp_path: Path) -> None:
 def test_damaged_files(features: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "s.npz"
     with pytest.raises(UserError, match="s.npz"):
-        Statistics.load(path)
+        Moments.load(path)
     statistics = streamed(features, 10)
     statistics.save(path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match="cannot be read"):
-        Statistics.load(path)
+        Moments.load(path)
     with open(path, "wb") as file:
         np.savez(file, n=101, total=statistics.total + 1, outer=statistics.outer, digest=np.array("no"))
     with pytest.raises(UserError, match="was changed"):
-        Statistics.load(path)
+        Moments.load(path)
 
 
 def test_refusals(features: np.ndarray) -> None:
-    statistics = Statistics(6)
+    statistics = Moments(6)
     with pytest.raises(UserError, match="no features"):
         _ = statistics.mean
     with pytest.raises(UserError, match="shape"):

@@ -1,0 +1,46 @@
+"""Two results of an evaluation side by side, as far as they were made by the same rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from styleinv.errors import UserError
+from styleinv.evaluation.protocol import differences, read_record
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What can and what cannot be compared.
+
+    Attributes:
+        scores: metric -> (title, its score in A, in B).
+        refused: metric -> why its two scores say nothing about each other.
+    """
+
+    scores: dict[str, tuple[str, float, float]]
+    refused: dict[str, str]
+
+
+def compare_scores(a: dict[str, Any], b: dict[str, Any], names: Sequence[str] = ("A", "B")) -> Comparison:
+    """Compare two results of `score`, metric by metric.
+
+    Raises:
+        UserError: no metric of both can be compared; the message names the fields of their records that differ.
+    """
+    left, right = read_record(a, names[0]), read_record(b, names[1])
+    scores: dict[str, tuple[str, float, float]] = {}
+    refused: dict[str, str] = {}
+    for metric in dict.fromkeys([*left.metrics, *right.metrics]):
+        if absent := [name for name, record in zip(names, (left, right), strict=True) if metric not in record.metrics]:
+            refused[metric] = f"{absent[0]} has none"
+        elif reasons := differences(left, right, metric):
+            refused[metric] = "; ".join(reasons)
+        else:
+            scores[metric] = (left.metrics[metric].title, a[metric], b[metric])
+    if not scores:
+        why = "; ".join(dict.fromkeys(reason for line in refused.values() for reason in line.split("; ")))
+        raise UserError(
+            f"{names[0]} and {names[1]} were made by different protocols and cannot be compared: {why}",
+            cure="Evaluate both with one protocol.",
+        )
+    return Comparison(scores, refused)

@@ -1,0 +1,104 @@
+"""Scores of a generator or of a folder of videos, with their protocol record."""
+
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from styleinv.errors import UserError
+from styleinv.evaluation.cache import SummaryCache
+from styleinv.evaluation.detectors import Detectors
+from styleinv.evaluation.features import fake_summaries, real_summaries
+from styleinv.evaluation.metrics import metrics_of
+from styleinv.evaluation.protocol import MetricRecord, Protocol, ProtocolRecord, library_versions
+from styleinv.evaluation.stores import Fakes, GeneratedFakes, StoredFakes, VideoStore, is_store
+from styleinv.generator import VideoGenerator
+
+
+def score(
+    real: VideoStore,
+    fake: VideoGenerator | VideoStore,
+    protocol: Protocol,
+    detectors: Detectors,
+    *,
+    cache: Path | None = None,
+    fake_id: str | None = None,
+    dataset: str = "",
+    batch: int = 8,
+    keep: Path | None = None,
+) -> dict[str, Any]:
+    """Score generated videos against real ones.
+
+    Args:
+        real: the data set.
+        fake: a generator, or videos that already lie in a store or folder (used as stored, without codec).
+        protocol: the rules.
+        detectors: the feature networks.
+        cache: folder for summaries of features, None for none.
+        fake_id: content hash of the generator's weights; without it nothing of generated videos is cached. A store has
+            its own.
+        dataset: name of the data set, for messages and the record.
+        batch: videos generated at once; never changes a score.
+        keep: folder that receives the generated frames as they were scored; None keeps nothing.
+
+    Returns:
+        A dictionary that JSON can hold: for every metric m of the protocol the mean over the evaluation seeds `m`,
+        their standard deviation `m_std` (None for one seed) and the list `m_runs`; `protocol` (the record),
+        `protocol_id`, `protocol_ids` (of each metric), `stand_in`, `seconds`.
+
+    Raises:
+        UserError: resolutions differ, videos are too short, or features are not finite.
+    """
+    started = time.monotonic()
+    fakes: Fakes
+    # A folder may also answer as a generator; what is stored is scored as stored.
+    if is_store(fake):
+        if keep is not None:
+            raise UserError("only generated videos can be kept; these lie in a folder already", file=keep)
+        fakes = StoredFakes(fake, protocol)
+    else:
+        fakes = GeneratedFakes(cast(VideoGenerator, fake), protocol, fake_id, batch, keep)
+    if fakes.resolution != real.resolution:
+        raise UserError(
+            f"the data set is {real.resolution} pixels wide, the generated videos are {fakes.resolution}",
+            file=dataset or None,
+            cure="Scores need one resolution; make the other one again.",
+        )
+    summaries = SummaryCache(cache)
+    real_side = real_summaries(real, protocol, detectors, summaries, dataset)
+    fake_side = fake_summaries(fakes, protocol, detectors, summaries, fresh=keep is not None)
+
+    scores: dict[str, Any] = {}
+    made: dict[str, MetricRecord] = {}
+    for metric in metrics_of(protocol):
+        sides = real_side[metric.name], fake_side[metric.name]
+        runs = [metric.distance(*pair) for pair in zip(*sides, strict=True)]
+        scores[metric.name] = float(np.mean(runs))
+        scores[f"{metric.name}_std"] = float(np.std(runs, ddof=1)) if len(runs) > 1 else None
+        scores[f"{metric.name}_runs"] = runs
+        counts = {side: summaries[0].n for side, summaries in zip(("real", "fake"), sides, strict=True)}
+        made[metric.name] = MetricRecord(title=metric.title, detector=metric.items.detector, rule=metric.rule, **counts)
+    record = ProtocolRecord(
+        rules=protocol.changed(),
+        dataset=dataset,
+        real_sha256=real.sha256,
+        detectors={"image": detectors.image.record, "video": detectors.video.record},
+        stand_in=detectors.stand_in,
+        resolution=real.resolution,
+        resize="inside the detectors only",
+        mirror=False,
+        rounding=fakes.rounding,
+        codec=fakes.codec,
+        generation_seed=protocol.generation_seed if isinstance(fakes, GeneratedFakes) else None,
+        metrics=made,
+        device=str(detectors.image.device),
+        versions=library_versions(),
+    )
+    return scores | {
+        "protocol": record.model_dump(mode="json"),
+        "protocol_id": record.id,
+        "protocol_ids": {name: record.metric_id(name) for name in made},
+        "stand_in": record.stand_in,
+        "seconds": round(time.monotonic() - started, 1),
+    }
