@@ -3,12 +3,6 @@
 import shutil
 from pathlib import Path
 
-from styleinv.config import needs
-from styleinv.runs import Run
-from styleinv.stages.lowres import lowres
-from styleinv.stages.pca import pca
-from styleinv.stages.setting import Setting
-
 ROOT = Path(__file__).parent.parent
 
 TINY = """\
@@ -98,10 +92,3 @@ def make_project(folder: Path, scale: str = TINY) -> Path:
     shutil.copytree(ROOT / "config", folder / "config")
     (folder / "config" / "tiny.yaml").write_text(scale)
     return folder
-
-
-def prepare(run: Run, setting: Setting) -> None:
-    """What a run needs besides the models it builds on."""
-    for name in needs(run, setting.config.parent):
-        if not getattr(setting.paths, name)(run).exists():
-            pca(run, setting) if name == "pca" else lowres(run.dataset, setting)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from styleinv.errors import UserError
+from styleinv.methods import preparations
 from styleinv.paths import Paths
-from styleinv.runs import parse_run
+from styleinv.runs import Run, parse_run
 from styleinv.stages.setting import Setting
 
 Command = Callable[[argparse.Namespace, Setting], None]
@@ -73,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     of_file.add_argument("--resolution", type=int, help="side of the crop (default: 256)")
     of_file.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
     of_file.add_argument("--report", action="store_true", help="also a comparison video and how much both shake")
-    add("lowres", _lowres, "make the frame store of a data set four times smaller").add_argument("dataset")
+    for preparation in preparations().values():
+        sub = add(preparation.name, _prepare, preparation.help)
+        sub.add_argument("what", metavar=preparation.per)
+        sub.set_defaults(preparation=preparation)
     sub = add("train", _train, "train a run, or continue it")
     sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
     sub.add_argument(
@@ -92,7 +96,6 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocol", default="styleinv", choices=["styleinv", "lossless"])
     sub.add_argument("--out", type=Path, metavar="FILE", help="also write the scores to this JSON file")
     sub.add_argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here")
-    add("pca", _pca, "principal components of the latents that a run walks through").add_argument("run")
     sub = add("progress", _progress, "score the models that a run has kept along its training")
     sub.add_argument("run", help="<dataset>/<method>[-<variant>]")
     sub = add("table", _table, "write the table of an experiment beside the published numbers")
@@ -205,16 +208,11 @@ def _evaluate(args: argparse.Namespace, setting: Setting) -> None:
     print(json.dumps(scores, indent=2))
 
 
-def _lowres(args: argparse.Namespace, setting: Setting) -> None:
-    from styleinv.stages.lowres import lowres
+def _prepare(args: argparse.Namespace, setting: Setting) -> None:
+    from styleinv.stages.prepare import prepare
 
-    lowres(args.dataset, setting)
-
-
-def _pca(args: argparse.Namespace, setting: Setting) -> None:
-    from styleinv.stages.pca import pca
-
-    pca(parse_run(args.run), setting)
+    of_run = args.preparation.per == "run"
+    prepare(args.preparation.name, parse_run(args.what) if of_run else Run(dataset=args.what, method=""), setting)
 
 
 def _progress(args: argparse.Namespace, setting: Setting) -> None:

@@ -56,14 +56,6 @@ class Paths:
         """Resumable state; nobody's output."""
         return self.run(run) / "state"
 
-    def pca(self, run: Run) -> Path:
-        """Principal components of the latents that a run walks through (output of `pca`)."""
-        return self.run(run) / "pca.safetensors"
-
-    def lowres(self, run: Run) -> Path:
-        """The frame store of a run's data set at a quarter of its size (output of `lowres`)."""
-        return self.data(run.dataset) / "lowres.zip"
-
     def snapshots(self, run: Run) -> Path:
         """Pictures and models along the training; nobody's output."""
         return self.run(run) / "snapshots"

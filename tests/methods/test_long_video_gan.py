@@ -9,6 +9,7 @@ import torch
 
 from styleinv.cli import main
 from styleinv.data.store import FrameStore, write_store
+from styleinv.methods import preparation
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generate import load_generator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
@@ -17,7 +18,7 @@ from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
-from styleinv.stages.lowres import lowres
+from styleinv.stages.prepare import prepare
 from styleinv.stages.setting import Setting
 from tests.project import ROOT, TINY, make_project
 
@@ -53,16 +54,20 @@ def test_the_low_resolution_store(tiny: Setting, tmp_path: Path) -> None:
     results = tmp_path / "results"
     shutil.copytree(tiny.paths.root, results)
     setting = Setting(tiny.config, Paths(results))
-    lowres("talking_faces", setting)
     run = parse_run("talking_faces/long_video_gan")
-    low, high = FrameStore(setting.paths.lowres(run)), FrameStore(setting.paths.frames("talking_faces"))
+    prepare("lowres", run, setting)
+    made = preparation("lowres").output(setting.paths, run)
+    low, high = (
+        FrameStore(made),
+        FrameStore(setting.paths.frames("talking_faces")),
+    )
     assert low.names == high.names and np.array_equal(low.lengths, high.lengths) and low.fps == high.fps
     assert low.resolution == high.resolution // 4
     means = [store.frames(0, [3])[0].mean(axis=(0, 1)) for store in (low, high)]
     np.testing.assert_allclose(*means, atol=3)
-    first = setting.paths.lowres(run).read_bytes()
-    lowres("talking_faces", setting)
-    assert setting.paths.lowres(run).read_bytes() == first
+    first = made.read_bytes()
+    prepare("lowres", run, setting)
+    assert made.read_bytes() == first
 
 
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny: Setting) -> None:

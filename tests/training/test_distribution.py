@@ -28,10 +28,11 @@ from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.stages.crop import crop
 from styleinv.stages.fetch import fetch
+from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.training.distribution import World
-from tests.project import ROOT, TINY, make_project, prepare
+from tests.project import ROOT, TINY, make_project
 
 # One micro-batch per process and step, in every method.
 SYNCHRONISED = TINY.replace("batch: 4, batch_gpu: 4", "batch: 4, batch_gpu: 2")
@@ -56,9 +57,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     fetch("talking_faces", setting)
     crop("talking_faces", setting)
     for method in ("stylegan2", "inversion", "long_video_gan_lr"):
-        prepare(parse_run(f"talking_faces/{method}"), setting)
+        prepare_all(parse_run(f"talking_faces/{method}"), setting)
         train(parse_run(f"talking_faces/{method}"), setting)
-    prepare(parse_run("talking_faces/mocogan_hd"), setting)
+    prepare_all(parse_run("talking_faces/mocogan_hd"), setting)
     return setting
 
 

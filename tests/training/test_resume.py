@@ -17,10 +17,10 @@ from styleinv.cli import main
 from styleinv.files import sha256
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
+from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states
-from tests.project import prepare
 
 CHAIN = [
     "stylegan2",
@@ -41,7 +41,7 @@ def trained(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting:
     shutil.copytree(tiny.paths.root, results)
     setting = Setting(tiny.config, Paths(results))
     for method in CHAIN:
-        prepare(parse_run(f"talking_faces/{method}"), setting)
+        prepare_all(parse_run(f"talking_faces/{method}"), setting)
         train(parse_run(f"talking_faces/{method}"), setting)
     return setting
 

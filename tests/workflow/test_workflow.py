@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.project import ROOT
 from tests.workflow.clone import call, clone, environment
 
 TABLE = "results/tables/table1.csv"
@@ -31,7 +32,31 @@ def test_dvc_and_snakemake_describe_the_same_stages(tmp_path: Path) -> None:
     dvc = folder / "dvc.yaml"
     line = "        - results/${item}/inversion/model.safetensors\n"
     dvc.write_text(dvc.read_text().replace(f"{line}      outs", "      outs"))
-    assert "Snakemake has" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check", code=1)
+    said = call(folder, "python", "workflow/scripts/dvc_sync.py", "check", code=1)
+    assert "results/talking_faces/inversion/model.safetensors only in the Snakefile" in said and "sync.py write" in said
+
+
+@pytest.mark.slow
+def test_dvc_follows_another_list_of_methods_and_data_sets(tmp_path: Path) -> None:
+    """Also to training stages, preparations and variants that dvc.yaml never had, and away from those it had."""
+    folder = clone(tmp_path)
+    config = folder / "config/config.yaml"
+    original = config.read_text()
+    lists = [
+        ("[talking_faces, sky]", "[digan, digan-clip128, mocogan_hd]"),
+        ("[sky]", "[styleinv, mocogan_hd, mocogan_hd-ffa_st]"),
+    ]
+    for datasets, methods in lists:
+        lines = [line for line in original.splitlines() if not line.startswith(("datasets:", "methods:"))]
+        config.write_text("\n".join([*lines, f"datasets: {datasets}", f"methods: {methods}", ""]))
+        call(folder, "python", "workflow/scripts/dvc_sync.py", "check", code=1)
+        call(folder, "python", "workflow/scripts/dvc_sync.py", "write")
+        assert "DVC and Snakemake agree on" in call(folder, "python", "workflow/scripts/dvc_sync.py", "check")
+    assert "train_digan" not in (folder / "dvc.yaml").read_text()
+    config.write_text(original)
+    call(folder, "python", "workflow/scripts/dvc_sync.py", "write")
+    shipped = (ROOT / "dvc.yaml").read_text()
+    assert sorted((folder / "dvc.yaml").read_text().splitlines()) == sorted(shipped.splitlines())
 
 
 def test_bad_workflow_configuration_is_one_line(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from styleinv import config as configuration
 from styleinv.config import experiments, load_dataset, load_experiment, load_scale
 from styleinv.runs import parse_run
 from styleinv.errors import UserError
+from styleinv.methods import preparation as preparation_of
+from styleinv.methods import preparations
 from styleinv.paths import Paths
 
 # Every job asks; the files do not change in between.
@@ -16,6 +18,7 @@ lineage = functools.cache(configuration.lineage)
 needs = functools.cache(configuration.needs)
 
 CONFIG = Path("config")
+PREPARATIONS = preparations()
 SCALE = f"config/{config['scale']}.yaml"
 P = Paths()
 # Jobs find the commands of the environment that Snakemake itself runs in.
@@ -92,8 +95,8 @@ wildcard_constraints:
 
 def upstream(dataset, name):
     """Models that a run builds on, and what else it needs."""
-    parts = lineage(parse_run(f"{dataset}/{name}"), CONFIG)
-    more = [str(getattr(P, kind)(parts[-1])) for kind in needs(parts[-1], CONFIG)]
+    run = parse_run(f"{dataset}/{name}")
+    more = [str(preparation_of(kind).output(P, run)) for kind in needs(run, CONFIG)]
     return below(dataset, name) + more
 
 

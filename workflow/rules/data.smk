@@ -28,15 +28,3 @@ rule crop:
         gpu=lambda wildcards: int(finds_faces(wildcards.dataset)),
     shell:
         "logged {log} styleinv crop {wildcards.dataset} --config {input.scale}"
-
-
-rule lowres:
-    input:
-        scale=SCALE,
-        frames="results/data/{dataset}/frames.zip",
-    output:
-        "results/data/{dataset}/lowres.zip",
-    log:
-        "results/logs/lowres/{dataset}.log",
-    shell:
-        "logged {log} styleinv lowres {wildcards.dataset} --config {input.scale}"

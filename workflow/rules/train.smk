@@ -1,19 +1,55 @@
-"""One rule per method; its inputs follow from `builds_on` in the method's YAML."""
+"""What methods need before they train, and one rule per method; inputs follow from the methods' YAML."""
+
+FRAMES = "results/data/{dataset}/frames.zip"
 
 
-rule pca:
-    input:
-        scale=SCALE,
-        method="config/methods/mocogan_hd.yaml",
-        model=lambda w: below(w.dataset, w.run),
-    output:
-        "results/{dataset}/{run}/pca.safetensors",
-    log:
-        "results/logs/pca/{dataset}/{run}.log",
-    resources:
-        gpu=1,
-    shell:
-        "logged {log} styleinv pca {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+def settings_of(wildcards):
+    """The YAML of the method of a run."""
+    return f"config/methods/{parse_run(f'{wildcards.dataset}/{wildcards.run}').method}.yaml"
+
+
+def model_below(wildcards):
+    """The model that a run builds on."""
+    return below(wildcards.dataset, wildcards.run)
+
+
+for preparation in PREPARATIONS.values():
+    if preparation.per == "dataset":
+
+        rule:
+            name:
+                preparation.name
+            input:
+                scale=SCALE,
+                frames=FRAMES,
+            output:
+                f"results/data/{{dataset}}/{preparation.file}",
+            log:
+                f"results/logs/{preparation.name}/{{dataset}}.log",
+            params:
+                stage=preparation.name,
+            shell:
+                "logged {log} styleinv {params.stage} {wildcards.dataset} --config {input.scale}"
+
+    else:
+
+        rule:
+            name:
+                preparation.name
+            input:
+                scale=SCALE,
+                method=settings_of,
+                source=model_below if preparation.reads == "model" else FRAMES,
+            output:
+                f"results/{{dataset}}/{{run}}/{preparation.file}",
+            log:
+                f"results/logs/{preparation.name}/{{dataset}}/{{run}}.log",
+            resources:
+                gpu=1,
+            params:
+                stage=preparation.name,
+            shell:
+                "logged {log} styleinv {params.stage} {wildcards.dataset}/{wildcards.run} --config {input.scale}"
 
 
 for method in TRAINED:
@@ -25,7 +61,7 @@ for method in TRAINED:
             scale=SCALE,
             dataset="config/datasets/{dataset}.yaml",
             method=f"config/methods/{method}.yaml",
-            frames="results/data/{dataset}/frames.zip",
+            frames=FRAMES,
             upstream=lambda w: upstream(w.dataset, w.run),
         output:
             "results/{dataset}/{run}/model.safetensors",

@@ -4,7 +4,7 @@ record    take finished outputs into dvc.lock and the DVC cache; what dvc.yaml d
           tables) becomes a stage of it
 restore   after `dvc pull` or `dvc checkout`: tell Snakemake which outputs are good
 check     fail if dvc.yaml and the Snakefile do not describe the same stages
-write     bring the stages of dvc.yaml that sum up all runs in line with the Snakefile: DVC cannot expand lists there
+write     bring the stages of dvc.yaml in line with the Snakefile, after a change of its rules or of config/config.yaml
 """
 
 import argparse
@@ -90,15 +90,64 @@ def jobs(target: str) -> list[tuple[str, list[str], list[str]]]:
 
 
 def write(repo: Repo) -> int:
-    """Rewrite what the summary stages depend on and make; comments and order stay."""
+    """Rewrite the stages that the demo comes to; comments, order and what was recorded beyond the demo stay."""
+    made = demo_stages()
     with edited() as document:
-        for rule, inputs, outputs in jobs("demo"):
-            stage = document["stages"].get(rule)
-            if stage is not None and not {"foreach", "matrix"} & set(stage):
-                parameters = {name.replace("${scale}", scale()) for entry in stage["params"] for name in entry}
-                stage["deps"] = [path for path in inputs if path not in parameters]
-                stage["outs"] = outputs
+        stages = document["stages"]
+        for name in [name for name, stage in stages.items() if {"foreach", "matrix"} & set(stage) and name not in made]:
+            del stages[name]
+        # New stages come before those that sum up all runs.
+        place = next((i for i, name in enumerate(stages) if name == "evaluate"), len(stages))
+        for name, stage in made.items():
+            if name in stages:
+                stages[name] = stage
+            else:
+                stages.insert(place, name, stage)
+                place += 1
     return 0
+
+
+def demo_stages() -> dict[str, dict]:
+    """Stages of dvc.yaml by name: rules that run once for a data set or a run as templates, the others as they are."""
+    config = settings()
+    by_rule: dict[str, list[tuple[list[str], list[str]]]] = {}
+    for rule, inputs, outputs in jobs("demo"):
+        by_rule.setdefault(rule, []).append((inputs, outputs))
+    made = {}
+    for rule, several in by_rule.items():
+        places = [place_of(outputs[0], config["datasets"]) for _, outputs in several]
+        dataset, runs = places[0][0], list(dict.fromkeys(run for _, run in places))
+        stage = explicit(rule, *several[0])
+        if dataset is None:
+            made[rule] = stage
+        elif len(runs) == 1 and rule != "evaluate":
+            made[rule] = {"foreach": "${datasets}", "do": renamed(stage, (dataset, "${item}"))}
+        else:
+            listed = "${methods}" if runs == config["methods"] else runs
+            template = renamed(stage, (dataset, "${item.dataset}"), (runs[0], "${item.run}"))
+            made[rule] = {"matrix": {"dataset": "${datasets}", "run": listed}} | template
+    return made
+
+
+def place_of(output: str, datasets: list[str]) -> tuple[str | None, str | None]:
+    """The data set and the run in whose folder an output lies."""
+    parts = Path(output).parent.parts[1:]
+    if parts[:1] == ("data",) and len(parts) > 1:
+        return parts[1], None
+    return (parts[0], parts[1]) if len(parts) > 1 and parts[0] in datasets else (None, None)
+
+
+def renamed(value, dataset: tuple[str, str], run: tuple[str, str] | None = None):
+    """A stage whose paths name another data set and run, each given as (old, new)."""
+    if isinstance(value, dict):
+        return {renamed(key, dataset, run): renamed(inner, dataset, run) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [renamed(inner, dataset, run) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if run is not None:
+        value = re.sub(rf"(results/{dataset[0]}/){run[0]}(?=/)", rf"\g<1>{run[1]}", value)
+    return re.sub(rf"(results/|results/data/|config/datasets/){dataset[0]}(?=/|\.yaml)", rf"\g<1>{dataset[1]}", value)
 
 
 def extend(repo: Repo, fresh: set[str]) -> int:
@@ -120,17 +169,20 @@ def stage_name(rule: str, outputs: list[str]) -> str:
 
 def explicit(rule: str, inputs: list[str], outputs: list[str]) -> dict:
     """One job as a stage; parameter files, metrics and plots as such, like the other stages of dvc.yaml."""
-    own = f"config/{scale()}.yaml"
+    own = f"config/{settings()['scale']}.yaml"
     parameters = [path for path in inputs if path.startswith("config/") and path.endswith(".yaml")]
     kinds = {"metrics.json": "metrics", "curves.csv": "plots"}
     stage: dict = {
         "cmd": f"snakemake --cores all --force --allowed-rules {rule} -- {outputs[0]}",
         "params": [{"config/${scale}.yaml" if path == own else path: None} for path in parameters],
-        "deps": [path for path in inputs if path not in parameters],
     }
+    if deps := [path for path in inputs if path not in parameters]:
+        stage["deps"] = deps
     for path in outputs:
         kind = kinds.get(Path(path).name, "outs")
-        stage.setdefault(kind, []).append({path: {"x": "kimg"}} if kind == "plots" else path)
+        # Frame stores are large, and follow from the raw videos.
+        options = {"x": "kimg"} if kind == "plots" else {"cache": False} if path.endswith(".zip") else None
+        stage.setdefault(kind, []).append({path: options} if options else path)
     return stage
 
 
@@ -149,9 +201,9 @@ def edited() -> Iterator[dict]:
     temporary.replace(file)
 
 
-def scale() -> str:
-    """The scale of config/config.yaml."""
-    return YAML(typ="safe").load(Path("config/config.yaml").read_text())["scale"]
+def settings() -> dict:
+    """The content of config/config.yaml."""
+    return YAML(typ="safe").load(Path("config/config.yaml").read_text())
 
 
 def rule_of(stage) -> str:
@@ -171,11 +223,18 @@ def check(repo: Repo) -> int:
     for rule, inputs, outputs in jobs("all"):
         ours |= {output: (rule, frozenset(inputs)) for output in outputs if output in demo or output in theirs}
     for path in sorted(ours.keys() | theirs.keys()):
-        if ours.get(path) != theirs.get(path):
-            print(f"{path}:\n  Snakemake has {ours.get(path)}\n  dvc.yaml has  {theirs.get(path)}")
-    if ours == theirs:
-        print(f"DVC and Snakemake agree on {len(ours)} outputs")
-    return int(ours != theirs)
+        if path not in theirs or path not in ours:
+            print(f"{path}: {'dvc.yaml' if path not in theirs else 'the Snakefile'} does not make it")
+        elif ours[path] != theirs[path]:
+            (rule, inputs), (other, deps) = ours[path], theirs[path]
+            print(f"{path}: made by {rule}, in dvc.yaml by {other}" if rule != other else f"{path}: other inputs:")
+            for name in sorted(inputs ^ deps):
+                print(f"  {name} only in {'the Snakefile' if name in inputs else 'dvc.yaml'}")
+    if ours != theirs:
+        print("Run `python workflow/scripts/dvc_sync.py write`.")
+        return 1
+    print(f"DVC and Snakemake agree on {len(ours)} outputs")
+    return 0
 
 
 if __name__ == "__main__":

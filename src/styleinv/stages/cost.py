@@ -7,17 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from styleinv.config import lineage, method_title, needs
+from styleinv.config import lineage, method_title
 from styleinv.data.store import write_store
-from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.paths import Paths
 from styleinv.report.cost import Stage, write_cost
 from styleinv.runs import Run
-from styleinv.stages.lowres import lowres
+from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
-from styleinv.stages.train import build, upstream_of
+from styleinv.stages.train import build
 from styleinv.training.checkpoint import save_model
 from styleinv.training.cost import Cost, measure
 from styleinv.training.distribution import World
@@ -60,14 +58,7 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
 
 
 def _measure(run: Run, trial: Setting, world: World, size: int | None) -> Cost:
-    needed = needs(run, trial.config.parent)
-    if "lowres" in needed and not trial.paths.lowres(run).exists():
-        lowres(run.dataset, trial)
-    if "pca" in needed:
-        width = load_generator_of(trial.paths.model(upstream_of(run, trial)), world.device)[0].w_dim  # type: ignore[arg-type]
-        components = {"components": torch.eye(width), "stdev": torch.ones(width)}
-        trial.paths.run(run).mkdir(parents=True, exist_ok=True)
-        save_file(components, trial.paths.pca(run))
+    prepare_all(run, trial, trial=True)
     method = build(run, trial, world)
     save_model(trial.paths.model(run), method.parts.modules, method.description())
     result = measure(method, world.device, size)

@@ -5,6 +5,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from styleinv import methods
 from styleinv.config import lineage, needs
 from styleinv.errors import UserError
 from styleinv.runs import Run
@@ -84,20 +85,17 @@ def _trainings(runs: Sequence[Run], setting: Setting) -> tuple[dict[Run, Trainin
 def _jobs(runs: Sequence[Run], trainings: Mapping[Run, Training], setting: Setting) -> dict[str, tuple[int, float]]:
     datasets = {run.dataset for run in trainings}
     jobs: dict[str, tuple[int, float]] = {"fetch": (len(datasets), 0), "crop": (len(datasets), 0)}
-    # A store of small frames is one for its data set, components are of each run.
-    extra = {
-        (name, run.dataset if name == "lowres" else str(run)) for run in trainings for name in _needed(run, setting)
+    prepared = {
+        (name, str(methods.preparation(name).output(setting.paths, run)))
+        for run in trainings
+        for name in needs(run, setting.config.parent)
     }
-    for name in sorted({name for name, _ in extra}):
-        jobs[name] = (sum(stage == name for stage, _ in extra), 0)
+    for name in sorted({name for name, _ in prepared}):
+        jobs[name] = (sum(stage == name for stage, _ in prepared), 0)
     for method in sorted({run.method for run in trainings}):
         own = [t for run, t in trainings.items() if run.method == method]
         jobs[f"train_{method}"] = (len(own), sum(t.days for t in own))
     return jobs | {"evaluate": (len(set(runs)), 0)}
-
-
-def _needed(run: Run, setting: Setting) -> list[str]:
-    return needs(run, setting.config.parent)
 
 
 def wall_days(trainings: Mapping[Run, Training], gpus: int) -> float:

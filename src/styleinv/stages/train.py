@@ -43,7 +43,7 @@ def inputs_of(run: Run, setting: Setting) -> list[Path]:
 
 def _needed(run: Run, setting: Setting) -> dict[str, Path]:
     """Artefacts of further stages by the stage's name."""
-    return {name: getattr(setting.paths, name)(run) for name in needs(run, setting.config.parent)}
+    return {name: methods.preparation(name).output(setting.paths, run) for name in needs(run, setting.config.parent)}
 
 
 def train(run: Run, setting: Setting) -> None:
