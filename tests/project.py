@@ -1,10 +1,14 @@
 """A miniature study in a temporary folder: the real configuration files at a scale of seconds."""
 
+import json
 import shutil
 from pathlib import Path
 
+from styleinv.schema import merge, read_yaml
+
 ROOT = Path(__file__).parent.parent
 
+SHORT = {"batch": 4, "batch_gpu": 2, "total_kimg": 0.08, "ema_kimg": 0.05, "tick_kimg": 0.02, "checkpoint_minutes": 0}
 TINY = """\
 seed: 0
 device: cpu
@@ -88,7 +92,17 @@ evaluation:
 
 
 def make_project(folder: Path, scale: str = TINY) -> Path:
-    """Copy the shipped configuration into `folder`, add config/tiny.yaml; returns `folder`."""
+    """Copy the shipped configuration into `folder`, add config/tiny.yaml; returns `folder`.
+
+    Methods that the scale does not know have the sizes that their YAML gives for the demo, and train for some steps.
+    """
     shutil.copytree(ROOT / "config", folder / "config")
-    (folder / "config" / "tiny.yaml").write_text(scale)
+    file = folder / "config" / "tiny.yaml"
+    file.write_text(scale)
+    known = read_yaml(file).get("methods", {})
+    for method in sorted((folder / "config/methods").glob("*.yaml")):
+        if method.stem not in known:
+            block = merge(read_yaml(method).get("scales", {}).get("demo", {}), {"training": SHORT})
+            line = f"  {method.stem}: {json.dumps(block)}\n"
+            file.write_text(file.read_text().replace("evaluation:\n", f"{line}evaluation:\n"))
     return folder

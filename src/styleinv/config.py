@@ -344,7 +344,8 @@ def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
 
 
 # What a method's file says of the method itself; all else are settings of its trainings.
-ABOUT = ("title", "builds_on", "needs", "variants")
+ABOUT = ("title", "builds_on", "needs", "scales", "variants")
+ABOUT_VARIANT = ("title", "builds_on")
 
 
 def read_method(method: str, config_folder: Path) -> Layer:
@@ -355,8 +356,8 @@ def read_method(method: str, config_folder: Path) -> Layer:
 def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
     """Resolve the settings of one run.
 
-    Later ones win: the method's file, its data set, the scale; then the same three of the variant, which the latter two
-    may name as `<method>-<variant>`.
+    Later ones win: the method's file and what it says of this scale under `scales`, its data set, the scale; then the
+    variant in the method's file, the data set and the scale, which the latter two name as `<method>-<variant>`.
 
     Raises:
         UserError: an unknown method, variant or data set, or a fault in a setting; the file that holds it is named.
@@ -366,9 +367,13 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
     dataset = read_layer(scale_file.parent / "datasets" / f"{run.dataset}.yaml").at("methods")
     scale = read_layer(scale_file)
     others = (dataset, scale.at("datasets", run.dataset, "methods"), scale.at("methods"))
-    layers = [base.without(*ABOUT), *(layer.at(run.method) for layer in others)]
+    for name in base.at("scales").value:
+        if not (scale_file.parent / f"{name}.yaml").exists():
+            raise UserError("unknown scale", file=base.file, field=f"scales.{name}", cure="Name a file of config/.")
+    own = [base.without(*ABOUT), base.at("scales", scale_file.stem)]
+    layers = [*own, *(layer.at(run.method) for layer in others)]
     if run.variant:
-        layers.append(_variant(run, base).without(*ABOUT))
+        layers.append(_variant(run, base).without(*ABOUT_VARIANT))
         layers += [layer.at(run.folder) for layer in others]
     return parse(schema, *layers)
 
