@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo test lint bench lock dag
+.PHONY: install demo test test-fast lint bench lock dag
 
 install: $(VENV)/.installed
 
@@ -19,6 +19,10 @@ demo: install
 
 test: install
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
+
+# Everything that takes seconds; the rest are the tests marked `slow`.
+test-fast: install
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m "not slow and not slurm"
 
 lint: install
 	ruff check .

@@ -1,6 +1,7 @@
 """Who may import whom (the rooms of the house)."""
 
 import ast
+import re
 from pathlib import Path
 
 from styleinv import methods
@@ -8,21 +9,11 @@ from styleinv.config import read_method
 from tests.project import ROOT
 
 SRC = ROOT / "src" / "styleinv"
-BASE = {"errors", "files", "schema", "runs", "rng", "generator", "paths", "provenance"}
+PAGE = (ROOT / "docs/architecture.md").read_text().partition("## Rooms")[2].partition("## Who owns")[0]
+BASE = set(re.findall(r"`(\w+)`", PAGE.partition("ground floor, which is")[2].partition("tests/test_import")[0]))
 ROOMS = {
-    "data": BASE,
-    "nn": BASE,
-    "crop": BASE | {"data"},
-    "training": BASE | {"nn", "data"},
-    "evaluation": BASE | {"data"},
-    "methods": BASE | {"nn", "data", "training"},
-    # It collects the schemas of the rooms below it, which therefore must not ask it for theirs.
-    "config": BASE | {"data", "crop", "evaluation"},
-    "report": BASE | {"training"},
-    "interop": BASE | {"nn", "training", "methods"},
-    "tracking": BASE | {"report"},
-    "stages": BASE | {"config", "data", "training", "methods", "crop", "evaluation", "report", "interop", "tracking"},
-    "cli": BASE | {"stages", "methods", "data", "evaluation", "tracking"},
+    room: BASE | set(re.findall(r"`(\w+)`", allowed))
+    for room, allowed in re.findall(r"^\| `(\w+)` \|([^|]*)\|", PAGE, re.MULTILINE)
 }
 
 
@@ -43,6 +34,11 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names if alias.name.startswith("styleinv.")}
     return names
+
+
+def test_the_page_names_every_room() -> None:
+    there = {path.stem for path in SRC.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert there - {"__init__"} == BASE | set(ROOMS)
 
 
 def test_rooms() -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from styleinv.errors import UserError
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--results", default="results", metavar="DIR", help="results folder (default: %(default)s)")
     common.add_argument("--debug", action="store_true", help="show tracebacks")
     parser = argparse.ArgumentParser(prog="styleinv", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"styleinv {version('styleinv')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Command, help_: str) -> argparse.ArgumentParser:

@@ -281,7 +281,7 @@ class Experiment(Strict):
     best_by: str = BEST_BY
 
     def rows(self, datasets: Sequence[str], methods: Sequence[str]) -> list["Run"]:
-        """Its runs, given the data sets and methods of config.yaml."""
+        """List its runs, given the data sets and methods of config.yaml."""
         chosen = [name for name in datasets if name in self.datasets] or datasets
         return [parse_run(f"{dataset}/{run}") for dataset in chosen for run in self.runs or methods]
 
@@ -379,12 +379,12 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
 
 
 def dataset_title(name: str, config_folder: Path) -> str:
-    """Name of a data set for people: the key `title` of its YAML."""
+    """Return the name of a data set for people: the key `title` of its YAML."""
     return str(read_layer(config_folder / "datasets" / f"{name}.yaml").value.get("title", name))
 
 
 def method_title(run: Run, config_folder: Path) -> str:
-    """Name of a run's method for people, such as `StyleInV (no_ffa_ape)`: the key `title` of the method and variant."""
+    """Return the name of a run's method for people, such as `StyleInV (no_ffa_ape)`, from `title` in its YAML."""
     method = read_method(run.method, config_folder)
     title = str(method.value.get("title", run.method))
     if not run.variant:
@@ -401,7 +401,7 @@ def _variant(run: Run, method: Layer) -> Layer:
 
 
 def lineage(run: Run, config_folder: Path) -> list[Run]:
-    """A run and all that it builds on, first things first: the key `builds_on` of its variant or method, and so on.
+    """List a run after all that it builds on: the key `builds_on` of its variant or method, and so on.
 
     What a method with a key `parent` builds on was trained on that data set, which the run's own data set may name.
 
@@ -422,7 +422,7 @@ def lineage(run: Run, config_folder: Path) -> list[Run]:
 
 
 def needs(run: Run, config_folder: Path) -> list[str]:
-    """What a run needs besides the models it builds on: the key `needs` of its method's YAML, names of stages."""
+    """List the preparations that a run needs besides the models it builds on: the key `needs` of its method's YAML."""
     return list(read_method(run.method, config_folder).value.get("needs", []))
 
 
@@ -432,5 +432,5 @@ def load_experiment(name: str, config_folder: Path) -> Experiment:
 
 
 def experiments(config_folder: Path) -> list[str]:
-    """Names of all experiments."""
+    """List the names of all experiments."""
     return _names(config_folder / "experiments")

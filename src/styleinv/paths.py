@@ -8,7 +8,7 @@ from styleinv.runs import Run
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths under the results folder; every method is a function of names alone."""
+    """Paths under the results folder; each depends on names alone."""
 
     root: Path = Path("results")
 
@@ -53,11 +53,11 @@ class Paths:
         return self.run(run) / "samples.png"
 
     def state(self, run: Run) -> Path:
-        """Resumable state; nobody's output."""
+        """Folder from which a training continues; an output of no stage."""
         return self.run(run) / "state"
 
     def snapshots(self, run: Run) -> Path:
-        """Pictures and models along the training; nobody's output."""
+        """Folder of pictures and models along the training; an output of no stage."""
         return self.run(run) / "snapshots"
 
     def progress(self, run: Run) -> Path:
@@ -79,7 +79,7 @@ class Paths:
         return self.root / "weights"
 
     def table(self, experiment: str) -> Path:
-        """The table of an experiment, for programs; the same for people is a .md beside it."""
+        """Table of an experiment, for programs; the same for people is a .md beside it."""
         return self.root / "tables" / f"{experiment}.csv"
 
     @property

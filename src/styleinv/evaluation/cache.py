@@ -18,7 +18,7 @@ Kind = TypeVar("Kind", bound=Summary)
 
 
 class SummaryCache:
-    """A folder of `<hash of the key>.npz`.
+    """Keep summaries of features in a folder, as `<hash of the key>.npz`.
 
     A key holds the content hash of the videos or weights, the detector's hash, the part of the protocol that matters
     and the seed, so a changed file simply has another key. (The released cache goes by folder name and does not
@@ -32,7 +32,7 @@ class SummaryCache:
         self.folder = folder
 
     def get(self, kind: type[Kind], key: dict[str, Any]) -> Kind | None:
-        """The summary of some kind stored under `key`, or None. A damaged file is reported and counts as absent."""
+        """Look up the summary stored under `key`; None without one. A damaged file is reported and counts as absent."""
         path = self._path(kind, key)
         if path is None or not path.exists():
             return None

@@ -30,7 +30,7 @@ def encode(frame: np.ndarray, protocol: Protocol) -> bytes:
 
 
 def stored(clips: torch.Tensor, protocol: Protocol, names: list[str], keep: Path | None = None) -> torch.Tensor:
-    """What is left of clips after they were stored and read again.
+    """Store clips, read them again and return what is left of them.
 
     Args:
         clips: uint8 [N, T, 3, H, W].

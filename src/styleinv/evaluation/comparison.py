@@ -10,7 +10,7 @@ from styleinv.evaluation.protocol import differences, read_record
 
 @dataclass(frozen=True)
 class Comparison:
-    """What can and what cannot be compared.
+    """The metrics of two results that can be compared, and why the others cannot.
 
     Attributes:
         scores: metric -> (title, its score in A, in B).

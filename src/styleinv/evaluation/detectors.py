@@ -46,7 +46,7 @@ class Detector:
         self.dim = self(torch.zeros(PROBE[kind], dtype=torch.uint8)).shape[1]
 
     def __call__(self, pixels: torch.Tensor) -> np.ndarray:
-        """Features of a batch.
+        """Compute the features of a batch.
 
         Args:
             pixels: uint8 [N, 3, H, W] or [N, 3, T, H, W], by kind.
@@ -73,19 +73,19 @@ class Detector:
 
     @property
     def record(self) -> DetectorRecord:
-        """What enters the protocol record."""
+        """Name, hash and feature length, for the protocol record."""
         return DetectorRecord(name=self.name, sha256=self.sha256, dim=self.dim)
 
 
 @dataclass(frozen=True)
 class Detectors:
-    """The pair that an evaluation needs."""
+    """The image detector and the video detector of an evaluation."""
 
     image: Detector
     video: Detector
 
     def of(self, kind: Kind) -> Detector:
-        """The detector of a kind."""
+        """Return the detector of a kind."""
         return self.image if kind == "image" else self.video
 
     @property
@@ -129,7 +129,7 @@ def load_detector(
 
 
 def load_detectors(which: str, device: str | torch.device = "cpu") -> Detectors:
-    """Load both, `official` or `stand-in`."""
+    """Load both detectors, `official` or `stand-in`."""
     return Detectors(load_detector("image", which, device), load_detector("video", which, device))
 
 

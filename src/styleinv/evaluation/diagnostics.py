@@ -11,12 +11,12 @@ COARSE = 8
 
 
 def motion_energy(videos: torch.Tensor) -> torch.Tensor:
-    """Mean absolute change from frame to frame, for T >= 2; 0 is a still. Real videos say what is right."""
+    """Compute the mean absolute change from frame to frame, for T >= 2; 0 is a still. Real videos say what is right."""
     return _changes(videos, order=1)
 
 
 def motion_roughness(videos: torch.Tensor) -> torch.Tensor:
-    """Mean |second difference| over mean |first difference|, for T >= 3.
+    """Compute mean |second difference| over mean |first difference|, for T >= 3.
 
     0 for even motion, about 1.7 for frames unrelated in time; a video without motion has no roughness: NaN.
     """
@@ -25,7 +25,7 @@ def motion_roughness(videos: torch.Tensor) -> torch.Tensor:
 
 
 def identity_drift(videos: torch.Tensor) -> torch.Tensor:
-    """1 - mean correlation of the coarse picture of the first frame with those of the last quarter, for T >= 2.
+    """Compute 1 - the mean correlation of the first frame with the last quarter, in coarse pictures, for T >= 2.
 
     A proxy: 0 when subject and layout stay, towards 1 when the video ends on something unrelated. NaN where a coarse
     picture is flat.
@@ -37,12 +37,12 @@ def identity_drift(videos: torch.Tensor) -> torch.Tensor:
 
 
 def picture_error(frames: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
-    """Root mean square difference between frames and the pictures they should show, both uint8 [N, 3, H, W]; [N]."""
+    """Compute the RMS difference [N] of frames and the pictures they should show, both uint8 [N, 3, H, W]."""
     return ((frames.double() - pictures.double()) / 255).square().flatten(1).mean(dim=1).sqrt()
 
 
 def diagnose(videos: torch.Tensor) -> dict[str, float]:
-    """Mean of each diagnostic over the videos for which it is defined; NaN where there is none."""
+    """Average each diagnostic over the videos for which it is defined; NaN where there is none."""
     functions = (motion_energy, motion_roughness, identity_drift)
     return {function.__name__: float(function(videos).nanmean()) for function in functions}
 

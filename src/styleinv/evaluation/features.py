@@ -56,7 +56,7 @@ class Pool:
             self._flush()
 
     def close(self) -> Made:
-        """Process what is left; the summaries of each seed."""
+        """Process what is left and return the summaries of each seed."""
         self._flush()
         return self._summaries
 
@@ -71,7 +71,7 @@ class Pool:
 
 
 class Drawn:
-    """What the seeds drew, as one table: item (video, first frame) -> how often each seed drew it.
+    """The draws of all seeds as one table: item (video, first frame) -> how often each seed drew it.
 
     Args:
         per_seed: for each seed int64 [M, 2] of (video, first frame).
@@ -90,11 +90,11 @@ class Drawn:
             self._of_video[int(video)] = (drawn[start:stop, 1], counts[start:stop])
 
     def videos(self) -> list[int]:
-        """Videos of which anything was drawn, ascending."""
+        """List the videos of which anything was drawn, ascending."""
         return list(self._of_video)
 
     def of(self, video: int) -> Iterable[tuple[int, np.ndarray]]:
-        """(first frame, int64 [S] counts) of one video, frames ascending; empty when nothing of it was drawn."""
+        """Give (first frame, int64 [S] counts) of one video, frames ascending; nothing when nothing of it was drawn."""
         frames, counts = self._of_video.get(video, ((), ()))
         return zip(map(int, frames), counts, strict=True)
 
@@ -102,7 +102,7 @@ class Drawn:
 def real_summaries(
     store: VideoStore, protocol: Protocol, detectors: Detectors, cache: SummaryCache, dataset: str
 ) -> dict[str, list[Summary]]:
-    """Summaries of the real side: for every metric one per evaluation seed.
+    """Summarise the features of the real side: for every metric one summary per evaluation seed.
 
     Raises:
         UserError: no frame at all, or no video long enough for a clip.
@@ -155,7 +155,7 @@ def _real_pass(store: VideoStore, items: Items, pool: Pool, drawn: Drawn, title:
 def fake_summaries(
     fakes: Fakes, protocol: Protocol, detectors: Detectors, cache: SummaryCache, fresh: bool = False
 ) -> dict[str, list[Summary]]:
-    """Summaries of the generated side: for every metric one per evaluation seed.
+    """Summarise the features of the generated side: for every metric one summary per evaluation seed.
 
     Videos are made once and shown to all detectors; nothing is stored. When every summary is in the cache, nothing is
     made at all.

@@ -36,7 +36,7 @@ class Frechet(NamedTuple):
 
 
 def frechet(a: Moments, b: Moments) -> Frechet:
-    """Fréchet distance between the Gaussians fitted to two sets of features (order does not matter).
+    """Compute the Fréchet distance between the Gaussians fitted to two sets of features (order does not matter).
 
     Raises:
         UserError: different feature lengths, or fewer than two samples on a side.
@@ -58,7 +58,7 @@ def _warn_of_rank(n_a: int, n_b: int, dim: int) -> None:
 
 
 def frechet_of_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> Frechet:
-    """The same from means float64 [D] and covariances float64 [D, D].
+    """Compute the Fréchet distance from means float64 [D] and covariances float64 [D, D].
 
     Raises:
         UserError: a value is not finite.
@@ -72,7 +72,7 @@ def frechet_of_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray
 
 
 def sqrt_trace(a: np.ndarray, b: np.ndarray) -> float:
-    """tr (A B)^(1/2) of two symmetric positive semi-definite matrices, float64 [D, D]."""
+    """Compute tr (A B)^(1/2) of two symmetric positive semi-definite matrices, float64 [D, D]."""
     lower = _cholesky(a)
     if lower is None or _cholesky(b) is None:
         return float(scipy.linalg.svdvals(_factor(a).T @ _factor(b)).sum())

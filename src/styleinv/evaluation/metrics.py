@@ -56,7 +56,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Metric:
-    """One score.
+    """A score: what it looks at, what it keeps of the features, and its distance.
 
     Attributes:
         name: as in files, such as `fvd16`.
@@ -81,7 +81,7 @@ class Metric:
 
 
 def images(protocol: Protocol) -> Items:
-    """Single frames, as FID looks at them."""
+    """Describe single frames, as FID looks at them."""
     count, choice = protocol.fid_items, protocol.fid_choice
     rule: dict[str, str | int] = {"items": count, "choice": choice}
     return Items(
@@ -97,7 +97,7 @@ def images(protocol: Protocol) -> Items:
 
 
 def clips(protocol: Protocol, length: int) -> Items:
-    """Clips as FVD looks at them: one of every long enough real video, and the beginning of every generated one."""
+    """Describe clips as FVD looks at them: one of every long enough real video, the beginning of each generated one."""
     span, limit, choice = protocol.span(length), protocol.real_clips, protocol.clip_choice
     rule: dict[str, str | int] = {"length": length, "stride": protocol.stride}
     return Items(
@@ -120,17 +120,17 @@ FRECHET = "Frechet, biased covariance, float64"
 
 
 def fid(protocol: Protocol) -> list[Metric]:
-    """Fréchet Inception distance (Heusel et al. 2017)."""
+    """Build the Fréchet Inception distance (Heusel et al. 2017)."""
     return [Metric("fid", "FID", images(protocol), Moments, _frechet, FRECHET)]
 
 
 def fvd(protocol: Protocol) -> list[Metric]:
-    """Fréchet video distance (Unterthiner et al. 2018), one for each clip length."""
+    """Build the Fréchet video distance (Unterthiner et al. 2018), one for each clip length."""
     return [Metric(f"fvd{n}", f"FVD{n}", clips(protocol, n), Moments, _frechet, FRECHET) for n in protocol.fvd_lengths]
 
 
 def kvd(protocol: Protocol) -> list[Metric]:
-    """Kernel video distance (Unterthiner et al. 2018): polynomial-kernel MMD on the features of FVD."""
+    """Build the kernel video distance (Unterthiner et al. 2018): polynomial-kernel MMD on the features of FVD."""
     method = "squared MMD, unbiased, kernel (x.y / D + 1)^3, float64"
     return [
         Metric(f"kvd{n}", f"KVD{n}", clips(protocol, n), Sample, kernel_distance, method) for n in protocol.fvd_lengths
@@ -138,7 +138,7 @@ def kvd(protocol: Protocol) -> list[Metric]:
 
 
 def kernel_distance(real: Sample, fake: Sample) -> float:
-    """Unbiased squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (Binkowski et al. 2018, section 4).
+    """Compute the unbiased squared MMD with the kernel (x.y / D + 1)^3 (Binkowski et al. 2018, section 4).
 
     It may be slightly negative for equal distributions.
 
@@ -163,12 +163,12 @@ FAMILIES: dict[str, Callable[[Protocol], list[Metric]]] = {"fid": fid, "fvd": fv
 
 
 def metrics_of(protocol: Protocol) -> list[Metric]:
-    """The metrics that a protocol asks for, in its order."""
+    """List the metrics that a protocol asks for, in its order."""
     return [metric for family in protocol.metrics for metric in FAMILIES[family](protocol)]
 
 
 def looking_alike(metrics: Sequence[Metric]) -> list[list[Metric]]:
-    """Groups of metrics that look at the same items, so that features are computed once for each group."""
+    """Group metrics that look at the same items, so that features are computed once for each group."""
     groups: dict[tuple[Any, ...], list[Metric]] = {}
     for metric in metrics:
         groups.setdefault(metric.items.identity, []).append(metric)

@@ -93,15 +93,15 @@ class Protocol(Strict):
         return self
 
     def changed(self, **values: Any) -> "Protocol":
-        """The same rules with some values changed, validated again."""
+        """Return these rules with some values changed, validated again."""
         return Protocol.model_validate({name: getattr(self, name) for name in Protocol.model_fields} | values)
 
     def stored_as(self, name: Name) -> "Protocol":
-        """The same rules with another row of `STORAGE`."""
+        """Return these rules with another row of `STORAGE`."""
         return self.changed(protocol=name, **STORAGE[name])
 
     def of_stills(self) -> "Protocol":
-        """The same rules for an image generator: as many images as FID looks at, and no metric of clips."""
+        """Return these rules for an image generator: as many images as FID looks at, and no metric of clips."""
         return self.changed(n_fake=self.fid_items, clip_length=1, fvd_lengths=())
 
     @property
@@ -111,13 +111,13 @@ class Protocol(Strict):
 
     @property
     def codec(self) -> str:
-        """What generated frames pass through before a detector sees them."""
+        """The codec that generated frames pass through before a detector sees them."""
         if self.jpeg_quality is None:
             return "none"
         return f"jpeg quality {self.jpeg_quality} {self.jpeg_subsampling}"
 
     def span(self, length: int) -> int:
-        """Frames from the first to the last of a clip of `length` frames, both included."""
+        """Count the frames from the first to the last of a clip of `length` frames, both included."""
         return (length - 1) * self.stride + 1
 
 
@@ -193,7 +193,7 @@ class ProtocolRecord(Strict):
     versions: dict[str, str]
 
     def comparable_fields(self, metric: str) -> dict[str, Any]:
-        """The fields that must agree before two scores of one metric may be compared, flat, by name.
+        """List the fields that must agree before two scores of one metric may be compared, flat, by name.
 
         Names, versions, the device and the generation seed are recorded but left out: they say who computed a number
         where, not what the number is. So are detector names: the hash decides. Other metrics of the record do not
@@ -213,12 +213,12 @@ class ProtocolRecord(Strict):
         return {"real_sha256": self.real_sha256, "real items": self.metrics[metric].real}
 
     def metric_id(self, metric: str) -> str:
-        """Two short hashes, `<rules>-<real data>`. Scores of a metric are comparable when both agree."""
+        """Make a metric's id: two short hashes, `<rules>-<real data>`; scores are comparable when both agree."""
         return f"{_short_hash(self._rule_fields(metric))}-{_short_hash(self._data_fields(metric))}"
 
     @property
     def id(self) -> str:
-        """Two short hashes for a whole row of a table: the rules, which span data sets, and the real data.
+        """The id of a whole row of a table: two short hashes, of the rules, which span data sets, and of the real data.
 
         Which metrics were computed is not part of it, so that a further one leaves it as it is.
         """
@@ -258,6 +258,6 @@ def read_record(scores: dict[str, Any], where: object = None) -> ProtocolRecord:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what the numbers pass through."""
+    """List the versions of the libraries that the numbers pass through."""
     packages = {name: version(name) for name in ("torch", "numpy", "scipy", "pillow", "simplejpeg")}
     return {"python": platform.python_version(), **packages}

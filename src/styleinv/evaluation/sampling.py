@@ -73,7 +73,7 @@ def fake_frames(
 
 
 def first_clips(lengths: Sequence[int], span: int) -> np.ndarray:
-    """The beginning of every generated video that has `span` frames, int64 [K, 2]: video, 0."""
+    """Choose the beginning of every generated video that has `span` frames, int64 [K, 2]: video, 0."""
     videos = np.flatnonzero(np.asarray(lengths) >= span)
     return np.stack([videos, np.zeros_like(videos)], axis=1).astype(np.int64)
 
@@ -86,7 +86,7 @@ def fake_videos(available: int, wanted: int, seed: int) -> list[int]:
 
 
 def every_frame(lengths: Sequence[int]) -> np.ndarray:
-    """All frames of all videos in order, int64 [sum(lengths), 2]: video, frame."""
+    """List all frames of all videos in order, int64 [sum(lengths), 2]: video, frame."""
     videos = np.repeat(np.arange(len(lengths)), lengths)
     frames = np.concatenate([np.arange(length) for length in lengths]) if len(lengths) else np.zeros(0)
     return np.stack([videos, frames], axis=1).astype(np.int64)

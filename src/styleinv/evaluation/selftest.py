@@ -16,7 +16,7 @@ from styleinv.evaluation.protocol import Protocol
 
 
 class Check(NamedTuple):
-    """One known number."""
+    """A known number and what was measured."""
 
     name: str
     value: float
@@ -30,7 +30,7 @@ class Check(NamedTuple):
 
 
 def known_clip() -> torch.Tensor:
-    """A clip with colour, edges and motion, uint8 [1, 16, 3, 32, 32]: x, y and their sum, moving 5 levels a frame."""
+    """Draw a clip with colour, edges and motion, uint8 [1, 16, 3, 32, 32]: x, y and their sum, moving by 5 a frame."""
     t, y, x = np.mgrid[:16, :32, :32]
     channels = (8 * x + 5 * t, 8 * y - 5 * t, 4 * (x + y) + 10 * t)
     return torch.from_numpy(np.stack(channels, axis=1) % 256).to(torch.uint8)[None]

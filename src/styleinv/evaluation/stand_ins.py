@@ -17,7 +17,7 @@ SIZE = 32
 
 
 class StandInImage(nn.Module):
-    """uint8 [N, 3, H, W] -> float32 [N, 48]: mean responses to colour and edges (16) and to larger structure (32)."""
+    """Stand-in for Inception: uint8 [N, 3, H, W] -> float32 [N, 48], responses to colour, edges and structure."""
 
     dim = 48
 
@@ -28,14 +28,14 @@ class StandInImage(nn.Module):
         _fill(self, seed=1)
 
     def forward(self, x: torch.Tensor, return_features: bool = True) -> torch.Tensor:
-        """Features of images of any size; `return_features` is there because the official file takes it."""
+        """Compute features of images of any size; `return_features` is there because the official file takes it."""
         fine = F.relu(self.fine(_resized(x)))
         coarse = F.relu(self.coarse(fine))
         return torch.cat([fine.mean([2, 3]), coarse.mean([2, 3])], dim=1)
 
 
 class StandInVideo(nn.Module):
-    """uint8 [B, 3, T, H, W], T >= 2 -> float32 [B, 32]: mean responses to appearance (16) and to its changes (16)."""
+    """Stand-in for I3D: uint8 [B, 3, T, H, W], T >= 2 -> float32 [B, 32], responses to looks and to changes."""
 
     dim = 32
 
@@ -48,7 +48,7 @@ class StandInVideo(nn.Module):
     def forward(
         self, x: torch.Tensor, rescale: bool = True, resize: bool = True, return_features: bool = True
     ) -> torch.Tensor:
-        """Features of clips of any size and length; the flags are there because the official file takes them."""
+        """Compute features of clips of any size and length; the flags are there as the official file takes them."""
         batch, _, frames = x.shape[:3]
         images = _resized(x.transpose(1, 2).flatten(0, 1))
         clips = images.unflatten(0, (batch, frames)).transpose(1, 2)
@@ -60,7 +60,7 @@ class StandInVideo(nn.Module):
 
 
 def weights_sha256(network: nn.Module) -> str:
-    """SHA-256 over names and values of all parameters and the class name."""
+    """Hash names and values of all parameters, and the class name, by SHA-256."""
     digest = hashlib.sha256(type(network).__name__.encode())
     for name, value in network.state_dict().items():
         digest.update(name.encode() + value.cpu().numpy().tobytes())

@@ -42,12 +42,12 @@ class VideoStore(Contract):
 
 
 def is_store(videos: object) -> TypeGuard[VideoStore]:
-    """True for stored videos. Only looks for `frames`: asking for every attribute would hash the whole store."""
+    """Tell stored videos from a generator by `frames` alone: asking for every attribute would hash the store."""
     return callable(getattr(videos, "frames", None))
 
 
 def read_clip(store: VideoStore, video: int, indices: Sequence[int]) -> torch.Tensor:
-    """Frames of one stored video as uint8 [T, 3, R, R].
+    """Read frames of one stored video as uint8 [T, 3, R, R].
 
     Raises:
         UserError: the store gave something else than it promises.
@@ -63,7 +63,7 @@ def read_clip(store: VideoStore, video: int, indices: Sequence[int]) -> torch.Te
 
 
 class StoredFakes:
-    """Fakes that lie in a folder: used as stored, no codec, at most `clip_length` frames of each."""
+    """Generated videos that lie in a folder: used as stored, no codec, at most `clip_length` frames of each."""
 
     def __init__(self, store: VideoStore, protocol: Protocol):
         self._store = store
@@ -74,13 +74,13 @@ class StoredFakes:
         self.rounding = self.codec = "as stored"
 
     def clips(self) -> Iterator[torch.Tensor]:
-        """One video after the other, uint8 [T, 3, R, R]."""
+        """Give one video after the other, uint8 [T, 3, R, R]."""
         for video, length in zip(self._videos, self.lengths, strict=True):
             yield read_clip(self._store, video, range(length))
 
 
 class GeneratedFakes:
-    """Fakes that a generator makes now: video i has seed `generation_seed + i`; frames pass the codec in memory."""
+    """Generated videos that are made now: video i has seed `generation_seed + i`; frames pass the codec in memory."""
 
     def __init__(
         self, generator: VideoGenerator, protocol: Protocol, identity: str | None, batch: int, keep: Path | None = None
@@ -92,7 +92,7 @@ class GeneratedFakes:
         self.rounding, self.codec = protocol.rounding, protocol.codec
 
     def clips(self) -> Iterator[torch.Tensor]:
-        """One video after the other, uint8 [T, 3, R, R]."""
+        """Give one video after the other, uint8 [T, 3, R, R]."""
         times = torch.arange(self._protocol.clip_length, dtype=torch.float32)
         first, stop = self._protocol.generation_seed, self._protocol.generation_seed + self._protocol.n_fake
         for start in range(first, stop, self._batch):

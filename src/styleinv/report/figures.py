@@ -34,7 +34,7 @@ WHEN = ("step", "kimg", "seconds")
 
 
 def read_curves(path: str | Path) -> pd.DataFrame:
-    """Numeric columns of a curves.csv, rows in order; a cell that is not a number is NaN.
+    """Read the numeric columns of a curves.csv, rows in order; a cell that is not a number is NaN.
 
     Raises:
         UserError: the file is missing, is no CSV, or has nothing to plot.
@@ -52,7 +52,7 @@ def read_curves(path: str | Path) -> pd.DataFrame:
 
 
 def curve_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that are curves, in the order of the file."""
+    """List the columns that are curves, in the order of the file."""
     return [str(column) for column in table.columns if column not in WHEN]
 
 

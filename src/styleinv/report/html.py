@@ -38,7 +38,7 @@ PROVENANCE = {
 
 @dataclass(frozen=True)
 class RunView:
-    """What the page shows of one stage of one run.
+    """One stage of one run, as the page shows it.
 
     Attributes:
         run: `<dataset>/<method>[-<variant>]`.
@@ -100,7 +100,7 @@ def write_report(
 
 
 def data_uri(path: str | Path) -> str:
-    """A file as a `data:` address.
+    """Encode a file as a `data:` address.
 
     Raises:
         UserError: missing, or not a picture or video that browsers show.
@@ -146,7 +146,7 @@ def _groups(runs: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
 
 
 def provenance_facts(provenance: dict[str, Any]) -> list[tuple[str, str]]:
-    """(title, text) of what provenance says about where a result comes from; what it does not say is left out."""
+    """List (title, text) of what provenance says about where a result comes from."""
     return [
         (title, _fact(key, provenance[key]))
         for key, title in PROVENANCE.items()
@@ -164,7 +164,7 @@ def _fact(key: str, value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `3 min 20 s`, `5 h 12 min`, `2 d 3 h`."""
+    """Write a duration: `42 s`, `3 min 20 s`, `5 h 12 min`, `2 d 3 h`."""
     if seconds < 60:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))

@@ -54,7 +54,7 @@ def _texts(row: dict[str, str]) -> tuple[str, str, str, str, str]:
 
 
 def published_scores(numbers: list[Published]) -> dict[tuple[str, str, str], dict[str, float]]:
-    """Printed scores of each (data set, method, variant), by metric; costs that belong to no data set are left out."""
+    """Sort the printed scores by (data set, method, variant) and metric; costs of no data set are left out."""
     scores: dict[tuple[str, str, str], dict[str, float]] = {}
     for number in numbers:
         if number.dataset:

@@ -54,7 +54,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Everything that the files show.
+    """A table: its columns, its rows, and which cells are best.
 
     Attributes:
         columns: in this order.
@@ -142,7 +142,7 @@ def _best_cells(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> se
 
 
 def notes(table: Table) -> list[str]:
-    """What a reader must know before comparing numbers, most important first (Markdown)."""
+    """List what a reader must know before comparing numbers, most important first (Markdown)."""
     lines = []
     if any(row["stand_in"] for row in table.rows):
         lines.append(STAND_IN_NOTE)
@@ -162,7 +162,7 @@ def notes(table: Table) -> list[str]:
 def write_table(
     table: Table, out_csv: str | Path, out_md: str | Path, title: str = "", shares: Sequence[str] = ()
 ) -> None:
-    """Write a table twice.
+    """Write a table as CSV for programs and as Markdown for people.
 
     Args:
         out_csv: columns `dataset, method`, those of the table, `_std` and `_published` of its scores, `<best_by>_best`

@@ -10,7 +10,7 @@ from styleinv.stages.setting import Setting
 
 
 def compare(a: str, b: str, setting: Setting) -> str:
-    """A table of both scores and their difference, and what could not be compared.
+    """Write both scores and their difference, and what could not be compared.
 
     Raises:
         UserError: no metric can be compared, naming every field of the protocols that differs.

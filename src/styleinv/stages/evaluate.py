@@ -24,24 +24,24 @@ from styleinv.training.distribution import World
 
 
 def makes_stills(run: Run) -> bool:
-    """Whether a run makes images only, which FID alone can score."""
+    """Tell whether a run makes images only, which FID alone can score."""
     return hasattr(methods.get(run.method), "load_image_generator")
 
 
 def load_scored(run: Run, model: Path, setting: Setting) -> VideoGenerator:
-    """One model of a run as what is scored of it: videos, or stills of an image generator."""
+    """Load what is scored of a run's model: videos, or stills of an image generator."""
     if makes_stills(run):
         return methods.get(run.method).load_image_generator(model, World(setting.scale.device).device)
     return load_generator_of(run, model, setting)
 
 
 def load_generator(run: Run, setting: Setting) -> VideoGenerator:
-    """The `VideoGenerator` of a trained run; see `load_generator_of`."""
+    """Load the `VideoGenerator` of a trained run; see `load_generator_of`."""
     return load_generator_of(run, setting.paths.model(run), setting)
 
 
 def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator:
-    """The `VideoGenerator` of one model of a run.
+    """Load the `VideoGenerator` of one model of a run.
 
     Raises:
         UserError: for methods that make no videos, and missing or foreign models.

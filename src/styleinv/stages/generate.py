@@ -18,7 +18,7 @@ CHUNK = 128
 
 
 def parse_seeds(text: str) -> list[int]:
-    """`0-7` or `3,5` -> seeds.
+    """Read seeds, written as `0-7` or `3,5`.
 
     Raises:
         UserError: for anything else.
@@ -31,7 +31,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def styled(generator: VideoGenerator, style: Run, setting: Setting) -> VideoGenerator:
-    """The generator with its unchanged latents decoded by a fine-tuned image generator (paper section 3.5).
+    """Decode the unchanged latents by a fine-tuned image generator (paper section 3.5).
 
     Raises:
         UserError: if one of the two does no such thing, or they do not belong together.

@@ -26,7 +26,7 @@ class Training:
 
 
 def plan(runs: Sequence[Run], setting: Setting, gpus: int) -> str:
-    """The plan as text.
+    """Write the plan of a study as text.
 
     Args:
         runs: what is to be compared; what they build on is counted once.
@@ -99,7 +99,7 @@ def _jobs(runs: Sequence[Run], trainings: Mapping[Run, Training], setting: Setti
 
 
 def wall_days(trainings: Mapping[Run, Training], gpus: int) -> float:
-    """Days until the last training ends when `gpus` run at once, the one with most behind it first."""
+    """Count the days until the last training ends when `gpus` run at once, the one with most behind it first."""
     behind = {run: 0.0 for run in trainings}
     for training in reversed(list(trainings.values())):
         length = training.days + behind[training.run]

@@ -69,7 +69,7 @@ def progress(run: Run, setting: Setting) -> None:
 
 
 def watch(generator: VideoGenerator, frames: int) -> dict[str, float]:
-    """Diagnostics of some videos, and how far frame 0 is from the picture a video starts from, where it does."""
+    """Diagnose some videos, and how far frame 0 is from the picture that a video starts from, where it does."""
     seeds = range(WATCHED)
     videos = generator.videos(seeds, torch.arange(frames), "round")
     numbers = diagnose(videos)

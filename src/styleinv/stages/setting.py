@@ -17,13 +17,13 @@ class Setting:
 
     @property
     def scale(self) -> Scale:
-        """The scale's overrides."""
+        """What the scale's file says."""
         return load_scale(self.config)
 
     def dataset(self, name: str) -> DatasetConfig:
-        """A resolved data set."""
+        """Resolve a data set at this scale."""
         return load_dataset(name, self.config)
 
     def method_file(self, run: Run) -> Path:
-        """The YAML of a run's method."""
+        """Return the path of the YAML of a run's method."""
         return self.config.parent / "methods" / f"{run.method}.yaml"

@@ -80,7 +80,7 @@ def _result(run: Run, setting: Setting, metrics: dict[str, Any], along: Sequence
 
 
 def _along(run: Run, setting: Setting, metric: str) -> list[float]:
-    """Scores by one metric of the models that a run has kept, where the scale keeps any.
+    """Read the scores, by one metric, of the models that a run has kept, where the scale keeps any.
 
     Raises:
         UserError: if they are missing, or were scored by another protocol than the run.
@@ -97,7 +97,7 @@ def _along(run: Run, setting: Setting, metric: str) -> list[float]:
 
 
 def _shares(runs: list[Run], setting: Setting) -> list[str]:
-    """How much of the paper's data the runs had, one line per data set whose counts the paper gives."""
+    """Say how much of the paper's data the runs had, a line for each data set whose counts the paper gives."""
     lines = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
         line = share_line(dataset_title(dataset, setting.config.parent), read_json(setting.paths.census(dataset)))
@@ -106,7 +106,7 @@ def _shares(runs: list[Run], setting: Setting) -> list[str]:
 
 
 def _other_protocols(runs: list[Run], setting: Setting) -> list[RunResult]:
-    """The same runs by the protocols that only the report shows, as rows of their own."""
+    """Give the same runs by the protocols that only the report shows, as rows of their own."""
     return [
         _result(run, setting, scores)
         for run in runs

@@ -29,20 +29,20 @@ PROGRESS_ONLY = ("total_kimg", "tick_kimg", "snapshot_ticks", "checkpoint_minute
 
 
 def upstream_of(run: Run, setting: Setting) -> Run | None:
-    """The run that a run builds on, if any."""
+    """Return the run that a run builds on, if any."""
     runs = lineage(run, setting.config.parent)
     return runs[-2] if len(runs) > 1 else None
 
 
 def inputs_of(run: Run, setting: Setting) -> list[Path]:
-    """The artefacts a run reads."""
+    """List the artefacts that a run reads."""
     below = upstream_of(run, setting)
     files = [setting.paths.frames(run.dataset)] + ([setting.paths.model(below)] if below else [])
     return files + list(_needed(run, setting).values())
 
 
 def _needed(run: Run, setting: Setting) -> dict[str, Path]:
-    """Artefacts of further stages by the stage's name."""
+    """List the outputs of the preparations that a run needs, by their names."""
     return {name: methods.preparation(name).output(setting.paths, run) for name in needs(run, setting.config.parent)}
 
 
@@ -89,7 +89,7 @@ def _does_not_fit(run: Run, setting: Setting, batch_gpu: int) -> OutOfMemory:
 
 
 def configuration_of(run: Run, setting: Setting) -> Any:
-    """The resolved configuration of a run.
+    """Resolve the configuration of a run.
 
     Raises:
         UserError: for values that cannot be.
@@ -105,7 +105,7 @@ def configuration_of(run: Run, setting: Setting) -> Any:
 
 
 def build(run: Run, setting: Setting, world: World) -> Method:
-    """A run's method at its first step.
+    """Build a run's method as it is at its first step.
 
     Raises:
         UserError: for impossible configurations and missing or unfit inputs.

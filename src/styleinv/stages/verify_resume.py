@@ -113,7 +113,7 @@ def _step(state: Path) -> int:
 
 
 def compare_states(run: Run, whole: Paths, parts: Paths) -> str:
-    """What two trainings of one run have in common, in words.
+    """Compare the states of two trainings of one run and say what was compared.
 
     Raises:
         Different: naming what they do not.

@@ -12,5 +12,5 @@ LOCAL = "sqlite:///mlflow.db"
 
 
 def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, or the database in the working directory."""
+    """Return MLFLOW_TRACKING_URI, or the database in the working directory."""
     return os.environ.get("MLFLOW_TRACKING_URI") or LOCAL

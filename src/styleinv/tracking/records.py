@@ -53,7 +53,7 @@ class StageRun:
 
 
 def provenance_files(results: Path) -> list[Path]:
-    """Every `*provenance.json` at least two folders down, sorted, training state left out.
+    """Find every `*provenance.json` at least two folders down, sorted, training state left out.
 
     What lies higher (tables, the report) belongs to no data set.
     """
@@ -120,7 +120,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
 
 
 def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested dictionaries as `a.b.c` -> text; anything but text becomes JSON."""
+    """Flatten nested dictionaries to `a.b.c` -> text; anything but text becomes JSON."""
     flat: dict[str, str] = {}
     for key, inner in value.items():
         name = metric_name(f"{prefix}{key}")
@@ -132,7 +132,7 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def metric_name(text: str) -> str:
-    """A name that MLflow accepts: characters it refuses become `_`."""
+    """Make a name that MLflow accepts: characters it refuses become `_`."""
     return "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in text)
 
 
@@ -153,7 +153,7 @@ def _names(place: Path, stage: str) -> tuple[str, str]:
 
 
 def read_curves(path: Path) -> pd.DataFrame:
-    """Numeric columns of curves.csv with an integer `step`."""
+    """Read the numeric columns of curves.csv, with an integer `step`."""
     table = pd.read_csv(path)
     if "step" not in table:
         raise UserError("has no column `step`", file=path)
@@ -171,7 +171,7 @@ def _is_number(value: Any) -> bool:
 
 
 def published_stages(path: Path, experiments: set[str]) -> Iterator[StageRun]:
-    """The printed numbers of some data sets, as runs."""
+    """Give the printed numbers of some data sets as runs."""
     for (dataset, method, variant), scores in published_scores(read_published(path)).items():
         if dataset in experiments:
             name = f"{Run(dataset=dataset, method=method, variant=variant).folder} (paper)"

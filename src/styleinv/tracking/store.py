@@ -23,14 +23,14 @@ ALWAYS = "kimg"
 
 
 def patience(seconds: int, retries: int) -> None:
-    """How long a server may be silent, unless the user's environment says otherwise: MLflow's own is many minutes."""
+    """Limit how long a server may be silent, unless the user's environment does: MLflow's own limit is many minutes."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(seconds))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(retries))
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its every try is no news
 
 
 class Store:
-    """Runs with the tags `stage`, `run` and `content`.
+    """An MLflow store whose runs have the tags `stage`, `run` and `content`.
 
     While a run is filled it has `sync = incomplete`; one that a killed import left so is deleted and made again. The
     run of a training that sends its curves itself has `sync = live` until its stage is imported.
@@ -75,7 +75,7 @@ class Store:
         return True
 
     def live(self, experiment: str, name: str, stage: str, run: str, config_hash: str) -> str:
-        """Id of the run that a training sends its curves to; one that was begun before goes on."""
+        """Find or make the run that a training sends its curves to, and return its id."""
         identity = self.experiment(experiment)
         for found in self._runs(identity, stage, run):
             tags = found.data.tags
@@ -86,7 +86,7 @@ class Store:
         return self._client.create_run(identity, run_name=name, tags=tags).info.run_id
 
     def last_step(self, run_id: str) -> int:
-        """The last step whose curves a run has, -1 without any."""
+        """Return the last step whose curves a run has, -1 without any."""
         return max((point.step for point in self._client.get_metric_history(run_id, ALWAYS)), default=-1)
 
     def send(self, run_id: str, curves: pd.DataFrame) -> None:
@@ -106,7 +106,7 @@ class Store:
         self._client.set_terminated(run_id, status)
 
     def experiment(self, name: str) -> str:
-        """Id of an experiment, which is made when there is none."""
+        """Return the id of an experiment, which is made when there is none."""
         if name not in self._experiments:
             from mlflow.exceptions import MlflowException
 

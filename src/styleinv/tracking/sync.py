@@ -21,7 +21,7 @@ PUBLISHED = Path("config/published.csv")
 
 @dataclass(frozen=True)
 class SyncSummary:
-    """What one `sync` did.
+    """Counts of what one `sync` did.
 
     Attributes:
         new: runs created or completed.
