@@ -176,3 +176,52 @@ def test_environment_files_are_in_step() -> None:
     python, _, pip = environment["dependencies"]
     assert pip == {"pip": ["-r requirements.lock"]}
     assert Version(python.split("=")[1]) in Requirement(f"x{project['requires-python']}").specifier
+
+
+def test_a_source_is_checked_by_the_schema_of_its_kind(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    scale, dataset = folder / "config/tiny.yaml", folder / "config/datasets/talking_faces.yaml"
+    files = {file: file.read_text() for file in (scale, dataset)}
+
+    def fault(file: Path, old: str, new: str, *parts: str) -> None:
+        edit(file, old, new)
+        refused(lambda: load_dataset("talking_faces", scale), *parts)
+        file.write_text(files[file])
+
+    fault(dataset, "type: synthetic", "type: synthetik", "talking_faces.yaml: source.type: unknown kind", " taichi.")
+    fault(dataset, "type: synthetic", "type: [a]", "talking_faces.yaml: source.type: unknown kind")
+    fault(dataset, "  type: synthetic\n", "", "talking_faces.yaml: source.type: Field required")
+    fault(
+        dataset, "  identities: 80", "  identites: 80", "source.identites: unknown key", "identities, seed, size, type"
+    )
+    wrong = "tiny.yaml: datasets.talking_faces.source.type: unknown kind 'none'"
+    fault(scale, "source: {videos: 6", "source: {type: none, videos: 6", wrong)
+    fault(scale, "source: {videos: 6", "source: {videos: 0", "tiny.yaml: datasets.talking_faces.source.videos:", "0")
+    assert type(load_dataset("talking_faces", scale).source).__module__ == "styleinv.data.sources.synthetic"
+
+
+def test_a_source_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module put into the folder is a kind; nothing lists it."""
+    from styleinv.data import sources
+
+    folder = make_project(tmp_path)
+    (tmp_path / "kinds").mkdir()
+    code = "from styleinv.data.source import SourceConfig\n\n\nclass Config(SourceConfig):\n    station: int\n"
+    (tmp_path / "kinds/weather.py").write_text(code)
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path / "kinds")])
+    file = folder / "config/datasets/talking_faces.yaml"
+    text = file.read_text()
+    file.write_text(
+        text.replace(text[text.index("source:") : text.index("crop:")], "source: {type: weather, station: 7}\n")
+    )
+    assert load_dataset("talking_faces", folder / "config/paper.yaml").source.station == 7
+    edit(file, "station: 7", "station: north")
+    refused(lambda: load_dataset("talking_faces", folder / "config/paper.yaml"), "source.station:", "north")
+
+
+def test_configuration_is_read_without_the_heavy_packages() -> None:
+    import subprocess
+    import sys
+
+    code = "import styleinv.config, sys; print({'torch', 'cv2', 'numpy', 'yt_dlp'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

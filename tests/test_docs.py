@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from styleinv.config import DatasetConfig, load_dataset
+from styleinv.config import load_dataset, parse_dataset
+from styleinv.data import sources
+from styleinv.data.store import FrameStore
+from styleinv.data.synthetic import make_talking_faces
 from styleinv.files import read_json
+from styleinv.paths import Paths
 from styleinv.schema import Layer, parse
+from styleinv.stages.crop import crop
+from styleinv.stages.doctor import doctor
+from styleinv.stages.fetch import fetch
 from styleinv.stages.setting import Setting
 from tests.project import ROOT, make_project
 
@@ -61,8 +68,29 @@ def test_the_data_set_of_the_page_is_valid() -> None:
     import yaml
 
     (text,) = blocks("adding-a-dataset.md", "yaml")
-    config = parse(DatasetConfig, Layer("docs/adding-a-dataset.md", yaml.safe_load(text)))
+    config = parse_dataset(Layer("docs/adding-a-dataset.md", yaml.safe_load(text)))
     assert config.source.type == "folder" and config.methods["stylegan2"] == {"networks": {"use_noise": False}}
+
+
+def test_the_source_of_the_page_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tarfile
+
+    (code,) = blocks("adding-a-dataset.md", "python")
+    (tmp_path / "kinds").mkdir()
+    (tmp_path / "kinds/tarball.py").write_text(code)
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path / "kinds")])
+    folder = make_project(tmp_path)
+    names = make_talking_faces(tmp_path / "faces", videos=2, frames=12, size=64, fps=25, seed=1)
+    with tarfile.open(tmp_path / "videos.tar", "w") as archive:
+        archive.add(tmp_path / "faces/original", ".")
+    text = f"title: x\nsource: {{type: tarball, path: {tmp_path}/videos.tar}}\ncrop: {{type: centre}}\n"
+    (folder / "config/datasets/mine.yaml").write_text(f"{text}resolution: 32\nmin_frames: 12\n")
+    setting = Setting(folder / "config/paper.yaml", Paths(folder / "results"))
+    for _ in range(2):
+        fetch("mine", setting)
+        crop("mine", setting)
+        assert FrameStore(setting.paths.frames("mine")).names == names
+    assert next(doctor(["mine"], setting)).endswith("videos.tar is there")
 
 
 def test_the_keys_of_the_cropping_page_are_those_of_its_preset() -> None:

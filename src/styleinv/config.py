@@ -9,169 +9,18 @@ config/experiments/<name>.yaml  one table: which runs on which data sets
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from styleinv.data import sources
+from styleinv.data.census import Expected
+from styleinv.data.settings import FrameSettings
+from styleinv.data.source import SourceConfig
 from styleinv.errors import UserError
 from styleinv.evaluation.protocol import EvaluationConfig
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, Model, Strict, merge, parse, read_layer
-
-
-class SyntheticSource(Strict):
-    """The built-in talking faces."""
-
-    type: Literal["synthetic"]
-    videos: int = Field(ge=1)
-    identities: int | None = Field(None, ge=1)
-    drawing: Literal["detailed", "plain"] = "detailed"
-    frames: int = Field(ge=1)
-    size: int = Field(ge=32)
-    seed: int = Field(0, ge=0)
-
-
-class FolderSource(Strict):
-    """A folder of video files, or one with `original/` and `mask/` sub-folders."""
-
-    type: Literal["folder"]
-    path: str
-
-
-class FramesSource(Strict):
-    """A folder, or a zip, of folders of images: every folder that holds images is a video.
-
-    Attributes:
-        path: the folder or zip.
-        obtain: how to get it, for whoever does not have it.
-    """
-
-    type: Literal["frames"]
-    path: str
-    obtain: str = ""
-
-
-class ImagesSource(Strict):
-    """A folder, or a zip, of still images: every image is a video of one frame.
-
-    Attributes:
-        path: the folder or zip.
-        obtain: how to get it, for whoever does not have it.
-    """
-
-    type: Literal["images"]
-    path: str
-    obtain: str = ""
-
-
-class DeeperForensicsSource(Strict):
-    """DeeperForensics-1.0, unpacked: the source videos of uniform light and front camera.
-
-    Attributes:
-        path: the folder that holds `source_videos/` and `lists/`.
-        rate: frames per second that every video must have.
-    """
-
-    type: Literal["deeperforensics"]
-    path: str = "$STYLEINV_DEEPERFORENSICS"
-    rate: float = Field(30, gt=0)
-
-
-class FaceForensicsSource(Strict):
-    """FaceForensics (the first version, 2018), unpacked.
-
-    Attributes:
-        path: the folder that holds `train/original/` and `train/mask/`.
-        split: which of its splits.
-        rate: frames per second that every video must have.
-    """
-
-    type: Literal["faceforensics"]
-    path: str = "$STYLEINV_FACEFORENSICS"
-    split: Literal["train", "val", "test"] = "train"
-    rate: float = Field(30, gt=0)
-
-
-class SkySource(Strict):
-    """SkyTimelapse as StyleGAN-V released it: a zip of 256 x 256 frames on a public Yandex disk.
-
-    Attributes:
-        public_key: the public address.
-        member: path of the zip inside of it, where the address is a folder.
-        api: what turns the public address into one that can be downloaded.
-        path: a copy of the zip, or the unpacked folder, that is used instead.
-    """
-
-    type: Literal["sky"]
-    public_key: str = "https://disk.yandex.ru/d/7JU3c5mdWQfrHw"
-    member: str = ""
-    api: str = "https://cloud-api.yandex.net/v1/disk/public/resources/download"
-    path: str | None = None
-
-
-class TaichiSource(Strict):
-    """TaiChi-HD: clips and boxes of YouTube videos, named by a table.
-
-    Attributes:
-        metadata: address or path of the table.
-        sha256: its hash; null takes any.
-        path: a folder of videos that are here already, named `<YouTube id>.mp4`.
-        format: yt-dlp's choice of a format.
-        cookies: a cookies.txt, for what only a signed-in browser sees.
-        attempts: tries per video, for failures that may pass.
-        pause: seconds between two videos, doubled after each failure.
-    """
-
-    type: Literal["taichi"]
-    metadata: str = (
-        "https://raw.githubusercontent.com/AliaksandrSiarohin/video-preprocessing/master/taichi-metadata.csv"
-    )
-    sha256: str | None = "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f"
-    path: str | None = None
-    format: str = "bestvideo[ext=mp4][height<=1080]/best[ext=mp4]/best"
-    cookies: str | None = None
-    attempts: int = Field(3, ge=1)
-    pause: float = Field(2.0, ge=0)
-
-
-class CelebVHQSource(Strict):
-    """CelebV-HQ.
-
-    Attributes:
-        path: `processed`: a folder of clips `<clip>.mp4`; `archive`: one of whole videos `<YouTube id>.mp4`.
-        form: which of the two; clips of whole videos are cut by `info` (crop type `box`).
-        info: the table of clips, from `path` if relative; `processed` clips need it only to tell what is missing.
-    """
-
-    type: Literal["celebvhq"]
-    path: str = "$STYLEINV_CELEBVHQ"
-    form: Literal["processed", "archive"] = "processed"
-    info: str = "celebvhq_info.json"
-
-
-class MetFacesSource(Strict):
-    """MetFaces: aligned images and `metfaces.json`, which knows the MD5 of each.
-
-    Attributes:
-        path: the folder that holds `images/` and `metfaces.json`.
-    """
-
-    type: Literal["metfaces"]
-    path: str = "$STYLEINV_METFACES"
-
-
-Source = (
-    SyntheticSource
-    | FolderSource
-    | FramesSource
-    | ImagesSource
-    | DeeperForensicsSource
-    | FaceForensicsSource
-    | SkySource
-    | TaichiSource
-    | CelebVHQSource
-    | MetFacesSource
-)
 
 
 class CropConfig(Strict):
@@ -221,25 +70,16 @@ class CropConfig(Strict):
         return self.model_dump(exclude={"type", "border"}, exclude_none=True)
 
 
-class Expected(Strict):
-    """What the paper had of a data set; null where it does not say."""
-
-    videos: int = Field(ge=1)
-    frames: int | None = Field(None, ge=1)
+SourceT = TypeVar("SourceT", bound=SourceConfig)
 
 
-class DatasetConfig(Strict):
-    """One data set."""
+class DatasetConfig(FrameSettings, Generic[SourceT]):
+    """One data set, with the settings of its kind of source."""
 
     title: str
-    source: Source = Field(discriminator="type")
+    source: SourceT
     expected: Expected | None = None
     crop: CropConfig
-    resolution: int = Field(ge=8)
-    fps: float | None = Field(None, gt=0)
-    codec: Literal["jpeg75", "jpeg95", "png"] = "jpeg95"
-    min_frames: int = Field(128, ge=1)
-    on_bad_video: Literal["error", "skip"] = "error"
     methods: dict[str, dict[str, Any]] = {}
 
 
@@ -329,6 +169,19 @@ def _names(folder: Path) -> list[str]:
     return sorted(file.stem for file in folder.glob("*.yaml"))
 
 
+def parse_dataset(*layers: Layer) -> DatasetConfig:
+    """Validate a data set by the schema of the kind of source that its last layer names.
+
+    Raises:
+        UserError: an unknown kind, or a fault in a setting; the file that holds it is named.
+    """
+    named = [block for layer in layers if "type" in (block := layer.at("source")).value]
+    if not named:
+        return parse(DatasetConfig[SourceConfig], *layers)  # which says what is missing
+    kind = sources.get(named[-1].value["type"], named[-1].file, named[-1].name("type"))
+    return parse(DatasetConfig[kind.Config], *layers)  # type: ignore[name-defined]
+
+
 def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
     """Resolve one data set at a scale.
 
@@ -337,7 +190,7 @@ def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
     """
     layer = read_layer(scale_file.parent / "datasets" / f"{name}.yaml")
     load_scale(scale_file)
-    dataset = parse(DatasetConfig, layer, read_layer(scale_file).at("datasets", name))
+    dataset = parse_dataset(layer, read_layer(scale_file).at("datasets", name))
     for methods in (layer.at("methods"), read_layer(scale_file).at("datasets", name, "methods")):
         check_methods(methods, scale_file.parent)
     return dataset

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleinv.config import FramesSource, ImagesSource
 from styleinv.crop.dataset import crop_dataset
-from styleinv.data import image_zip, sources
+from styleinv.data import image_zip
 from styleinv.data.census import account, share_line
 from styleinv.data.fetch import fetch_folder
 from styleinv.data.frames import FrameReader
 from styleinv.data.image import decode_image, image_size
 from styleinv.data.image_zip import ImageZip
-from styleinv.data.sources.job import Job
+from styleinv.data.source import Job
+from styleinv.data.sources import frames, images
 from styleinv.data.store import FrameStore
 from styleinv.data.video import count_frames, read_frames, read_selected, write_video
 from styleinv.errors import UserError
@@ -179,7 +179,7 @@ def test_a_damaged_member_of_a_zip_drops_its_video_alone(tmp_path: Path) -> None
     content[place + 300] ^= 0xFF
     path.write_bytes(content)
     job = Job(tmp_path / "raw", tmp_path / "lock.json", min_frames=4, on_bad_video="skip")
-    manifest = sources.fetch(FramesSource(type="frames", path=str(path)), job)
+    manifest = frames.fetch(frames.Config(type="frames", path=str(path)), job)
     assert [video["name"] for video in manifest["videos"]] == ["a", "deep_b", "other_b"]
     census = crop_dataset(manifest, job.raw, tmp_path / "f.zip", **CENTRE, on_bad_video="skip")
     assert census["videos"] == 2 and "a/3.jpg: cannot be unpacked (Bad CRC-32" in census["skipped"][0]["reason"]
@@ -189,16 +189,15 @@ def test_hopeless_folders_of_images(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     job = Job(tmp_path / "raw", tmp_path / "lock.json", on_bad_video="skip")
     place = str(tmp_path / "empty")
-    hopeless = (FramesSource(type="frames", path=place), ImagesSource(type="images", path=place))
-    for source in hopeless:
+    for kind in (frames, images):
         with pytest.raises(UserError, match="empty: holds no images"):
-            sources.fetch(source, job)
+            kind.fetch(kind.Config(type="frames", path=place), job)
     (tmp_path / "empty" / "0.jpg").write_bytes(b"x")
-    for source in hopeless:
+    for kind in (frames, images):
         with pytest.raises(UserError, match="corrupt"):
-            sources.fetch(source, job)
+            kind.fetch(kind.Config(type="frames", path=place), job)
     with pytest.raises(UserError, match="lies inside the source"):
-        sources.fetch(ImagesSource(type="images", path=str(tmp_path)), job)
+        images.fetch(images.Config(type="images", path=str(tmp_path)), job)
 
 
 def test_shares_in_words() -> None:

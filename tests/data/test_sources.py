@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import yaml
 
-from styleinv.config import CelebVHQSource, load_dataset
+from styleinv.config import load_dataset
 from styleinv.crop.box import box_crop
 from styleinv.crop.dataset import crop_dataset
 from styleinv.data import sources
-from styleinv.data.sources.job import Job
+from styleinv.data.source import Job
+from styleinv.data.sources import celebvhq
 from styleinv.data.store import FrameStore
 from styleinv.data.video import read_frames
 from styleinv.errors import AccessError, SourceDown, UserError
@@ -32,6 +33,7 @@ def study(folder: Path, name: str, source: dict) -> Setting:
     """The shipped YAML of a data set at a scale of 32 pixels."""
     (folder / "config" / "datasets").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "config" / "datasets" / f"{name}.yaml", folder / "config" / "datasets")
+    shutil.copytree(ROOT / "config" / "methods", folder / "config" / "methods", dirs_exist_ok=True)
     data = {"resolution": 32, "min_frames": 1, "codec": "png", "source": source}
     if load_dataset(name, ROOT / "config" / "paper.yaml").crop.type == "ffhq":
         data["crop"] = {"landmarks": "rendered"}
@@ -108,8 +110,8 @@ def test_the_archive_of_celebvhq_is_cut_by_its_table(tmp_path: Path, faces: Path
     miniatures.put(miniatures.face(faces, 0), root / "videos" / "AAAAAAAAAAA.mp4")
     miniatures.put(miniatures.face(faces, 1), root / "videos" / "BBBBBBBBBBB.mp4", 700)
     job = Job(tmp_path / "raw", tmp_path / "lock.json", on_bad_video="skip")
-    source = CelebVHQSource(type="celebvhq", path=str(root), form="archive")
-    manifest = sources.fetch(source, job)
+    source = celebvhq.Config(type="celebvhq", path=str(root), form="archive")
+    manifest = celebvhq.fetch(source, job)
     assert [video["name"] for video in manifest["videos"]] == ["AAAAAAAAAAA_0", "AAAAAAAAAAA_1"]
     assert manifest["videos"][0]["clip"] == {"first": 3, "frames": 6}  # 0.1 to 0.3 s at 30 per second
     assert manifest["videos"][0]["box"] == [0, 16, 32, 48]
@@ -163,7 +165,7 @@ def test_one_bad_file_stops_where_bad_videos_are_errors(tmp_path: Path, faces: P
         config = setting.dataset(name)
         job = Job(tmp_path / "raw", tmp_path / "lock.json", extractor=wanted.extractor)
         with pytest.raises(UserError, match="on_bad_video: skip"):
-            sources.fetch(config.source, job)
+            sources.get(config.source.type).fetch(config.source, job)
 
 
 def test_the_zip_of_sky_is_locked_at_first_use(tmp_path: Path, faces: Path, server: Server) -> None:

@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from styleinv.config import Expected
+from pydantic import Field
+
+from styleinv.schema import Strict
+
+
+class Expected(Strict):
+    """What the paper had of a data set; null where it does not say."""
+
+    videos: int = Field(ge=1)
+    frames: int | None = Field(None, ge=1)
 
 
 def account(census: dict[str, Any], manifest: dict[str, Any], expected: Expected | None) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from styleinv import files
 from styleinv.data.check import INFORMATION, Finding, VideoFacts, examine, findings, raise_on
+from styleinv.data.settings import OnBadVideo
 from styleinv.data.store import order
 from styleinv.data.synthetic import make_talking_faces
 from styleinv.data.video import list_videos
 from styleinv.errors import UserError
 
 Manifest = dict[str, Any]
-OnBadVideo = Literal["error", "skip"]
 
 
 def fetch_folder(

@@ -14,17 +14,17 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 import simplejpeg
 
 from styleinv import files
+from styleinv.data.settings import Codec
 from styleinv.data.stored_zip import Index, StoredZipWriter, member, read_index
 from styleinv.errors import UserError
 
-Codec = Literal["jpeg75", "jpeg95", "png"]
 # OpenCV's encoder gives Pillow's bytes; simplejpeg's (a fast DCT) differs by up to 11 levels.
 _ENCODER: dict[str, list[int]] = {
     "jpeg75": [cv2.IMWRITE_JPEG_QUALITY, 75, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420],

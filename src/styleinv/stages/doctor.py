@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 
 from styleinv.data import sources
+from styleinv.data.source import Probe
 from styleinv.data.youtube import Extractor
 from styleinv.errors import SourceDown, UserError
 from styleinv.stages.fetch import source_job
@@ -27,9 +28,10 @@ def doctor(names: Sequence[str], setting: Setting, extractor: Extractor | None =
     down = []
     for name, config in configs.items():
         try:
-            probe = sources.probe(config.source, source_job(name, config, setting, extractor))
+            kind = sources.get(config.source.type)
+            probe = kind.probe(config.source, source_job(name, config, setting, extractor))
         except UserError as error:
-            probe = sources.Probe(False, str(error))
+            probe = Probe(False, str(error))
         down += [] if probe.good else [name]
         yield f"{datetime.date.today()} {name}: {'ok' if probe.good else 'NOT THERE'}: {probe.says}"
     if down:

@@ -2,7 +2,7 @@
 
 from styleinv.config import DatasetConfig
 from styleinv.data import sources
-from styleinv.data.sources.job import Job
+from styleinv.data.source import Job
 from styleinv.data.youtube import Extractor
 from styleinv.files import write_json
 from styleinv.provenance import Recorder
@@ -14,7 +14,8 @@ def fetch(dataset: str, setting: Setting, extractor: Extractor | None = None) ->
     """Fill `raw/` and write `raw.json`; `extractor` takes the place of yt-dlp."""
     config = setting.dataset(dataset)
     recorder = Recorder("fetch", dataset, fingerprint(config), [])
-    manifest = sources.fetch(config.source, source_job(dataset, config, setting, extractor))
+    kind = sources.get(config.source.type)
+    manifest = kind.fetch(config.source, source_job(dataset, config, setting, extractor))
     out = setting.paths.raw(dataset)
     write_json(out, manifest)
     recorder.write(setting.paths.data(dataset) / "fetch.provenance.json", [out])

@@ -1,67 +1,33 @@
-"""Where data sets come from: one file for each kind of source, all with the same two functions.
+"""The kinds of sources of data sets, one module each.
 
-`fetch(config, job)` fills the raw folder and returns the manifest (see `data.fetch.fetch_folder`); `probe(config, job)`
-asks whether the source is there, without fetching it. Only these, and `styleinv weights fetch`, open a network
-connection.
+A module's name is its kind, which a data set's YAML names in `source.type`. It holds three things: `Config`, the other
+keys of `source`, a `data.source.SourceConfig`; `fetch(config, job)`, which fills the raw folder and returns the
+manifest; and `probe(config, job)`, which asks whether the source is there, without fetching it. Only sources and
+`styleinv weights fetch` open a network connection.
 """
 
+import importlib
+import pkgutil
 from types import ModuleType
 
-from styleinv.config import (
-    CelebVHQSource,
-    DeeperForensicsSource,
-    FaceForensicsSource,
-    FolderSource,
-    FramesSource,
-    ImagesSource,
-    MetFacesSource,
-    SkySource,
-    Source,
-    SyntheticSource,
-    TaichiSource,
-)
-from styleinv.data.fetch import Manifest
-from styleinv.data.sources import (
-    celebvhq,
-    deeperforensics,
-    faceforensics,
-    folder,
-    frames,
-    images,
-    metfaces,
-    sky,
-    synthetic,
-    taichi,
-)
-from styleinv.data.sources.job import Job, Probe
-
-_KINDS: dict[type[Source], ModuleType] = {
-    SyntheticSource: synthetic,
-    FolderSource: folder,
-    FramesSource: frames,
-    ImagesSource: images,
-    DeeperForensicsSource: deeperforensics,
-    FaceForensicsSource: faceforensics,
-    SkySource: sky,
-    TaichiSource: taichi,
-    CelebVHQSource: celebvhq,
-    MetFacesSource: metfaces,
-}
+from styleinv.errors import UserError
 
 
-def fetch(source: Source, job: Job) -> Manifest:
-    """Have the raw videos of a data set in `job.raw`.
+def known() -> list[str]:
+    """Names of all kinds."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
-    Returns:
-        The manifest.
+
+def get(kind: object, file: object = None, field: str | None = None) -> ModuleType:
+    """Import the module of a kind.
+
+    Args:
+        kind: what a YAML names.
+        file, field: where it does, for the message.
 
     Raises:
-        AccessError: the data is gated, and not where it should be.
-        UserError: it is damaged, or bad videos are not to be skipped.
+        UserError: for an unknown kind.
     """
-    return _KINDS[type(source)].fetch(source, job)
-
-
-def probe(source: Source, job: Job) -> Probe:
-    """Whether a source is there."""
-    return _KINDS[type(source)].probe(source, job)
+    if kind not in known():
+        raise UserError(f"unknown kind {kind!r}", file=file, field=field, cure=f"Known: {', '.join(known())}.")
+    return importlib.import_module(f"styleinv.data.sources.{kind}")

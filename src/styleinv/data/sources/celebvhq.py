@@ -6,13 +6,12 @@ StyleInV used the processed set of the data set's issue 8 (scene cuts removed); 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from styleinv.config import CelebVHQSource
 from styleinv.data.check import Finding, raise_on
+from styleinv.data.clips import Clip, Sources, clip_entry
 from styleinv.data.fetch import Manifest, accounted, link, refuse_inside, remove_links, safe_names, take_in
-from styleinv.data.sources.clips import Clip, Sources, clip_entry
-from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.store import order
 from styleinv.data.video import list_videos
 from styleinv.data.youtube import ID
@@ -27,7 +26,21 @@ OBTAIN = (
 )
 
 
-def fetch(source: CelebVHQSource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """CelebV-HQ.
+
+    Attributes:
+        path: `processed`: a folder of clips `<clip>.mp4`; `archive`: one of whole videos `<YouTube id>.mp4`.
+        form: which of the two; clips of whole videos are cut by `info` (crop type `box`).
+        info: the table of clips, from `path` if relative; `processed` clips need it only to tell what is missing.
+    """
+
+    path: str = "$STYLEINV_CELEBVHQ"
+    form: Literal["processed", "archive"] = "processed"
+    info: str = "celebvhq_info.json"
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Take in the processed clips, or cut the clips of the table out of whole videos.
 
     Raises:
@@ -48,7 +61,7 @@ def fetch(source: CelebVHQSource, job: Job) -> Manifest:
     return {"source": about, **taken}
 
 
-def probe(source: CelebVHQSource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Whether the folder is there."""
     return probe_local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
 

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from styleinv.config import DeeperForensicsSource
+from pydantic import Field
+
 from styleinv.data.check import Finding
 from styleinv.data.fetch import Manifest, refuse_inside, take_in
-from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.errors import UserError
 
 EMOTIONS = ("neutral", "happy", "surprise", "angry", "contempt", "sad", "disgust", "fear")
@@ -27,7 +28,19 @@ OBTAIN = (
 )
 
 
-def fetch(source: DeeperForensicsSource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """DeeperForensics-1.0, unpacked: the source videos of uniform light and front camera.
+
+    Attributes:
+        path: the folder that holds `source_videos/` and `lists/`.
+        rate: frames per second that every video must have.
+    """
+
+    path: str = "$STYLEINV_DEEPERFORENSICS"
+    rate: float = Field(30, gt=0)
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Take in every video of the subset; what its own lists, or 100 actors in 8 emotions, lack is missing.
 
     Raises:
@@ -69,7 +82,7 @@ def fetch(source: DeeperForensicsSource, job: Job) -> Manifest:
     return {"source": about, "missing": missing, **taken}
 
 
-def probe(source: DeeperForensicsSource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Whether the archive is there."""
     return probe_local(source.path, OBTAIN, ("source_videos",))
 

@@ -1,8 +1,11 @@
 """FaceForensics, the first version (Rössler et al. 2018), not FaceForensics++: videos and the masks of their faces."""
 
-from styleinv.config import FaceForensicsSource
+from typing import Literal
+
+from pydantic import Field
+
 from styleinv.data.fetch import Manifest, refuse_inside, take_in
-from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.video import list_videos
 
 OBTAIN = (
@@ -13,7 +16,21 @@ OBTAIN = (
 )
 
 
-def fetch(source: FaceForensicsSource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """FaceForensics (the first version, 2018), unpacked.
+
+    Attributes:
+        path: the folder that holds `train/original/` and `train/mask/`.
+        split: which of its splits.
+        rate: frames per second that every video must have.
+    """
+
+    path: str = "$STYLEINV_FACEFORENSICS"
+    split: Literal["train", "val", "test"] = "train"
+    rate: float = Field(30, gt=0)
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Take in the videos of the split that have a mask of the same name, with any suffix.
 
     Raises:
@@ -40,6 +57,6 @@ def fetch(source: FaceForensicsSource, job: Job) -> Manifest:
     return {"source": about, **taken}
 
 
-def probe(source: FaceForensicsSource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Whether the archive is there."""
     return probe_local(source.path, OBTAIN, (f"{source.split}/original", f"{source.split}/mask"))

@@ -11,25 +11,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from styleinv import files
-from styleinv.config import FramesSource
 from styleinv.data.check import INFORMATION, Finding, VideoFacts, findings, raise_on
 from styleinv.data.fetch import Manifest, accounted, entry_of, link, refuse_inside, remove_links, safe_names
 from styleinv.data.folder import image_folders
 from styleinv.data.frames import encoded_images
 from styleinv.data.image import image_size
 from styleinv.data.image_zip import open_zip
-from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.errors import UserError
 
 OBTAIN = "Put a folder of folders of images there, or a zip of it."
 
 
-def fetch(source: FramesSource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """A folder, or a zip, of folders of images: every folder that holds images is a video.
+
+    Attributes:
+        path: the folder or zip.
+        obtain: how to get it, for whoever does not have it.
+    """
+
+    path: str
+    obtain: str = ""
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Take in the folder or zip."""
     return take_frames(local(source.path, source.obtain or OBTAIN), job)
 
 
-def probe(source: FramesSource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Whether it is there."""
     return probe_local(source.path, source.obtain or OBTAIN)
 

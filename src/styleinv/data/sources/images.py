@@ -5,24 +5,35 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from styleinv.config import ImagesSource
 from styleinv.data.check import INFORMATION, Finding, VideoFacts, findings, raise_on
 from styleinv.data.fetch import Manifest, accounted, entry_of, link, refuse_inside, remove_links, safe_names
 from styleinv.data.folder import image_folders
 from styleinv.data.image import decode_image
 from styleinv.data.image_zip import open_zip
-from styleinv.data.sources.job import Job, Probe, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.errors import UserError
 
 OBTAIN = "Put a folder of images there, or a zip of it."
 
 
-def fetch(source: ImagesSource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """A folder, or a zip, of still images: every image is a video of one frame.
+
+    Attributes:
+        path: the folder or zip.
+        obtain: how to get it, for whoever does not have it.
+    """
+
+    path: str
+    obtain: str = ""
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Take in the folder or zip."""
     return take_images(local(source.path, source.obtain or OBTAIN), job)
 
 
-def probe(source: ImagesSource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Whether it is there."""
     return probe_local(source.path, source.obtain or OBTAIN)
 

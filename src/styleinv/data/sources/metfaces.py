@@ -1,9 +1,8 @@
 """MetFaces (Karras et al. 2020): 1,336 aligned faces of paintings and sculptures, each with a published MD5."""
 
-from styleinv.config import MetFacesSource
 from styleinv.data.fetch import Manifest
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.sources.images import take_images
-from styleinv.data.sources.job import Job, Probe, local, probe_local
 from styleinv.errors import UserError
 from styleinv.files import read_json
 
@@ -14,7 +13,17 @@ OBTAIN = (
 )
 
 
-def fetch(source: MetFacesSource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """MetFaces: aligned images and `metfaces.json`, which knows the MD5 of each.
+
+    Attributes:
+        path: the folder that holds `images/` and `metfaces.json`.
+    """
+
+    path: str = "$STYLEINV_METFACES"
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Take in `images/`, compare every image with its MD5 and list those that are absent.
 
     Raises:
@@ -34,6 +43,6 @@ def fetch(source: MetFacesSource, job: Job) -> Manifest:
     return take_images(folder / "images", job, md5, "metfaces")
 
 
-def probe(source: MetFacesSource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Whether the folder is there."""
     return probe_local(source.path, OBTAIN, ("images", "metfaces.json"))

@@ -2,17 +2,32 @@
 
 import urllib.parse
 
-from styleinv.config import SkySource
 from styleinv.data.download import download, download_json, probe_url
 from styleinv.data.fetch import Manifest
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.sources.frames import take_frames
-from styleinv.data.sources.job import Job, Probe, local, probe_local
 from styleinv.errors import UserError
 
 OBTAIN = "Name a copy of the zip, or the unpacked folder of folders of frames, in source.path."
 
 
-def fetch(source: SkySource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """SkyTimelapse as StyleGAN-V released it: a zip of 256 x 256 frames on a public Yandex disk.
+
+    Attributes:
+        public_key: the public address.
+        member: path of the zip inside of it, where the address is a folder.
+        api: what turns the public address into one that can be downloaded.
+        path: a copy of the zip, or the unpacked folder, that is used instead.
+    """
+
+    public_key: str = "https://disk.yandex.ru/d/7JU3c5mdWQfrHw"
+    member: str = ""
+    api: str = "https://cloud-api.yandex.net/v1/disk/public/resources/download"
+    path: str | None = None
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Download the zip, or take the copy that is named, and read its folders as videos.
 
     Raises:
@@ -27,7 +42,7 @@ def fetch(source: SkySource, job: Job) -> Manifest:
     return take_frames(download(url, path, lock=job.lock, key=key), job, "sky")
 
 
-def probe(source: SkySource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Ask the disk for the zip, or look for the copy."""
     if source.path is not None:
         return probe_local(source.path, OBTAIN)
@@ -38,7 +53,7 @@ def probe(source: SkySource, job: Job) -> Probe:
     return Probe(good, f"{source.public_key} {says}")
 
 
-def _address(source: SkySource, attempts: int = 5) -> str:
+def _address(source: Config, attempts: int = 5) -> str:
     query = {"public_key": source.public_key} | ({"path": source.member} if source.member else {})
     reply = download_json(f"{source.api}?{urllib.parse.urlencode(query)}", attempts)
     if not isinstance(reply, dict) or not isinstance(reply.get("href"), str):

@@ -7,12 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from styleinv.config import TaichiSource
+from pydantic import Field
+
 from styleinv.data.check import Finding, raise_on
+from styleinv.data.clips import Clip, Sources, clip_entry
 from styleinv.data.download import download, probe_url
 from styleinv.data.fetch import Manifest, accounted, link, remove_links
-from styleinv.data.sources.clips import Clip, Sources, clip_entry
-from styleinv.data.sources.job import Job, Probe, local
+from styleinv.data.source import Job, Probe, SourceConfig, local
 from styleinv.data.video import is_video
 from styleinv.data.weights import verify_file
 from styleinv.data.youtube import ID, Extractor, Unavailable, YtDlp, fetch_videos
@@ -23,7 +24,31 @@ ASKED = 3  # videos that `probe` asks for
 OBTAIN = "Name a folder of videos called <YouTube id>.mp4 in source.path, or leave it null to download them."
 
 
-def fetch(source: TaichiSource, job: Job) -> Manifest:
+class Config(SourceConfig):
+    """TaiChi-HD: clips and boxes of YouTube videos, named by a table.
+
+    Attributes:
+        metadata: address or path of the table.
+        sha256: its hash; null takes any.
+        path: a folder of videos that are here already, named `<YouTube id>.mp4`.
+        format: yt-dlp's choice of a format.
+        cookies: a cookies.txt, for what only a signed-in browser sees.
+        attempts: tries per video, for failures that may pass.
+        pause: seconds between two videos, doubled after each failure.
+    """
+
+    metadata: str = (
+        "https://raw.githubusercontent.com/AliaksandrSiarohin/video-preprocessing/master/taichi-metadata.csv"
+    )
+    sha256: str | None = "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f"
+    path: str | None = None
+    format: str = "bestvideo[ext=mp4][height<=1080]/best[ext=mp4]/best"
+    cookies: str | None = None
+    attempts: int = Field(3, ge=1)
+    pause: float = Field(2.0, ge=0)
+
+
+def fetch(source: Config, job: Job) -> Manifest:
     """Fetch what YouTube still has and cut the table's clips out of it; every other clip is missing with its reason.
 
     Raises:
@@ -59,7 +84,7 @@ def fetch(source: TaichiSource, job: Job) -> Manifest:
     return {"source": about, "missing": missing, **accounted(videos, judged, job.raw)}
 
 
-def probe(source: TaichiSource, job: Job) -> Probe:
+def probe(source: Config, job: Job) -> Probe:
     """Ask for the table and for some videos, evenly spread where the table is here."""
     good, says = (True, "is here") if not _remote(source.metadata) else probe_url(source.metadata)
     if not good:
@@ -126,7 +151,7 @@ def _printed(actual: float, reference: float) -> float:
     return reference if abs(actual - reference) < 0.01 else actual
 
 
-def _table(source: TaichiSource, folder: Path, job: Job) -> Path:
+def _table(source: Config, folder: Path, job: Job) -> Path:
     if not _remote(source.metadata):
         path = local(source.metadata, "Name the table in source.metadata.")
         if source.sha256:
@@ -140,13 +165,13 @@ def _remote(address: str) -> bool:
     return address.startswith(("http://", "https://"))
 
 
-def _download(source: TaichiSource, ids: list[str], job: Job) -> dict[str, dict[str, Any]]:
+def _download(source: Config, ids: list[str], job: Job) -> dict[str, dict[str, Any]]:
     extractor = job.extractor or YtDlp(source.format, source.cookies)
     known = fetch_videos(ids, job.raw / "youtube", extractor, source.attempts, source.pause)
     return {id_: answer | {"file": answer["file"] and f"youtube/{answer['file']}"} for id_, answer in known.items()}
 
 
-def _own(source: TaichiSource, ids: list[str], raw: Path) -> dict[str, dict[str, Any]]:
+def _own(source: Config, ids: list[str], raw: Path) -> dict[str, dict[str, Any]]:
     folder = local(source.path or "", OBTAIN)
     there = {file.stem: file for file in sorted(folder.iterdir()) if is_video(file.name)}
     remove_links(raw)

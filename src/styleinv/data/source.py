@@ -1,13 +1,24 @@
-"""What every source is told, and what it says of itself."""
+"""What all kinds of sources share: how they are configured, what they are told, and what they answer."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.data.fetch import OnBadVideo
+from styleinv.data.settings import OnBadVideo
 from styleinv.data.youtube import Extractor
 from styleinv.errors import AccessError
 from styleinv.files import expand
+from styleinv.schema import Strict
+
+
+class SourceConfig(Strict):
+    """Base of every source's `Config`.
+
+    Attributes:
+        type: the kind, which is the name of a module in `data.sources`.
+    """
+
+    type: str
 
 
 @dataclass(frozen=True)

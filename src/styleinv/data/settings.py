@@ -1,0 +1,29 @@
+"""What a data set's YAML says of its frames, whatever they come from and however they are cropped."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from styleinv.schema import Strict
+
+Codec = Literal["jpeg75", "jpeg95", "png"]
+OnBadVideo = Literal["error", "skip"]
+
+
+class FrameSettings(Strict):
+    """The frames of a data set.
+
+    Attributes:
+        resolution: side of the stored frames in pixels.
+        fps: resample videos of another rate to this one. None keeps all frames.
+        codec: how the stored frames are compressed: JPEG of quality 75 with 4:2:0 chroma (the official FaceForensics
+            frames), JPEG of quality 95 with 4:4:4, or lossless PNG.
+        min_frames: videos of fewer frames are bad.
+        on_bad_video: what to do about bad videos: stop, or leave them out and say so.
+    """
+
+    resolution: int = Field(ge=8)
+    fps: float | None = Field(None, gt=0)
+    codec: Codec = "jpeg95"
+    min_frames: int = Field(128, ge=1)
+    on_bad_video: OnBadVideo = "error"
