@@ -27,9 +27,9 @@ from styleinv.crop import ffhq, shake
 from styleinv.crop.fan import Fan
 from styleinv.crop.follow import chunks, follow
 from styleinv.crop.landmarks import find_landmarks
-from styleinv.crop.presets import PRESETS
 from styleinv.crop.rendered import RenderedFaces
 from styleinv.crop.retinaface import RetinaFace
+from styleinv.crop.settings import PRESETS, Alignment
 from styleinv.crop.stabilise import smooth, split_at_gaps
 from styleinv.data.store import FrameStore, encode, write_store
 from styleinv.data.synthetic import make_talking_faces
@@ -89,7 +89,7 @@ def stages(folder: Path, device: torch.device) -> list[np.ndarray]:
         for start in range(0, len(few), 8):
             numbers = range(start, min(start + 8, len(few)))
             chosen = boxes[numbers.start : numbers.stop]
-            find_landmarks(network, few[start : start + 8], numbers, chosen, PRESETS[preset], "v")
+            find_landmarks(network, few[start : start + 8], numbers, chosen, Alignment(preset=preset), "v")
         return len(few)
 
     def detect() -> int:
@@ -120,8 +120,8 @@ def shake_of_presets(folder: Path) -> None:
     exact = ffhq.square(ffhq.anchors(landmarks))
     blank = [np.zeros((1, 1, 3), np.uint8)] * len(landmarks)
     print("\nshake in pixels of 256 x 256 (centre, size) and degrees (roll), by preset and noise of the heat-maps")
-    for name, settings in PRESETS.items():
-        cells = []
+    for name in PRESETS:
+        settings, cells = Alignment(preset=name), []
         for noise in (0.0, 0.01, 0.05):
             faces = RenderedFaces(landmarks, (SIZE, SIZE), 0, "v", noise)
             followed = follow(lambda: blank, faces, faces, settings, "v")

@@ -63,6 +63,8 @@ def test_merge_is_deep_and_leaves_its_arguments_alone() -> None:
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
     assert merge(base, {"a": {"c": [3]}}, {"d": 2}) == {"a": {"b": 1, "c": [3]}, "d": 2}
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    assert merge({"a": {"type": "x", "b": 1}}, {"a": {"type": "y"}}, {"a": {"c": 2}}) == {"a": {"type": "y", "c": 2}}
+    assert merge({"a": {"type": "x", "b": 1}}, {"a": {"type": "x", "b": 2}}) == {"a": {"type": "x", "b": 2}}
 
 
 def test_typos_and_impossible_values_are_one_clear_line(tmp_path: Path) -> None:
@@ -198,6 +200,32 @@ def test_a_source_is_checked_by_the_schema_of_its_kind(tmp_path: Path) -> None:
     fault(scale, "source: {videos: 6", "source: {type: none, videos: 6", wrong)
     fault(scale, "source: {videos: 6", "source: {videos: 0", "tiny.yaml: datasets.talking_faces.source.videos:", "0")
     assert type(load_dataset("talking_faces", scale).source).__module__ == "styleinv.data.sources.synthetic"
+
+
+def test_each_type_of_crop_has_its_own_keys(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    scale, dataset = folder / "config/tiny.yaml", folder / "config/datasets/talking_faces.yaml"
+    texts = {file: file.read_text() for file in (scale, dataset)}
+
+    def crop(keys: str, file: Path = scale):
+        for path, text in texts.items():
+            path.write_text(text)
+        old = "    resolution: 32\n" if file == scale else "  type: mask\n  border: faithful\n"
+        edit(file, old, f"{old}    crop: {keys}\n" if file == scale else f"  {keys}\n")
+        return load_dataset("talking_faces", scale).crop
+
+    single = crop("{type: ffhq, preset: single, jitters: 5}")
+    assert (single.decoding, single.flip, single.jitters, single.radius) == ("library", True, 5, 0.0)
+    assert crop("{border: fixed}").border == "fixed"
+    assert crop("{type: centre}").model_dump() == {"type": "centre"}  # what the data set's file says of masks is gone
+    where = "tiny.yaml: datasets.talking_faces.crop."
+    refused(lambda: crop("{jitters: 3}"), f"{where}jitters: unknown key. Known keys: border, type.")
+    refused(lambda: crop("{type: centre, border: fixed}"), f"{where}border: unknown key. Known keys: type.")
+    refused(lambda: crop("{type: ffhq, border: fixed}"), f"{where}border: unknown key", "jitters, landmarks")
+    refused(lambda: crop("{type: ffhq, preset: theirs}"), f"{where}preset: must be one of ours, naruniec", "'theirs'")
+    refused(lambda: crop("{type: ffhq, radius: 7}"), f"{where}radius:", "7")
+    refused(lambda: crop("{type: middle}"), "tiny.yaml: datasets.talking_faces.crop", "'centre', 'box', 'mask', 'ffhq'")
+    refused(lambda: crop("border: fixed", dataset), "talking_faces.yaml: crop", "type")
 
 
 def test_a_source_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

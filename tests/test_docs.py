@@ -96,13 +96,12 @@ def test_the_source_of_the_page_is_one_file(tmp_path: Path, monkeypatch: pytest.
 def test_the_keys_of_the_cropping_page_are_those_of_its_preset() -> None:
     import yaml
 
-    from styleinv.config import CropConfig
-    from styleinv.crop.presets import PRESETS, alignment
+    from styleinv.crop.settings import Alignment
 
     (text,) = blocks("cropping.md", "yaml")
     keys = yaml.safe_load(text)["crop"]
-    assert alignment(parse(CropConfig, Layer("docs/cropping.md", keys)).alignment) == PRESETS["ours"]
-    assert set(keys) == set(CropConfig.model_fields) - {"border", "landmarks"}
+    assert parse(Alignment, Layer("docs/cropping.md", keys)) == Alignment()
+    assert set(keys) == set(Alignment.model_fields) - {"landmarks"}
 
 
 def test_the_page_of_the_data_sets_is_complete() -> None:

@@ -9,77 +9,28 @@ config/experiments/<name>.yaml  one table: which runs on which data sets
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from styleinv.crop.settings import CropSettings
 from styleinv.data import sources
 from styleinv.data.census import Expected
-from styleinv.data.settings import FrameSettings
 from styleinv.data.source import SourceConfig
 from styleinv.errors import UserError
 from styleinv.evaluation.protocol import EvaluationConfig
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, Model, Strict, merge, parse, read_layer
 
-
-class CropConfig(Strict):
-    """How frames are cut out of the raw videos.
-
-    Attributes:
-        border: of `mask`: the official rules with their dropped frames, or smooth boxes and mirrored borders.
-        preset: of `ffhq`: a row of `crop.presets`; each of the keys below overrides what it says.
-        landmarks: `rendered` stands in for the networks where a synthetic data set knows its landmarks.
-        decoding: of FAN's heat-maps: to a fraction of a pixel, or the library's whole pixels.
-        jitters: shifted boxes per frame whose landmarks are averaged.
-        radius: largest shift of a box, as a share of its side.
-        flip: also look at the mirrored face.
-        sigma_centre: of a Gaussian over time, in frames; 0 smooths nothing.
-        sigma_size: the same for the square's axis, that is size and roll.
-        shrink_and_pad: how far a large frame is shrunk, and whether and how its border is continued, is decided once
-            per video, or per frame as FFHQ does.
-        max_gap: so many frames in a row without a face are interpolated; more split the video.
-        confidence: smallest score of a detected face.
-        seed: of the shifts.
-    """
-
-    type: Literal["centre", "mask", "box", "ffhq"]
-    border: Literal["faithful", "fixed"] = "faithful"
-    preset: Literal["ours", "naruniec", "single", "gaussian"] | None = None
-    landmarks: Literal["fan", "rendered"] | None = None
-    decoding: Literal["float", "library"] | None = None
-    jitters: int | None = Field(None, ge=1)
-    radius: float | None = Field(None, ge=0, le=0.5)
-    flip: bool | None = None
-    sigma_centre: float | None = Field(None, ge=0)
-    sigma_size: float | None = Field(None, ge=0)
-    shrink_and_pad: Literal["video", "frame"] | None = None
-    max_gap: int | None = Field(None, ge=0)
-    confidence: float | None = Field(None, gt=0, lt=1)
-    seed: int | None = Field(None, ge=0)
-
-    @model_validator(mode="after")
-    def _only_what_counts(self) -> Self:
-        if self.type != "ffhq" and (idle := sorted(self.alignment)):
-            raise ValueError(f"{', '.join(idle)} belong to type: ffhq alone")
-        return self
-
-    @property
-    def alignment(self) -> dict[str, Any]:
-        """The keys of `ffhq` that are given."""
-        return self.model_dump(exclude={"type", "border"}, exclude_none=True)
-
-
 SourceT = TypeVar("SourceT", bound=SourceConfig)
 
 
-class DatasetConfig(FrameSettings, Generic[SourceT]):
+class DatasetConfig(CropSettings, Generic[SourceT]):
     """One data set, with the settings of its kind of source."""
 
     title: str
     source: SourceT
     expected: Expected | None = None
-    crop: CropConfig
     methods: dict[str, dict[str, Any]] = {}
 
 

@@ -188,12 +188,17 @@ def _nearest(path: Path) -> str:
 
 
 def merge(base: dict[str, Any], *overrides: dict[str, Any]) -> dict[str, Any]:
-    """Merge mappings key by key; later ones win, lists are replaced, the arguments stay as they are."""
+    """Merge mappings key by key; later ones win, lists are replaced, the arguments stay as they are.
+
+    A block that changes the key `type` of an earlier one begins anew: each type has keys of its own.
+    """
     out = dict(base)
     for override in overrides:
         for key, value in override.items():
-            nested = isinstance(value, dict) and isinstance(out.get(key), dict)
-            out[key] = merge(out[key], value) if nested else value
+            old: Any = out.get(key)
+            nested = isinstance(value, dict) and isinstance(old, dict)
+            anew = nested and "type" in value and value["type"] != old.get("type", value["type"])
+            out[key] = merge(old, value) if nested and not anew else value
     return out
 
 

@@ -9,7 +9,7 @@ import torch
 
 from styleinv.crop.align import Aligner
 from styleinv.crop.dataset import crop_dataset
-from styleinv.crop.presets import alignment
+from styleinv.crop.settings import Alignment
 from styleinv.data.fetch import fetch_folder, fetch_synthetic
 from styleinv.data.store import FrameStore
 from styleinv.data.video import read_frames, write_video
@@ -25,7 +25,7 @@ SETTINGS = dict(border="faithful", resolution=32, fps=None, codec="png", min_fra
 
 
 def aligner(**keys) -> Aligner:
-    settings = alignment({"landmarks": "rendered", "jitters": 2, **keys})
+    settings = Alignment(**{"landmarks": "rendered", "jitters": 2, **keys})
     return Aligner(settings, 32, Path("nowhere"), torch.device("cpu"))
 
 

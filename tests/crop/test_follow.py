@@ -5,13 +5,13 @@ import pytest
 
 from styleinv.crop.ffhq import sides
 from styleinv.crop.follow import SizeChange, chunks, follow
-from styleinv.crop.presets import PRESETS
 from styleinv.crop.rendered import RenderedFaces
+from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip, smooth, split_at_gaps
 from styleinv.crop.track import Tracker
 from tests.crop.faces import talking_landmarks
 
-SINGLE = PRESETS["ours"].model_copy(update={"jitters": 1})
+SINGLE = Alignment(jitters=1)
 BLANK = np.zeros((200, 300, 3), np.uint8)
 
 

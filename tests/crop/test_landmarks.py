@@ -11,8 +11,8 @@ from styleinv.crop.follow import follow
 from styleinv.crop.heatmaps import decode, fitted_peaks
 from styleinv.crop.jitter import jitter_boxes
 from styleinv.crop.landmarks import find_landmarks
-from styleinv.crop.presets import PRESETS, Alignment, alignment
 from styleinv.crop.rendered import RenderedFaces
+from styleinv.crop.settings import PRESETS, Alignment
 from styleinv.crop.stabilise import smooth, split_at_gaps
 from styleinv.crop.trials import freeze, ramp
 from tests.crop.faces import talking_landmarks
@@ -37,7 +37,7 @@ def landmarks() -> np.ndarray:
 def jitters(landmarks: np.ndarray) -> dict[str, dict[str, float]]:
     """Distance to the exact square, from frame to frame in output pixels, by preset."""
     exact = square(anchors(landmarks))
-    return {name: shake.jitter(followed_squares(landmarks, PRESETS[name]), exact, 256) for name in PRESETS}
+    return {name: shake.jitter(followed_squares(landmarks, Alignment(preset=name)), exact, 256) for name in PRESETS}
 
 
 def test_ours_meets_its_targets(jitters: dict) -> None:
@@ -56,7 +56,7 @@ def test_single_shot_breathes(jitters: dict) -> None:
 
 def test_smoothing_trades_alignment_for_calm(landmarks: np.ndarray) -> None:
     points = anchors(landmarks)
-    calm, free = (followed_squares(landmarks, PRESETS[name], noise=0.05) for name in ("gaussian", "ours"))
+    calm, free = (followed_squares(landmarks, Alignment(preset=name), noise=0.05) for name in ("gaussian", "ours"))
     for part in ("size_px", "roll_deg"):
         assert shake.jerkiness(calm, 256)[part] < 0.5 * shake.jerkiness(free, 256)[part]
     exact = square(points)
@@ -67,12 +67,12 @@ def test_smoothing_trades_alignment_for_calm(landmarks: np.ndarray) -> None:
 
 
 def test_freeze_and_ramp(landmarks: np.ndarray) -> None:
-    still = freeze(landmarks[0], PRESETS["ours"], 256)
+    still = freeze(landmarks[0], Alignment(), 256)
     assert still["centre_px"] < 0.05 and still["size_px"] < 0.05
-    assert freeze(landmarks[0], PRESETS["single"], 256)["size_px"] > 20 * still["size_px"]
-    creep = ramp(landmarks[0], PRESETS["ours"], step=0.1)
+    assert freeze(landmarks[0], Alignment(preset="single"), 256)["size_px"] > 20 * still["size_px"]
+    creep = ramp(landmarks[0], Alignment(), step=0.1)
     assert abs(creep["gain"] - 1) < 0.01 and creep["error_px"] < 0.03
-    assert ramp(landmarks[0], PRESETS["single"], step=0.1)["error_px"] > 10 * creep["error_px"]
+    assert ramp(landmarks[0], Alignment(preset="single"), step=0.1)["error_px"] > 10 * creep["error_px"]
 
 
 def gaussian_maps(peaks: torch.Tensor, sigma: tuple[float, float] = (1.0, 1.0)) -> torch.Tensor:
@@ -157,25 +157,18 @@ def test_shifts_depend_on_seed_video_and_frame_alone() -> None:
 def test_landmarks_do_not_depend_on_batches(landmarks: np.ndarray) -> None:
     faces = RenderedFaces(landmarks, (SIZE, SIZE))
     boxes = np.concatenate(faces.detect([BLANK] * 5, range(5)))[:, :4]
-    whole = find_landmarks(faces, [BLANK] * 5, range(5), boxes, PRESETS["ours"], "v", batch=64)
+    whole = find_landmarks(faces, [BLANK] * 5, range(5), boxes, Alignment(), "v", batch=64)
     for batch in (1, 7):
-        assert np.array_equal(whole, find_landmarks(faces, [BLANK] * 5, range(5), boxes, PRESETS["ours"], "v", batch))
-    one = find_landmarks(faces, [BLANK], [3], boxes[3:4], PRESETS["ours"], "v")
+        assert np.array_equal(whole, find_landmarks(faces, [BLANK] * 5, range(5), boxes, Alignment(), "v", batch))
+    one = find_landmarks(faces, [BLANK], [3], boxes[3:4], Alignment(), "v")
     assert np.array_equal(whole[3:4], one)
-    assert find_landmarks(faces, [], [], np.zeros((0, 4)), PRESETS["ours"], "v").shape == (0, 68, 2)
+    assert find_landmarks(faces, [], [], np.zeros((0, 4)), Alignment(), "v").shape == (0, 68, 2)
 
 
 def test_presets_and_single_keys() -> None:
-    from typing import get_args
-
-    from styleinv.config import CropConfig
-
-    named = get_args(get_args(CropConfig.model_fields["preset"].annotation)[0])
-    assert set(named) == set(PRESETS)
-    assert set(CropConfig(type="ffhq").alignment) == set() and alignment({}) == PRESETS["ours"]
-    own = set(CropConfig.model_fields) - {"type", "border"}
-    assert own == set(Alignment.model_fields)
-    keys = CropConfig(type="ffhq", preset="naruniec", jitters=20).alignment
-    assert alignment(keys) == PRESETS["naruniec"].model_copy(update={"jitters": 20})
-    with pytest.raises(ValueError, match="jitters belong to type: ffhq"):
-        CropConfig(type="centre", jitters=3)
+    for name, keys in PRESETS.items():
+        own = Alignment(preset=name)
+        assert own.model_dump() == Alignment().model_dump() | keys | {"preset": name}
+        assert Alignment(preset=name, jitters=20) == own.model_copy(update={"jitters": 20})
+    with pytest.raises(ValueError, match="one of ours, naruniec, single, gaussian"):
+        Alignment(preset="theirs")

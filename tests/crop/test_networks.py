@@ -12,8 +12,8 @@ import torch
 
 from styleinv.crop import fan, retinaface
 from styleinv.crop.fan import Fan, face_windows
-from styleinv.crop.presets import PRESETS
 from styleinv.crop.retinaface import RetinaFace, priors
+from styleinv.crop.settings import Alignment
 from styleinv.data.weights import WEIGHTS
 from styleinv.errors import UserError
 from styleinv.files import sha256, write_json
@@ -113,7 +113,7 @@ def test_whole_path_on_random_weights(published: Path) -> None:
     """Detector and landmark network together; random weights find nonsense, but finite and repeatable nonsense."""
     from styleinv.crop.align import Aligner
 
-    settings = PRESETS["ours"].model_copy(update={"jitters": 2, "confidence": 0.6})
+    settings = Alignment(jitters=2, confidence=0.6)
     aligner = Aligner(settings, 32, published, CPU)
     aligner._networks[0].max_size = 96
     assert not aligner.stand_in and set(aligner.hashes) == {"retinaface_resnet50", "fan_2d4"}

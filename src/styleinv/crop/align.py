@@ -19,9 +19,9 @@ from styleinv.crop.faces import FaceDetector, HeatmapNetwork
 from styleinv.crop.fan import Fan
 from styleinv.crop.ffhq import Cropper, square
 from styleinv.crop.follow import Followed, follow
-from styleinv.crop.presets import Alignment
 from styleinv.crop.rendered import RenderedFaces, read_landmarks
 from styleinv.crop.retinaface import RetinaFace
+from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip, smooth, split_at_gaps
 from styleinv.errors import UserError
 

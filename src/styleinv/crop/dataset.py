@@ -118,7 +118,7 @@ def crop_dataset(
     if crop == "ffhq":
         if aligner is None:
             raise UserError("crop: ffhq needs an aligner")
-        settings |= aligner.settings.model_dump()
+        settings |= aligner.settings.record()
         aligned = AlignedVideos(aligner, videos, Path(raw), fps, min_frames, census, refuse)
         entries: Iterable[tuple[str, Iterator[np.ndarray]]] = aligned.entries()
     else:

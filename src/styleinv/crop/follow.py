@@ -9,7 +9,7 @@ import numpy as np
 from styleinv.crop import ffhq
 from styleinv.crop.faces import FaceDetector, HeatmapNetwork
 from styleinv.crop.landmarks import find_landmarks
-from styleinv.crop.presets import Alignment
+from styleinv.crop.settings import Alignment
 from styleinv.crop.track import Track, Tracker
 from styleinv.errors import UserError
 

@@ -8,7 +8,7 @@ from styleinv.crop.faces import HeatmapNetwork
 from styleinv.crop.fan import face_windows
 from styleinv.crop.heatmaps import decode
 from styleinv.crop.jitter import jitter_boxes
-from styleinv.crop.presets import Alignment
+from styleinv.crop.settings import Alignment
 
 
 def find_landmarks(

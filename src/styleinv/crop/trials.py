@@ -4,8 +4,8 @@ import numpy as np
 
 from styleinv.crop import ffhq, shake
 from styleinv.crop.landmarks import find_landmarks
-from styleinv.crop.presets import Alignment
 from styleinv.crop.rendered import RenderedFaces
+from styleinv.crop.settings import Alignment
 
 
 def freeze(landmarks: np.ndarray, settings: Alignment, output: int, frames: int = 50) -> dict[str, float]:

@@ -3,10 +3,9 @@
 import logging
 from typing import Any
 
-from styleinv.config import CropConfig
 from styleinv.crop.align import Aligner
 from styleinv.crop.dataset import crop_dataset
-from styleinv.crop.presets import alignment
+from styleinv.crop.settings import Alignment
 from styleinv.data.census import account
 from styleinv.errors import UserError
 from styleinv.files import read_json, write_json
@@ -36,7 +35,7 @@ def crop(dataset: str, setting: Setting) -> None:
             )
     recorder = Recorder("crop", dataset, fingerprint(config), [paths.raw(dataset)])
     aligner = None
-    if config.crop.type == "ffhq":
+    if isinstance(config.crop, Alignment):
         device = World(setting.scale.device).device
         aligner = make_aligner(config.crop, config.resolution, setting, device)
     census = crop_dataset(
@@ -44,7 +43,7 @@ def crop(dataset: str, setting: Setting) -> None:
         raw,
         out,
         config.crop.type,
-        config.crop.border,
+        getattr(config.crop, "border", "faithful"),
         config.resolution,
         config.fps,
         config.codec,
@@ -58,7 +57,7 @@ def crop(dataset: str, setting: Setting) -> None:
     paths.shake(dataset).unlink(missing_ok=True)
     if aligner is not None:
         clips = {kept["name"]: kept["shake"] for kept in census["kept"]}
-        report = {"stand_in": aligner.stand_in, **aligner.settings.model_dump(), "all": census["shake"], "clips": clips}
+        report = {"stand_in": aligner.stand_in, **aligner.settings.record(), "all": census["shake"], "clips": clips}
         write_json(paths.shake(dataset), report)
         outputs.append(paths.shake(dataset))
         used = "cpu" if aligner.stand_in else str(device)
@@ -66,13 +65,13 @@ def crop(dataset: str, setting: Setting) -> None:
     recorder.write(paths.data(dataset) / "crop.provenance.json", outputs, used, **extra)
 
 
-def make_aligner(config: CropConfig, resolution: int, setting: Setting, device: Any) -> Aligner:
-    """The aligner of a configuration; says so where it is a stand-in.
+def make_aligner(settings: Alignment, resolution: int, setting: Setting, device: Any) -> Aligner:
+    """An aligner; says so where it is a stand-in.
 
     Raises:
         UserError: the networks' weights are not there or not the right ones.
     """
-    aligner = Aligner(alignment(config.alignment), resolution, setting.paths.weights, device)
+    aligner = Aligner(settings, resolution, setting.paths.weights, device)
     if aligner.stand_in:
         log.warning(STAND_IN)
     return aligner

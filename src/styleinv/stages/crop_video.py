@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import torch
 
-from styleinv.config import CropConfig
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
 from styleinv.crop.follow import Followed
+from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip
 from styleinv.data.video import probe, read_frames, write_video
 from styleinv.errors import UserError
@@ -34,7 +34,7 @@ def crop_video(
     Args:
         file: any video that ffmpeg reads; sound is lost.
         out: the folder for the results.
-        keys: preset and changed keys of `config.CropConfig`.
+        keys: preset and changed keys of `crop.settings.Alignment`.
         resolution: side of the crop in pixels.
         report: also crop with the preset `single` and write both, side by side, as `<stem>_comparison.mp4`.
         device: auto, cpu or cuda.
@@ -50,12 +50,12 @@ def crop_video(
         raise UserError(f"must be at least 16, not {resolution}", field="--resolution")
     if out.exists() and not out.is_dir():
         raise UserError("is not a folder", file=out, cure="Give another --out.")
-    config = parse(CropConfig, Layer("--set", {"type": "ffhq", **keys}))
+    settings = parse(Alignment, Layer("--set", keys))
     info = probe(file)
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("there is no GPU that torch can use", field="--device", cure="Use cpu or auto.")
     torch_device = World(device).device
-    aligner = make_aligner(config, resolution, setting, torch_device)
+    aligner = make_aligner(settings, resolution, setting, torch_device)
     followed, clips = _follow(aligner, file, (info.height, info.width))
     names = [f"{file.stem}_ffhq{f'_{i + 1}' if len(clips) > 1 else ''}.mp4" for i in range(len(clips))]
     measured = {}
@@ -66,19 +66,19 @@ def crop_video(
         itf = shake.rounded({"itf_db": fidelity.value})
         measured[name] = {"first_frame": clip.start, "frames": len(clip)} | aligner.shake(clip, info.fps) | itf
     record: dict[str, Any] = {"video": file.name, "stand_in": aligner.stand_in, "weights": aligner.hashes}
-    record |= {"settings": aligner.settings.model_dump(), "fps": info.fps, "resolution": resolution}
+    record |= {"settings": aligner.settings.record(), "fps": info.fps, "resolution": resolution}
     record |= _census(followed, clips) | {"clips": measured}
     lines = [f"{out / name}: {_line(aligner.settings.preset, measured[name])}" for name in names]
     if report:
-        usual_keys = {"type": "ffhq", "preset": USUAL, "landmarks": aligner.settings.landmarks}
-        usual = make_aligner(parse(CropConfig, Layer(USUAL, usual_keys)), resolution, setting, torch_device)
+        usual_settings = Alignment(preset=USUAL, landmarks=settings.landmarks)
+        usual = make_aligner(usual_settings, resolution, setting, torch_device)
         _, other = _follow(usual, file, followed.size)
         comparison = out / f"{file.stem}_comparison.mp4"
         films = _SideBySide(file, (usual, aligner), (other, clips), followed.size)
         write_video(comparison, films.frames(), info.fps)
         left, right = (fidelity.value or 0.0 for fidelity in films.fidelities)
         record["compared_with"] = {
-            "settings": usual.settings.model_dump(),
+            "settings": usual.settings.record(),
             "clips": [usual.shake(clip, info.fps) for clip in other],
             "itf_gain_db": shake.rounded(right - left),
         }
