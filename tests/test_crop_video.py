@@ -92,6 +92,10 @@ def test_bad_input_is_one_line(film: Path, capsys: pytest.CaptureFixture) -> Non
     refused(str(film), *RENDERED[:4], "--out", "out", "--resolution", "0", says="--resolution")
     write_video("plain.mp4", [np.zeros((32, 32, 3), np.uint8)] * 4, 25)
     refused("plain.mp4", *RENDERED, says="nothing is known of the landmarks of plain")
+    points = np.load(landmarks)["landmarks"]
+    np.savez(landmarks, landmarks=points[:20])
+    refused(str(film), *RENDERED, says="face_0000.mp4: has more frames than exact landmarks")
+    np.savez(landmarks, landmarks=points)
     lose(landmarks, slice(5, None))
     refused(str(film), *RENDERED, says="shows a face in 5 of 30 frames, never in 8 in a row")
     lose(landmarks, slice(None))

@@ -106,6 +106,23 @@ def test_no_face_and_bad_videos(raw: tuple[dict, Path], tmp_path: Path) -> None:
     assert not (tmp_path / "b.zip").exists()
 
 
+def test_more_frames_than_landmarks(raw: tuple[dict, Path], tmp_path: Path) -> None:
+    np.savez(landmarks(raw, 0), landmarks=np.load(landmarks(raw, 0))["landmarks"][:30])
+    census = crop_dataset(*raw, tmp_path / "a.zip", "ffhq", **SETTINGS | {"on_bad_video": "skip"}, aligner=aligner())
+    assert census["skipped"] == [{"name": "face_0000", "reason": "has more frames than exact landmarks"}]
+
+
+def test_a_fault_of_the_networks_is_no_bad_video(raw: tuple[dict, Path], tmp_path: Path) -> None:
+    broken = aligner()
+
+    def follow(*_):
+        raise IndexError("index 68 is out of bounds")
+
+    broken.follow = follow
+    with pytest.raises(IndexError, match="68"):
+        crop_dataset(*raw, tmp_path / "a.zip", "ffhq", **SETTINGS | {"on_bad_video": "skip"}, aligner=broken)
+
+
 def test_several_faces(raw: tuple[dict, Path], tmp_path: Path) -> None:
     """A second, larger face from the middle on does not take over where the first one was."""
     file = landmarks(raw, 0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from styleinv.crop.ffhq import sides
-from styleinv.crop.follow import SizeChange, chunks, follow
+from styleinv.crop.follow import chunks, follow
+from styleinv.crop.raw import BadVideo
 from styleinv.crop.rendered import RenderedFaces
 from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip, smooth, split_at_gaps
@@ -118,7 +119,7 @@ def test_faces_that_leave_the_frame_and_no_face_at_all() -> None:
 def test_a_video_that_changes_its_size_is_refused() -> None:
     faces = RenderedFaces(talking_landmarks(150, 20), (200, 300))
     frames = [BLANK] * 12 + [BLANK[:100]] * 8
-    with pytest.raises(SizeChange, match="from 300 x 200 to 300 x 100"):
+    with pytest.raises(BadVideo, match="from 300 x 200 to 300 x 100"):
         follow(lambda: frames, faces, faces, SINGLE, "v")
 
 

@@ -66,7 +66,8 @@ class Aligner:
             landmarks: the exact ones, where they stand in for the networks.
 
         Raises:
-            UserError: whatever reading raises; frames of several sizes; no exact landmarks.
+            BadVideo: frames of several sizes, or more of them than exact landmarks.
+            UserError: no exact landmarks at all. What reading the video raises passes through.
         """
         if self._networks is not None:
             return follow(frames, *self._networks, self.settings, video)

@@ -13,7 +13,7 @@ import numpy as np
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
 from styleinv.crop.ffhq import anchors
-from styleinv.crop.follow import Followed, SizeChange
+from styleinv.crop.follow import Followed
 from styleinv.crop.raw import BadVideo, resampling, runs, source_frames
 from styleinv.crop.rendered import read_landmarks
 from styleinv.crop.stabilise import Clip
@@ -115,13 +115,8 @@ class AlignedVideos:
         exact = self._exact(video)
         if exact is not None and rate is not None:
             raise UserError("landmarks: rendered knows a video at its own rate", field="fps", cure="Set fps: null.")
-        try:
-            size = (video["height"], video["width"])
-            return self.aligner.follow(lambda: _frames(video, self.raw, rate), video["name"], size, exact)
-        except SizeChange as problem:
-            raise BadVideo(str(problem)) from None
-        except IndexError:
-            raise BadVideo("has more frames than exact landmarks") from None
+        size = (video["height"], video["width"])
+        return self.aligner.follow(lambda: _frames(video, self.raw, rate), video["name"], size, exact)
 
     def _exact(self, video: dict[str, Any]) -> Path | None:
         known = video.get("landmarks") if self.aligner.stand_in else None

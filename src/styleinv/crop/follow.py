@@ -9,15 +9,11 @@ import numpy as np
 from styleinv.crop import ffhq
 from styleinv.crop.faces import FaceDetector, HeatmapNetwork
 from styleinv.crop.landmarks import find_landmarks
+from styleinv.crop.raw import BadVideo
 from styleinv.crop.settings import Alignment
 from styleinv.crop.track import Track, Tracker
-from styleinv.errors import UserError
 
 CHUNK = 8  # frames that are in memory together
-
-
-class SizeChange(UserError):
-    """A video whose frames are not all of one size."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def follow(
         video: its name.
 
     Raises:
-        SizeChange: frames of several sizes. What reading the video raises passes through.
+        BadVideo: frames of several sizes. What reading the video raises passes through.
     """
     tracker = Tracker()
     measured: dict[int, tuple[array, array]] = {}  # by track: frame numbers, anchors
@@ -98,7 +94,7 @@ def follow(
         measure(wanted)
         count += len(chunk)
         if count > len(chunk) and size != chunk[0].shape[:2]:
-            raise SizeChange(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
+            raise BadVideo(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
         size = (chunk[0].shape[0], chunk[0].shape[1])
 
     anchors = np.full((count, 4, 2), np.nan)

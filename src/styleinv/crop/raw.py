@@ -11,8 +11,8 @@ from styleinv.data.video import read_frames
 from styleinv.errors import UserError
 
 
-class BadVideo(Exception):
-    """This video cannot be used; the message says why."""
+class BadVideo(UserError):
+    """This video cannot be used; the message says why, and may be kept as the reason why it was left out."""
 
 
 def source_frames(reader: FrameReader, video: dict[str, Any], raw: Path, fps: float | None) -> Iterator[np.ndarray]:

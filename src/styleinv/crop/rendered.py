@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from styleinv.crop.heatmaps import SIZE
+from styleinv.crop.raw import BadVideo
 from styleinv.data.random import generator
 from styleinv.errors import UserError
 
@@ -44,7 +45,13 @@ class RenderedFaces:
         self._size, self._seed, self._video, self._noise = size, seed, video, noise
 
     def detect(self, frames: Sequence[np.ndarray], numbers: Sequence[int]) -> list[np.ndarray]:
-        """See `FaceDetector`."""
+        """See `FaceDetector`.
+
+        Raises:
+            BadVideo: there are no landmarks for some of the frames.
+        """
+        if max(numbers, default=-1) >= len(self._points):
+            raise BadVideo("has more frames than exact landmarks")
         return [self._found(number) for number in numbers]
 
     def heatmaps(self, frames: Sequence[np.ndarray], numbers: Sequence[int], windows: np.ndarray) -> Tensor:

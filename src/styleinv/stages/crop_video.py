@@ -12,6 +12,7 @@ import torch
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
 from styleinv.crop.follow import Followed
+from styleinv.crop.raw import BadVideo
 from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip
 from styleinv.data.video import probe, read_frames, write_video
@@ -93,7 +94,10 @@ def crop_video(
 def _follow(aligner: Aligner, file: Path, size: tuple[int, int]) -> tuple[Followed, list[Clip]]:
     exact = file.absolute().parent.parent / "landmarks" / f"{file.stem}.npz"  # where the synthetic faces have them
     known = exact if aligner.stand_in and exact.exists() else None
-    followed = aligner.follow(lambda: read_frames(file), file.stem, size, known)
+    try:
+        followed = aligner.follow(lambda: read_frames(file), file.stem, size, known)
+    except BadVideo as problem:
+        raise UserError(str(problem), file=file) from None
     clips = [clip for clip in aligner.clips(followed) if len(clip) >= MIN_FRAMES]
     if not clips:
         seen = f"in {followed.detected} of {followed.frames} frames, never in {MIN_FRAMES} in a row"
