@@ -14,8 +14,8 @@ from styleinv.crop.landmarks import find_landmarks
 from styleinv.crop.rendered import RenderedFaces
 from styleinv.crop.settings import PRESETS, Alignment
 from styleinv.crop.stabilise import smooth, split_at_gaps
-from styleinv.crop.trials import freeze, ramp
 from tests.crop.faces import talking_landmarks
+from tests.crop.trials import freeze, ramp
 
 SIZE = 710  # the face is 400 pixels wide
 BLANK = np.zeros((1, 1, 3), np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from styleinv.crop.centre import centre_crop
-from styleinv.crop.mask import NoFace, faithful_crop, fixed_crop, smooth_boxes, square, tight_box, union
+from styleinv.crop.mask import NoFace, faithful_crop, fixed_crop, smooth_boxes, square, tight_box
 
 
 def marked(left: int, right: int, top: int, bottom: int, height: int = 64, width: int = 80) -> np.ndarray:
@@ -34,7 +34,6 @@ def test_squaring_gives_the_odd_pixel_to_the_right_and_below() -> None:
     assert square((20, 50, 10, 45)) == (18, 53, 10, 45)
     assert square((10, 45, 20, 50)) == (10, 45, 18, 53)
     assert square((10, 40, 20, 50)) == (10, 40, 20, 50)
-    assert union([(3, 9, 4, 8), (1, 5, 6, 12)]) == (1, 9, 4, 12)
 
 
 def test_faithful_drops_above_and_left_and_squashes_right_and_below() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from styleinv.data.check import check_videos, examine, findings, raise_on
+from styleinv.data.check import Finding, examine, findings, raise_on
 from styleinv.data.fetch import fetch_folder, fetch_synthetic, safe_names
 from styleinv.data.video import count_frames, write_video
 from styleinv.errors import UserError
@@ -25,6 +25,10 @@ def mixed(tmp_path: Path, clip: Path) -> Path:
     (source / "zero.mp4").touch()
     (source / "readme.txt").touch()
     return source
+
+
+def check_videos(files: list[Path], min_frames: int) -> list[Finding]:
+    return findings(examine(files), min_frames)
 
 
 def test_names_are_plain_and_unique() -> None:

@@ -9,9 +9,9 @@ import torch
 
 from styleinv.errors import UserError
 from styleinv.interop.export import export_generator
-from styleinv.interop.official import import_checkpoint
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.stages.importing import import_file
+from tests.interop.checkpoints import import_checkpoint
 from tests.interop.pickles import image_nets, inversion_nets, official
 
 CPU = torch.device("cpu")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from styleinv.errors import UserError
-from styleinv.interop.official import import_checkpoint
 from styleinv.interop.reader import read_pickle
 from styleinv.interop.records import tensors_of
+from tests.interop.checkpoints import import_checkpoint
 from tests.interop.pickles import call, image_nets, integer, inversion_nets, name, official, stream, tensor, text, whole
 
 

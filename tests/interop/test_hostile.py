@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from styleinv.errors import UserError
-from styleinv.interop.official import import_checkpoint
 from styleinv.interop.reader import read_pickle
+from tests.interop.checkpoints import import_checkpoint
 from tests.interop.pickles import (
     OPEN,
     blob,

@@ -8,12 +8,13 @@ import torch
 
 from styleinv.errors import UserError
 from styleinv.files import read_json, sha256
-from styleinv.interop.official import import_checkpoint, import_modules
+from styleinv.interop.official import import_modules
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.method import NetworkConfig, build_discriminator, load_generator_of
 from styleinv.methods.styleinv.generate import StyleInVGenerator, load_generator
 from styleinv.stages.importing import import_file
 from styleinv.training.checkpoint import load_module, read_model, save_model
+from tests.interop.checkpoints import import_checkpoint
 from tests.interop.pickles import MOTION, image_nets, inversion_nets, official, video_nets
 
 CPU = torch.device("cpu")

@@ -38,12 +38,6 @@ def tight_box(mask: np.ndarray) -> Box:
     return int(columns[0]), int(columns[-1]), int(rows[0]), int(rows[-1])
 
 
-def union(boxes: list[Box]) -> Box:
-    """The smallest box around all (the official "wide crop")."""
-    left, right, top, bottom = zip(*boxes, strict=True)
-    return min(left), max(right), min(top), max(bottom)
-
-
 def square(box: Box) -> Box:
     """Lengthen the shorter side on both ends; an odd pixel goes right or below. May leave the image."""
     left, right, top, bottom = box

@@ -53,11 +53,6 @@ def examine(files: Sequence[Path]) -> list[VideoFacts]:
     return facts
 
 
-def check_videos(files: Sequence[Path], min_frames: int) -> list[Finding]:
-    """Examine videos and report every problem; an empty list means that all is well."""
-    return findings(examine(files), min_frames)
-
-
 def findings(
     facts: Sequence[VideoFacts], min_frames: int, rate: float | None = None, as_published: bool = False
 ) -> list[Finding]:

@@ -60,16 +60,6 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
         return _from_pickle(path)
 
 
-def import_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """An official checkpoint as (description, tensors `<module>.<name>`), just as `read_model` gives a model.
-
-    Raises:
-        UserError: see `import_modules`.
-    """
-    description, modules = import_modules(path)
-    return description, {f"{m}.{key}": value for m, net in modules.items() for key, value in net.state_dict().items()}
-
-
 def _from_pickle(path: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
     tree = read_pickle(path).tree
     if long_video_gan.is_generator(tree):

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from styleinv.crop import mask as mask_crop
-from styleinv.data import official_order
-from styleinv.data.official_order import StyleInVOrder, TimeRules
 from tests.golden.case import Case
+from tests.golden.oracles import order_of_data
+from tests.golden.oracles.order_of_data import StyleInVOrder, TimeRules
 
 
 def index(case: Case) -> dict[str, np.ndarray]:
     got = {}
     for number, run in enumerate(case.manifest["config"]["runs"]):
-        chosen, flipped = official_order.image_index(run["n"], run["max_size"], run["xflip"], run["random_seed"])
+        chosen, flipped = order_of_data.image_index(run["n"], run["max_size"], run["xflip"], run["random_seed"])
         got[f"{number:02d}/raw_idx"], got[f"{number:02d}/xflip"] = chosen, flipped
     return got
 
@@ -22,7 +22,7 @@ def index(case: Case) -> dict[str, np.ndarray]:
 def sampler(case: Case) -> dict[str, np.ndarray]:
     got = {}
     for number, run in enumerate(case.manifest["config"]["runs"]):
-        stream = official_order.endless_order(
+        stream = order_of_data.endless_order(
             run["n"], run["rank"], run["num_replicas"], run["shuffle"], run["seed"], run["window_size"]
         )
         got[f"{number:02d}/idx"] = np.array(list(itertools.islice(stream, run["count"])), np.int64)
@@ -30,7 +30,7 @@ def sampler(case: Case) -> dict[str, np.ndarray]:
 
 
 def video_grouping(case: Case) -> dict[str, np.ndarray]:
-    groups = official_order.group_by_folder(sorted(case.manifest["files"]))
+    groups = order_of_data.group_by_folder(sorted(case.manifest["files"]))
     assert groups == case.manifest["groups"], f"grouped into {groups}"
     if "group_sizes" in case.arrays:
         assert [len(group) for group in groups] == case.arrays["group_sizes"].tolist()
@@ -43,7 +43,7 @@ def crop(case: Case) -> dict[str, np.ndarray]:
         boxes, regions, frames, kept, error = [], [], [], [], ""
         video, masks = case.inputs[f"{number}/video"], case.inputs[f"{number}/mask"]
         try:
-            wide = mask_crop.union([mask_crop.tight_box(frame) for frame in masks]) if run["wide_crop"] else None
+            wide = union([mask_crop.tight_box(frame) for frame in masks]) if run["wide_crop"] else None
             for place, (frame, marked) in enumerate(zip(video, masks, strict=False)):
                 box = wide or mask_crop.tight_box(marked)
                 boxes.append(box)
@@ -61,6 +61,12 @@ def crop(case: Case) -> dict[str, np.ndarray]:
         if frames:
             got[f"{number}/frames"] = np.stack(frames)
     return got
+
+
+def union(boxes: list[mask_crop.Box]) -> mask_crop.Box:
+    """The smallest box around all (the official "wide crop")."""
+    left, right, top, bottom = zip(*boxes, strict=True)
+    return min(left), max(right), min(top), max(bottom)
 
 
 def dataset_rules(case: Case) -> dict[str, np.ndarray]:

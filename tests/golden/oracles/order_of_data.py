@@ -1,8 +1,7 @@
 """The orders in which the official loaders draw data, as pure functions.
 
-Training here uses `sampling`, which depends on no global state. These rules are kept to say exactly what the released
-code did, to compare with it, and to pick the videos and frames of the official metric protocol. Sources: specs of the
-image stage (section 13) and of the StyleInV stage (7, 8).
+Training uses `data.sampling`, which depends on no global state; these rules say exactly what the released code did.
+Sources: specs of the image stage (section 13) and of the StyleInV stage (7, 8).
 """
 
 import random
