@@ -10,27 +10,36 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleinv.crop.dataset import crop_dataset
+from styleinv.crop.crop_dataset import crop_dataset
+from styleinv.crop.settings import CropSettings
 from styleinv.data import image_zip
-from styleinv.data.census import account, share_line
-from styleinv.data.fetch import fetch_folder
-from styleinv.data.frames import FrameReader
+from styleinv.data.census import Share, account, share_line
+from styleinv.data.frame_reader import FrameReader
 from styleinv.data.image import decode_image, image_size
 from styleinv.data.image_zip import ImageZip
+from styleinv.data.manifest import Entry
 from styleinv.data.source import Job
 from styleinv.data.sources import frames, images
 from styleinv.data.store import FrameStore
 from styleinv.data.video import count_frames, read_frames, read_selected, write_video
 from styleinv.errors import UserError
 from tests.data.conftest import picture, pictures, run_ffmpeg
+from tests.data.fetching import fetch_folder
 
-CENTRE = dict(crop="centre", border="faithful", resolution=32, fps=None, codec="png", min_frames=4)
+CENTRE = CropSettings(crop={"type": "centre"}, resolution=32, codec="png", min_frames=4)
+SKIPPING = CENTRE.model_copy(update={"on_bad_video": "skip"})
 
 
 def jpeg(number: int, height: int = 48, width: int = 64) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture(number, height, width)).save(file, "JPEG")
     return file.getvalue()
+
+
+def clip_entry(file: str, first: int, frames: int) -> Entry:
+    span = {"first": first, "frames": frames}
+    shape = {"width": 64, "height": 48, "fps": 25, "frames": frames}
+    return Entry(name=f"{first}+{frames}", file=file, mask=None, sha256="", **shape, clip=span)
 
 
 def test_odd_but_good_videos_come_out_whole(tmp_path: Path, clip: Path) -> None:
@@ -43,12 +52,12 @@ def test_odd_but_good_videos_come_out_whole(tmp_path: Path, clip: Path) -> None:
     late = "setpts='if(lt(N,10),N,N*3)/25/TB'"
     run_ffmpeg("-i", clip, "-vf", late, "-fps_mode", "vfr", "-c:v", "libx264", source / "変.mkv")
     manifest = fetch_folder(source, tmp_path / "raw")
-    assert not manifest["skipped"] and {video["frames"] for video in manifest["videos"]} == {20}
-    census = crop_dataset(manifest, tmp_path / "raw", tmp_path / "a.zip", **CENTRE, on_bad_video="error")
-    assert (census["videos"], census["frames"]) == (5, 100)
+    assert not manifest.skipped and {video.frames for video in manifest.videos} == {20}
+    census = crop_dataset(manifest, tmp_path / "raw", tmp_path / "a.zip", CENTRE)
+    assert (census.videos, census.frames) == (5, 100)
     store = FrameStore(tmp_path / "a.zip")
     plain = fetch_folder(clip.parent, tmp_path / "plain")
-    crop_dataset(plain, tmp_path / "plain", tmp_path / "b.zip", **CENTRE, on_bad_video="error")
+    crop_dataset(plain, tmp_path / "plain", tmp_path / "b.zip", CENTRE)
     want = FrameStore(tmp_path / "b.zip").frames(0, range(20)).astype(int)
     for name in ("ten_bits", "alpha"):  # alpha is ignored: what is stored below it counts
         got = store.frames(store.names.index(name), range(20)).astype(int)
@@ -69,13 +78,13 @@ def test_damaged_videos_leave_the_rest_alone_and_are_counted(tmp_path: Path, cli
     spoilt = tmp_path / "raw" / "original" / "other.mp4"
     spoilt.unlink()  # it breaks between the two stages
     spoilt.write_bytes((source / "other.mp4").read_bytes()[:-200])
-    census = crop_dataset(manifest, tmp_path / "raw", tmp_path / "a.zip", **CENTRE, on_bad_video="skip")
+    census = crop_dataset(manifest, tmp_path / "raw", tmp_path / "a.zip", SKIPPING)
     full = account(census, manifest, None)
-    reasons = {item["name"]: (item["stage"], item["reason"].partition(":")[0]) for item in full["missing"]}
+    reasons = {item.name: (item.stage, item.reason.partition(":")[0]) for item in full.missing}
     assert reasons.keys() == {"cut.mp4", "zero.mp4", "twin.mp4", "other"}
     assert reasons["zero.mp4"] == ("fetch", "empty") and reasons["twin.mp4"] == ("fetch", "duplicate")
     assert reasons["cut.mp4"] == ("fetch", "corrupt") and reasons["other"][0] == "crop"
-    assert full["share"] is None and share_line("x", full) is None
+    assert full.share is None and share_line("x", full.share) is None
 
 
 def test_chosen_frames_are_numbered_by_time(tmp_path: Path, clip: Path) -> None:
@@ -94,10 +103,7 @@ def test_chosen_frames_are_numbered_by_time(tmp_path: Path, clip: Path) -> None:
 def test_clips_of_one_file_are_read_in_one_pass_and_may_overlap(clip: Path) -> None:
     frames = list(read_frames(clip))
     spans = [(2, 4), (4, 5), (4, 2), (12, 8), (18, 5)]
-    entries = [
-        {"name": str(i), "file": clip.name, "fps": 25, "clip": {"first": first, "frames": count}}
-        for i, (first, count) in enumerate(spans)
-    ]
+    entries = [clip_entry(clip.name, first, count) for first, count in spans]
     reader = FrameReader(clip.parent, entries)
     for entry, (first, count) in zip(entries[:4], spans, strict=False):
         assert np.array_equal(np.stack(list(reader.frames(entry))), np.stack(frames[first : first + count]))
@@ -111,10 +117,7 @@ def test_clips_of_one_file_are_read_in_one_pass_and_may_overlap(clip: Path) -> N
 def test_a_damaged_file_loses_the_clips_behind_the_damage(tmp_path: Path, clip: Path) -> None:
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
-    entries = [
-        {"name": str(first), "file": "cut.mp4", "fps": 25, "clip": {"first": first, "frames": 3}}
-        for first in (0, 14, 16)
-    ]
+    entries = [clip_entry("cut.mp4", first, 3) for first in (0, 14, 16)]
     reader = FrameReader(tmp_path, entries)
     assert len(list(reader.frames(entries[0]))) == 3
     for entry in entries[1:]:
@@ -180,9 +183,9 @@ def test_a_damaged_member_of_a_zip_drops_its_video_alone(tmp_path: Path) -> None
     path.write_bytes(content)
     job = Job(tmp_path / "raw", tmp_path / "lock.json", min_frames=4, on_bad_video="skip")
     manifest = frames.fetch(frames.Config(type="frames", path=str(path)), job)
-    assert [video["name"] for video in manifest["videos"]] == ["a", "deep_b", "other_b"]
-    census = crop_dataset(manifest, job.raw, tmp_path / "f.zip", **CENTRE, on_bad_video="skip")
-    assert census["videos"] == 2 and "a/3.jpg: cannot be unpacked (Bad CRC-32" in census["skipped"][0]["reason"]
+    assert [video.name for video in manifest.videos] == ["a", "deep_b", "other_b"]
+    census = crop_dataset(manifest, job.raw, tmp_path / "f.zip", SKIPPING)
+    assert census.videos == 2 and "a/3.jpg: cannot be unpacked (Bad CRC-32" in census.skipped[0].reason
 
 
 def test_hopeless_folders_of_images(tmp_path: Path) -> None:
@@ -201,10 +204,8 @@ def test_hopeless_folders_of_images(tmp_path: Path) -> None:
 
 
 def test_shares_in_words() -> None:
-    census = {"share": {"videos": 0.71, "frames": 0.7}}
-    assert share_line("TaiChi", census) == "TaiChi: 71 % of the paper's videos, 70 % of its frames"
-    census = {"share": {"videos": 0.9999, "frames": None}}
-    assert share_line("CelebV-HQ", census) == "CelebV-HQ: 99.99 % of the paper's videos"
-    assert share_line("x", {"share": {"videos": 1.0, "frames": 0.0001}}) == (
-        "x: 100 % of the paper's videos, 0.01 % of its frames"
+    assert (
+        share_line("TaiChi", Share(videos=0.71, frames=0.7)) == "TaiChi: 71 % of the paper's videos, 70 % of its frames"
     )
+    assert share_line("CelebV-HQ", Share(videos=0.9999, frames=None)) == "CelebV-HQ: 99.99 % of the paper's videos"
+    assert share_line("x", Share(videos=1.0, frames=0.0001)) == ("x: 100 % of the paper's videos, 0.01 % of its frames")

@@ -11,7 +11,8 @@ import yaml
 
 from styleinv.config import load_dataset
 from styleinv.crop.box import box_crop
-from styleinv.crop.dataset import crop_dataset
+from styleinv.crop.crop_dataset import crop_dataset
+from styleinv.crop.settings import CropSettings
 from styleinv.data import sources
 from styleinv.data.source import Job
 from styleinv.data.sources import celebvhq
@@ -112,20 +113,19 @@ def test_the_archive_of_celebvhq_is_cut_by_its_table(tmp_path: Path, faces: Path
     job = Job(tmp_path / "raw", tmp_path / "lock.json", on_bad_video="skip")
     source = celebvhq.Config(type="celebvhq", path=str(root), form="archive")
     manifest = celebvhq.fetch(source, job)
-    assert [video["name"] for video in manifest["videos"]] == ["AAAAAAAAAAA_0", "AAAAAAAAAAA_1"]
-    assert manifest["videos"][0]["clip"] == {"first": 3, "frames": 6}  # 0.1 to 0.3 s at 30 per second
-    assert manifest["videos"][0]["box"] == [0, 16, 32, 48]
-    assert manifest["missing"] == [{"name": "CCCCCCCCCCC_7", "reason": "video CCCCCCCCCCC is not in the folder"}]
-    assert {item["problem"] for item in manifest["skipped"]} == {"corrupt", "refused"}
-    census = crop_dataset(
-        *(manifest, job.raw, tmp_path / "frames.zip", "box", "faithful", 32, None, "png", 1),
-        on_bad_video="error",
-    )
-    assert census["frames"] == 12
+    assert [video.name for video in manifest.videos] == ["AAAAAAAAAAA_0", "AAAAAAAAAAA_1"]
+    assert manifest.videos[0].clip.plain() == {"first": 3, "frames": 6}  # 0.1 to 0.3 s at 30 per second
+    assert manifest.videos[0].box == (0, 16, 32, 48)
+    (missing,) = manifest.missing
+    assert (missing.name, missing.reason) == ("CCCCCCCCCCC_7", "video CCCCCCCCCCC is not in the folder")
+    assert {item.problem for item in manifest.skipped} == {"corrupt", "refused"}
+    settings = CropSettings(crop={"type": "box"}, resolution=32, codec="png", min_frames=1)
+    census = crop_dataset(manifest, job.raw, tmp_path / "frames.zip", settings)
+    assert census.frames == 12
     frame = list(read_frames(miniatures.face(faces, 0)))[3]
     assert np.array_equal(FrameStore(tmp_path / "frames.zip").frames(0, [0])[0], box_crop(frame, (0, 16, 32, 48), 32))
     with pytest.raises(UserError, match="not resampled"):
-        crop_dataset(*(manifest, job.raw, tmp_path / "x.zip", "box", "faithful", 32, 25, "png", 1), on_bad_video="skip")
+        crop_dataset(manifest, job.raw, tmp_path / "x.zip", settings.model_copy(update={"fps": 25}))
 
 
 @pytest.mark.parametrize(

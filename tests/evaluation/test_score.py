@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from styleinv.data.folder import VideoFolder
 from styleinv.data.store import FrameStore, write_store
+from styleinv.data.video_folder import VideoFolder
 from styleinv.errors import UserError
 from styleinv.evaluation.cache import SummaryCache
 from styleinv.evaluation.comparison import compare_scores

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from styleinv.data.frames import FrameReader
+from styleinv.data.frame_reader import FrameReader
+from styleinv.data.manifest import Entry
 from styleinv.data.video import read_frames
 from styleinv.errors import UserError
 
@@ -15,7 +15,7 @@ class BadVideo(UserError):
     """This video cannot be used; the message says why, and may be kept as the reason why it was left out."""
 
 
-def source_frames(reader: FrameReader, video: dict[str, Any], raw: Path, fps: float | None) -> Iterator[np.ndarray]:
+def source_frames(reader: FrameReader, video: Entry, raw: Path, fps: float | None) -> Iterator[np.ndarray]:
     """Its frames, uint8 RGB [H, W, 3].
 
     Raises:
@@ -24,7 +24,7 @@ def source_frames(reader: FrameReader, video: dict[str, Any], raw: Path, fps: fl
     try:
         yield from reader.frames(video, fps)
     except UserError as error:
-        raise BadVideo(str(error).removeprefix(f"{raw / video['file']}: ")) from None
+        raise BadVideo(str(error).removeprefix(f"{raw / video.file}: ")) from None
 
 
 def mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
@@ -39,17 +39,17 @@ def mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
         raise BadVideo(f"its mask {str(error).removeprefix(f'{path}: ')}") from None
 
 
-def resampling(video: dict[str, Any], fps: float | None) -> float | None:
+def resampling(video: Entry, fps: float | None) -> float | None:
     """The rate to resample to, None where the video has it already."""
-    return None if fps is None or abs(video["fps"] - fps) < 1e-3 else fps
+    return None if fps is None or abs(video.fps - fps) < 1e-3 else fps
 
 
-def runs(kept: list[int]) -> list[list[int]]:
-    """Ascending numbers as [first, length] of what follows each other."""
+def runs(kept: list[int]) -> tuple[tuple[int, int], ...]:
+    """Ascending numbers as (first, length) of what follows each other."""
     found: list[list[int]] = []
     for index in kept:
         if found and index == sum(found[-1]):
             found[-1][1] += 1
         else:
             found.append([index, 1])
-    return found
+    return tuple((first, length) for first, length in found)

@@ -1,18 +1,21 @@
 """Clips of longer videos: which frames and which box of which file, as entries of a manifest."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from styleinv import files
 from styleinv.data.check import VideoFacts
-from styleinv.data.fetch import Manifest, entry_of
+from styleinv.data.intake import entry_of
+from styleinv.data.manifest import Entry, Span
 from styleinv.data.video import probe
 from styleinv.errors import UserError
 
+SAME_RATE = 0.01  # frames per second: tables print rates with few digits
+
 
 @dataclass(frozen=True)
-class Clip:
+class ListedClip:
     """One clip as a table gives it.
 
     Attributes:
@@ -29,8 +32,8 @@ class Clip:
     box: tuple[float, float, float, float]
 
 
-class Sources:
-    """Facts of the long videos, each found once.
+class ClippedFiles:
+    """The long videos that clips are cut out of; each is examined once.
 
     Args:
         raw: the raw folder that paths are relative to.
@@ -40,8 +43,33 @@ class Sources:
         self._raw = raw
         self._facts: dict[str, VideoFacts] = {}
 
-    def facts(self, file: str) -> VideoFacts:
-        """Size, rate and hash of a file; `error` where it cannot be opened. It is decoded when it is cropped."""
+    def entry(self, clip: ListedClip, file: str, min_frames: int, rate: float | None = None) -> Entry | tuple[str, str]:
+        """The entry of a clip, or problem and detail of a `check.Finding`.
+
+        A frame belongs to the clip that is shown from `start` to before `end`; nothing is resampled. Its box is
+        truncated to whole pixels. The file is decoded when it is cropped.
+
+        Args:
+            clip: from the table.
+            file: of the long video, relative to the raw folder.
+            min_frames: fewer make the clip too short.
+            rate: frames per second of the table, which counts where the file's is the same but for rounding.
+        """
+        facts = self._examine(file)
+        if facts.error:
+            return "corrupt", facts.error
+        fps = rate if rate is not None and abs(facts.fps - rate) < SAME_RATE else facts.fps
+        # Times come from divisions: a hair above a whole frame number is that frame.
+        first, end = (math.ceil(round(second * fps, 6)) for second in (clip.start, clip.end))
+        if end - first < min_frames:
+            return "too short", f"{end - first} frames, {min_frames} are needed"
+        sides = (facts.width, facts.height, facts.width, facts.height)
+        box = tuple(int(round(share * side, 6)) for share, side in zip(clip.box, sides, strict=True))
+        span = Span(first=first, frames=end - first)
+        return entry_of(clip.name, file, replace(facts, frames=span.frames), clip=span, box=box)
+
+    def _examine(self, file: str) -> VideoFacts:
+        """Size, rate and hash of a file; `error` where it cannot be opened."""
         if file not in self._facts:
             path = self._raw / file
             try:
@@ -50,24 +78,3 @@ class Sources:
             except UserError as error:
                 self._facts[file] = VideoFacts(path, error=str(error).removeprefix(f"{path}: "))
         return self._facts[file]
-
-
-def clip_entry(clip: Clip, file: str, facts: VideoFacts, rate: float | None = None) -> Manifest:
-    """The entry of a clip.
-
-    A frame belongs to it that is shown from `start` to before `end`; nothing is resampled. Its box is truncated to
-    whole pixels.
-
-    Args:
-        clip: from the table.
-        file: of the long video, relative to the raw folder.
-        facts: of that file.
-        rate: frames per second to count by; the file's own by default.
-    """
-    rate = rate or facts.fps
-    # Times come from divisions: a hair above a whole frame number is that frame.
-    first, end = (math.ceil(round(second * rate, 6)) for second in (clip.start, clip.end))
-    entry = entry_of(clip.name, file, facts) | {"frames": end - first, "clip": {"first": first, "frames": end - first}}
-    left, top, right, bottom = clip.box
-    sides = (facts.width, facts.height, facts.width, facts.height)
-    return entry | {"box": [int(round(s * p, 6)) for s, p in zip((left, top, right, bottom), sides, strict=True)]}

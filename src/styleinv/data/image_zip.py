@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from styleinv.data.folder import is_image
+from styleinv.data.video_folder import is_image
 from styleinv.errors import UserError
 
 MAX_MEMBERS = 5_000_000

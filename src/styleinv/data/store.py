@@ -7,12 +7,13 @@ The bytes depend on nothing but frames, names and meta: no time, host or user en
 per frame, decoded straight into the result (some 3 000 frames of 256 x 256 per second and core).
 """
 
+import contextlib
 import functools
 import json
 import mmap
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,6 @@ _TABLE = "dataset.json"
 _AGAIN = "Copy the store again or make it again (styleinv crop)."
 
 
-class DropVideo(Exception):
-    """Raised by an iterator of frames given to `write_store`: leave this whole video out and go on with the next."""
-
-
 def order(name: str) -> str:
     """Sort key of video names: the order of their files' paths, which every other tool sorts ("b-1" before "b")."""
     return name + "/"
@@ -47,54 +44,94 @@ def order(name: str) -> str:
 def write_store(
     path: str | Path, videos: Iterable[tuple[str, Iterable[np.ndarray]]], meta: dict[str, Any], codec: Codec
 ) -> None:
-    """Write a frame store atomically; memory does not grow with the number of frames.
+    """Write a whole frame store; see `StoreWriter`.
 
     Args:
         path: the zip to write.
-        videos: (name, frames) in ascending `order`; frames are uint8 RGB [R, R, 3], all videos alike. A frames iterator
-            may raise `DropVideo`.
-        meta: goes into `dataset.json`; must hold `fps`. It is read after the last frame, so the iterators may still add
-            to it.
-        codec: jpeg75 is quality 75 with 4:2:0 chroma (the official FaceForensics frames), jpeg95 quality 95 with 4:4:4,
-            png lossless.
+        videos: (name, frames) in ascending `order`.
+        meta: goes into `dataset.json`; must hold `fps`.
+        codec: of the frames.
+    """
+    with new_store(path, codec) as store:
+        for name, frames in videos:
+            store.add(name, frames)
+        store.finish(meta)
+
+
+@contextlib.contextmanager
+def new_store(path: str | Path, codec: Codec) -> Iterator["StoreWriter"]:
+    """Open a frame store for writing. It gets its name when the block ends, and disappears where it fails.
+
+    Args:
+        path: the zip to write.
+        codec: jpeg75, jpeg95 or png (see `settings.FrameSettings`).
 
     Raises:
-        UserError: no video, an empty one, a bad or unsorted name, frames of another size or type, no `fps`.
+        UserError: an unknown codec.
     """
     if codec not in _ENCODER:
         raise UserError(f"unknown codec {codec!r}", file=path, cure="Use jpeg75, jpeg95 or png.")
-    suffix = "png" if codec == "png" else "jpg"
-    lengths: dict[str, int] = {}
-    resolution = 0
-    last = ""
     with files.atomic(path) as temporary, open(temporary, "wb") as file:
-        archive = StoredZipWriter(file)
-        for name, frames in videos:
-            _check_name(name, path)
-            if last and order(name) <= order(last):
-                raise UserError(f"videos must come sorted and once each: {name!r} after {last!r}", file=path)
-            last = name
-            mark = archive.mark()
-            count = 0
-            try:
-                for frame in frames:
-                    resolution = _check_frame(frame, resolution, path, f"{name}, frame {count}")
-                    archive.add(f"{name}/{count:06d}.{suffix}", encode(frame, codec))
-                    count += 1
-            except DropVideo:
-                archive.rollback(mark)
-                continue
-            if not count:
-                raise UserError("has no frames", file=path, field=name)
-            lengths[name] = count
-        if not lengths:
-            raise UserError("there is no video to store", file=path)
+        yield StoreWriter(path, StoredZipWriter(file), codec)
+
+
+class StoreWriter:
+    """Writes a frame store video by video; memory does not grow with the number of frames."""
+
+    def __init__(self, path: str | Path, archive: StoredZipWriter, codec: Codec):
+        self._path, self._archive, self._codec = path, archive, codec
+        self._suffix = "png" if codec == "png" else "jpg"
+        self._lengths: dict[str, int] = {}
+        self._resolution = 0
+        self._last = ""
+
+    def add(self, name: str, frames: Iterable[np.ndarray]) -> None:
+        """Add a video. Where its frames raise an exception, nothing of it stays, and others can follow.
+
+        Args:
+            name: ascending in `order`.
+            frames: uint8 RGB [R, R, 3], those of all videos alike.
+
+        Raises:
+            UserError: no frames, a bad or unsorted name, or frames of another size or type.
+        """
+        _check_name(name, self._path)
+        if self._last and order(name) <= order(self._last):
+            what = f"videos must come sorted and once each: {name!r} after {self._last!r}"
+            raise UserError(what, file=self._path)
+        self._last = name
+        mark = self._archive.mark()
+        count = 0
+        try:
+            for frame in frames:
+                self._resolution = _check_frame(frame, self._resolution, self._path, f"{name}, frame {count}")
+                self._archive.add(f"{name}/{count:06d}.{self._suffix}", encode(frame, self._codec))
+                count += 1
+        except Exception:
+            self._archive.rollback(mark)
+            raise
+        if not count:
+            raise UserError("has no frames", file=self._path, field=name)
+        self._lengths[name] = count
+
+    def finish(self, meta: dict[str, Any]) -> None:
+        """Write `dataset.json`, after which no video can follow.
+
+        Args:
+            meta: goes into it; must hold `fps`.
+
+        Raises:
+            UserError: no video, or no `fps`.
+        """
+        if not self._lengths:
+            raise UserError("there is no video to store", file=self._path)
         fps = meta.get("fps")
         if not isinstance(fps, int | float) or fps <= 0:
-            raise UserError(f"meta must give a positive frame rate, not {fps!r}", file=path, field="fps")
-        table = {"labels": None, "fps": fps, "resolution": resolution, "codec": codec, "videos": lengths, "meta": meta}
-        archive.add(_TABLE, (json.dumps(table, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
-        archive.finish()
+            raise UserError(f"meta must give a positive frame rate, not {fps!r}", file=self._path, field="fps")
+        table: dict[str, Any] = {"labels": None, "fps": fps, "resolution": self._resolution, "codec": self._codec}
+        table |= {"videos": self._lengths, "meta": meta}
+        self._archive.add(_TABLE, (json.dumps(table, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+        self._archive.finish()
 
 
 def encode(frame: np.ndarray, codec: Codec) -> bytes:

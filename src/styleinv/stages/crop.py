@@ -4,11 +4,12 @@ import logging
 from typing import Any
 
 from styleinv.crop.align import Aligner
-from styleinv.crop.dataset import crop_dataset
+from styleinv.crop.crop_dataset import crop_dataset
 from styleinv.crop.settings import Alignment
 from styleinv.data.census import account
+from styleinv.data.manifest import Manifest
 from styleinv.errors import UserError
-from styleinv.files import read_json, write_json
+from styleinv.files import write_json
 from styleinv.provenance import Recorder
 from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
@@ -26,42 +27,29 @@ def crop(dataset: str, setting: Setting) -> None:
         UserError: for unusable videos, or when the raw videos or the networks' weights are not there.
     """
     config, paths = setting.dataset(dataset), setting.paths
-    manifest = read_json(paths.raw(dataset))
+    manifest = Manifest.read(paths.raw(dataset))
     raw, out = paths.raw_videos(dataset), paths.frames(dataset)
-    for video in manifest["videos"]:
-        if not (raw / video["file"]).exists():
-            raise UserError(
-                "is gone", file=raw / video["file"], cure=f"Run `styleinv fetch {dataset} --config {setting.config}`."
-            )
+    for video in manifest.videos:
+        if not (raw / video.file).exists():
+            cure = f"Run `styleinv fetch {dataset} --config {setting.config}`."
+            raise UserError("is gone", file=raw / video.file, cure=cure)
     recorder = Recorder("crop", dataset, fingerprint(config), [paths.raw(dataset)])
     aligner = None
     if isinstance(config.crop, Alignment):
         device = World(setting.scale.device).device
         aligner = make_aligner(config.crop, config.resolution, setting, device)
-    census = crop_dataset(
-        manifest,
-        raw,
-        out,
-        config.crop.type,
-        getattr(config.crop, "border", "faithful"),
-        config.resolution,
-        config.fps,
-        config.codec,
-        config.min_frames,
-        config.on_bad_video,
-        aligner,
-    )
-    write_json(paths.census(dataset), account(census, manifest, config.expected))
+    census = crop_dataset(manifest, raw, out, config, aligner)
+    write_json(paths.census(dataset), account(census, manifest, config.expected).plain())
     outputs = [out, paths.census(dataset)]
     used, extra = "cpu", {}
     paths.shake(dataset).unlink(missing_ok=True)
     if aligner is not None:
-        clips = {kept["name"]: kept["shake"] for kept in census["kept"]}
-        report = {"stand_in": aligner.stand_in, **aligner.settings.record(), "all": census["shake"], "clips": clips}
+        clips = {kept.name: kept.shake for kept in census.kept}
+        report = {"stand_in": aligner.stand_in, **aligner.settings.record(), "all": census.shake, "clips": clips}
         write_json(paths.shake(dataset), report)
         outputs.append(paths.shake(dataset))
         used = "cpu" if aligner.stand_in else str(device)
-        extra = {"weights": aligner.hashes, "stand_in": aligner.stand_in, "shake": census["shake"]}
+        extra = {"weights": aligner.hashes, "stand_in": aligner.stand_in, "shake": census.shake}
     recorder.write(paths.data(dataset) / "crop.provenance.json", outputs, used, **extra)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from styleinv import methods
-from styleinv.data.folder import VideoFolder
 from styleinv.data.store import FrameStore
+from styleinv.data.video_folder import VideoFolder
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.diagnostics import diagnose

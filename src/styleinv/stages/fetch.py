@@ -2,6 +2,7 @@
 
 from styleinv.config import DatasetConfig
 from styleinv.data import sources
+from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job
 from styleinv.data.youtube import Extractor
 from styleinv.files import write_json
@@ -15,9 +16,9 @@ def fetch(dataset: str, setting: Setting, extractor: Extractor | None = None) ->
     config = setting.dataset(dataset)
     recorder = Recorder("fetch", dataset, fingerprint(config), [])
     kind = sources.get(config.source.type)
-    manifest = kind.fetch(config.source, source_job(dataset, config, setting, extractor))
+    manifest: Manifest = kind.fetch(config.source, source_job(dataset, config, setting, extractor))
     out = setting.paths.raw(dataset)
-    write_json(out, manifest)
+    write_json(out, manifest.plain())
     recorder.write(setting.paths.data(dataset) / "fetch.provenance.json", [out])
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from styleinv.config import BEST_BY, dataset_title, lineage, load_experiment, method_title
-from styleinv.data.census import share_line
+from styleinv.data.census import Census, share_line
 from styleinv.errors import UserError
 from styleinv.files import read_json
 from styleinv.report.figures import curves_figure, film_strip
@@ -100,7 +100,8 @@ def _shares(runs: list[Run], setting: Setting) -> list[str]:
     """Say how much of the paper's data the runs had, a line for each data set whose counts the paper gives."""
     lines = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
-        line = share_line(dataset_title(dataset, setting.config.parent), read_json(setting.paths.census(dataset)))
+        share = Census.read(setting.paths.census(dataset)).share
+        line = share_line(dataset_title(dataset, setting.config.parent), share)
         lines += [line] if line else []
     return lines
 

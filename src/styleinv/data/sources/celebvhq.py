@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from styleinv.data.check import Finding, raise_on
-from styleinv.data.clips import Clip, Sources, clip_entry
-from styleinv.data.fetch import Manifest, accounted, link, refuse_inside, remove_links, safe_names, take_in
+from styleinv.data.clips import ClippedFiles, ListedClip
+from styleinv.data.intake import accounted, link, refuse_inside, remove_links, safe_names, take_in
+from styleinv.data.manifest import Entry, Manifest, Missing
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.store import order
 from styleinv.data.video import list_videos
@@ -52,13 +53,9 @@ def fetch(source: Config, job: Job) -> Manifest:
     table = folder / expand(source.info)
     clips, judged = read_info(table) if table.exists() else ([], [])
     found = list_videos(folder)
-    taken = (
-        _processed(found, folder, clips, judged, job)
-        if source.form == "processed"
-        else _archive(found, folder, clips, judged, job)
-    )
     about = {"kind": "celebvhq", "form": source.form, "name": folder.resolve().name, "masks": False}
-    return {"source": about, **taken}
+    take = _processed if source.form == "processed" else _archive
+    return take(about, found, folder, clips, judged, job)
 
 
 def probe(source: Config, job: Job) -> Probe:
@@ -66,7 +63,7 @@ def probe(source: Config, job: Job) -> Probe:
     return probe_local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
 
 
-def read_info(path: Path) -> tuple[list[Clip], list[Finding]]:
+def read_info(path: Path) -> tuple[list[ListedClip], list[Finding]]:
     """Clips of `celebvhq_info.json` in the order of their names, and what is no good in it.
 
     Raises:
@@ -85,7 +82,7 @@ def read_info(path: Path) -> tuple[list[Clip], list[Finding]]:
     return clips, bad
 
 
-def _clip(name: str, row: Any) -> Clip:
+def _clip(name: str, row: Any) -> ListedClip:
     video, start, end = str(row["ytb_id"]), float(row["duration"]["start_sec"]), float(row["duration"]["end_sec"])
     if not ID.match(video):
         raise ValueError(f"{video!r} is no YouTube id")
@@ -94,19 +91,15 @@ def _clip(name: str, row: Any) -> Clip:
     left, top, right, bottom = (float(row["bbox"][side]) for side in ("left", "top", "right", "bottom"))
     if not (0 <= start < end and 0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise ValueError(f"seconds {start:g} to {end:g}, box {left:g} {top:g} {right:g} {bottom:g}: impossible")
-    return Clip(name, video, start, end, (left, top, right, bottom))
+    return ListedClip(name, video, start, end, (left, top, right, bottom))
 
 
-def _processed(found: list[Path], folder: Path, clips: list[Clip], judged: list[Finding], job: Job) -> Manifest:
+def _processed(
+    about: dict[str, Any], found: list[Path], folder: Path, clips: list[ListedClip], judged: list[Finding], job: Job
+) -> Manifest:
     here = {video.stem for video in found}
-    missing = [{"name": clip.name, "reason": "not in the folder"} for clip in clips if clip.name not in here]
-    taken = take_in(
-        *(found, folder, job.raw, job.min_frames, job.on_bad_video),
-        also=judged,
-        as_published=job.as_published,
-        names=_names,
-    )
-    return {"missing": missing, **taken}
+    missing = [Missing(name=clip.name, reason="not in the folder") for clip in clips if clip.name not in here]
+    return take_in(about, found, folder, job, names=_names, judged=judged, missing=missing)
 
 
 def _names(files: Sequence[Path]) -> list[str]:
@@ -114,30 +107,28 @@ def _names(files: Sequence[Path]) -> list[str]:
     return safe_names([Path(file.name) for file in files])
 
 
-def _archive(found: list[Path], folder: Path, clips: list[Clip], judged: list[Finding], job: Job) -> Manifest:
+def _archive(
+    about: dict[str, Any], found: list[Path], folder: Path, clips: list[ListedClip], judged: list[Finding], job: Job
+) -> Manifest:
     here = {video.stem: video for video in found}
-    sources = Sources(job.raw)
+    sources = ClippedFiles(job.raw)
     videos, missing = [], []
     remove_links(job.raw)
     for clip in clips:
         video = here.get(clip.video)
         if video is None:
-            missing.append({"name": clip.name, "reason": f"video {clip.video} is not in the folder"})
+            missing.append(Missing(name=clip.name, reason=f"video {clip.video} is not in the folder"))
             continue
         file = f"original/{video.name}"
         if not (job.raw / file).is_symlink():
             link(video, job.raw / file)
-        facts = sources.facts(file)
-        entry = clip_entry(clip, file, facts) if not facts.error else {"frames": 0}
-        if facts.error:
-            judged.append(Finding(video / clip.name, "corrupt", facts.error))
-        elif entry["frames"] < job.min_frames:
-            short = f"{entry['frames']} frames, {job.min_frames} are needed"
-            judged.append(Finding(video / clip.name, "too short", short))
-        else:
+        entry = sources.entry(clip, file, job.min_frames)
+        if isinstance(entry, Entry):
             videos.append(entry)
+        else:
+            judged.append(Finding(video / clip.name, *entry))
     if job.on_bad_video == "error":
         raise_on(judged)
     if not videos:
         raise UserError("no clip of the table can be cut out of these videos", file=folder, cure=OBTAIN)
-    return {"missing": missing, **accounted(videos, judged, folder)}
+    return accounted(about, videos, judged, folder, missing)

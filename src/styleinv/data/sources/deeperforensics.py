@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import Field
 
 from styleinv.data.check import Finding
-from styleinv.data.fetch import Manifest, refuse_inside, take_in
+from styleinv.data.intake import refuse_inside, take_in
+from styleinv.data.manifest import Manifest, Missing
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.errors import UserError
 
@@ -61,25 +62,23 @@ def fetch(source: Config, job: Job) -> Manifest:
     listed, absent = _listed(root, "*list.txt"), _listed(root, "*missing_list.txt")
     actors = sorted({name[:4] for name in {*found, *listed, *absent}})
     wanted = {f"{actor}_light_uniform_{emotion}_camera_front.mp4" for actor in actors for emotion in EMOTIONS}
-    missing = [
-        {"name": name.removesuffix(".mp4"), "reason": _reason(name, listed, absent)}
-        for name in sorted(wanted - found.keys())
-    ]
-    taken = take_in(
+    manifest = take_in(
+        {"kind": "deeperforensics", "name": root.resolve().name, "masks": False},
         [found[name] for name in sorted(found)],
         root,
-        job.raw,
-        job.min_frames,
-        job.on_bad_video,
+        job,
         rate=source.rate,
         names=lambda files: [file.stem for file in files],
-        also=twice,
-        as_published=job.as_published,
+        judged=twice,
+        missing=[
+            Missing(name=name.removesuffix(".mp4"), reason=_reason(name, listed, absent))
+            for name in sorted(wanted - found.keys())
+        ],
     )
-    if len(actors) != ACTORS:
-        taken["notes"].append(f"actors: {len(actors)} of {ACTORS} are in the archive or its lists")
-    about = {"kind": "deeperforensics", "name": root.resolve().name, "masks": False}
-    return {"source": about, "missing": missing, **taken}
+    if len(actors) == ACTORS:
+        return manifest
+    note = f"actors: {len(actors)} of {ACTORS} are in the archive or its lists"
+    return manifest.model_copy(update={"notes": (*manifest.notes, note)})
 
 
 def probe(source: Config, job: Job) -> Probe:

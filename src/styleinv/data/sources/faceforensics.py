@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from styleinv.data.fetch import Manifest, refuse_inside, take_in
+from styleinv.data.intake import refuse_inside, take_in
+from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.video import list_videos
 
@@ -47,14 +48,8 @@ def fetch(source: Config, job: Job) -> Manifest:
     for video in found:
         name = video.relative_to(originals)
         partners[video] = by_stem.get(name.with_suffix(""), masks / name)
-    taken = take_in(
-        *(found, originals, job.raw, job.min_frames, job.on_bad_video),
-        masks=partners,
-        rate=source.rate,
-        as_published=job.as_published,
-    )
     about = {"kind": "faceforensics", "name": root.resolve().name, "split": source.split, "masks": True}
-    return {"source": about, **taken}
+    return take_in(about, found, originals, job, masks=partners, rate=source.rate)
 
 
 def probe(source: Config, job: Job) -> Probe:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from styleinv import files
-from styleinv.data.check import INFORMATION, Finding, VideoFacts, findings, raise_on
-from styleinv.data.fetch import Manifest, accounted, entry_of, link, refuse_inside, remove_links, safe_names
-from styleinv.data.folder import image_folders
-from styleinv.data.frames import encoded_images
+from styleinv.data.check import Finding, VideoFacts
+from styleinv.data.frame_reader import encoded_images
 from styleinv.data.image import image_size
 from styleinv.data.image_zip import open_zip
+from styleinv.data.intake import accounted, entry_of, link, refuse_inside, remove_links, safe_names, sift
+from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.video_folder import image_folders
 from styleinv.errors import UserError
 
 OBTAIN = "Put a folder of folders of images there, or a zip of it."
@@ -73,28 +74,21 @@ def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
             facts.append(_facts(path / folder, [_fingerprint(member) for member in members], job.fps))
     if not facts:
         raise UserError("holds no images", file=path, cure=OBTAIN)
-    broken = [Finding(video.file, "corrupt", video.error) for video in facts if video.error]
-    whole = [video for video in facts if not video.error]
-    judged += broken + (findings(whole, job.min_frames, as_published=job.as_published) if whole else [])
-    if job.on_bad_video == "error":
-        raise_on(judged)
-    bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
-    good = [video for video in whole if video.file not in bad]
-    if not good:
-        raise_on(judged)
+    judged += [Finding(video.file, "corrupt", video.error) for video in facts if video.error]
+    good, judged = sift([video for video in facts if not video.error], judged, job)
     remove_links(job.raw)
     videos = []
     for name, video in zip(folder_names([v.file for v in good], path), good, strict=True):
         if path.is_dir():
             entry = entry_of(name, f"original/{name}", video)
-            link(video.file, job.raw / entry["file"])
+            link(video.file, job.raw / entry.file)
         else:
             inside = video.file.relative_to(path).as_posix()
-            entry = entry_of(name, f"original/{path.name}", video) | {"inside": "" if inside == "." else inside}
+            entry = entry_of(name, f"original/{path.name}", video, inside="" if inside == "." else inside)
         videos.append(entry)
     if not path.is_dir():
         link(path, job.raw / "original" / path.name)
-    return {"source": {"kind": kind, "name": path.resolve().name, "masks": False}, **accounted(videos, judged, path)}
+    return accounted({"kind": kind, "name": path.resolve().name, "masks": False}, videos, judged, path)
 
 
 def folder_names(folders: Sequence[Path], root: Path) -> list[str]:

@@ -5,12 +5,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from styleinv.data.check import INFORMATION, Finding, VideoFacts, findings, raise_on
-from styleinv.data.fetch import Manifest, accounted, entry_of, link, refuse_inside, remove_links, safe_names
-from styleinv.data.folder import image_folders
+from styleinv.data.check import Finding, VideoFacts
 from styleinv.data.image import decode_image
 from styleinv.data.image_zip import open_zip
+from styleinv.data.intake import accounted, entry_of, link, refuse_inside, remove_links, safe_names, sift
+from styleinv.data.manifest import Manifest, Missing
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.video_folder import image_folders
 from styleinv.errors import UserError
 
 OBTAIN = "Put a folder of images there, or a zip of it."
@@ -77,7 +78,7 @@ def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind
         if image.error
     ]
     whole = [image for image in facts if not image.error]
-    missing = []
+    missing: list[Missing] = []
     if md5:
         hashes = {image.file: _md5(contents[image.file]()) for image in whole}
         judged += [
@@ -88,31 +89,25 @@ def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind
         there = {image.file.name for image in facts}
         absent = [name for digest, name in md5.items() if digest not in hashes.values()]
         missing = [
-            {"name": name, "reason": "not in the folder"} for name in absent if PurePosixPath(name).name not in there
+            Missing(name=name, reason="not in the folder") for name in absent if PurePosixPath(name).name not in there
         ]
     if not facts and not judged:
         raise UserError("holds no images", file=path, cure=OBTAIN)
-    judged += findings(whole, job.min_frames, as_published=job.as_published) if whole else []
-    if job.on_bad_video == "error":
-        raise_on(judged)
-    bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
-    good = [image for image in whole if image.file not in bad]
-    if not good:
-        raise_on(judged)
+    good, judged = sift(whole, judged, job)
     remove_links(job.raw)
     videos = []
     for name, image in zip(safe_names([v.file.relative_to(path) for v in good]), good, strict=True):
         if path.is_dir():
             entry = entry_of(name, f"original/{name}{image.file.suffix.lower()}", image)
-            link(image.file, job.raw / entry["file"])
+            link(image.file, job.raw / entry.file)
         else:
             inside = image.file.relative_to(path).as_posix()
-            entry = entry_of(name, f"original/{path.name}", image) | {"inside": inside}
+            entry = entry_of(name, f"original/{path.name}", image, inside=inside)
         videos.append(entry)
     if not path.is_dir():
         link(path, job.raw / "original" / path.name)
     about = {"kind": kind, "name": path.resolve().name, "masks": False}
-    return {"source": about, "missing": missing, **accounted(videos, judged, path)}
+    return accounted(about, videos, judged, path, missing)
 
 
 def _md5(data: bytes) -> str:

@@ -1,6 +1,6 @@
 """MetFaces (Karras et al. 2020): 1,336 aligned faces of paintings and sculptures, each with a published MD5."""
 
-from styleinv.data.fetch import Manifest
+from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.sources.images import take_images
 from styleinv.errors import UserError

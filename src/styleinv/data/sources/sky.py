@@ -3,7 +3,7 @@
 import urllib.parse
 
 from styleinv.data.download import download, download_json, probe_url
-from styleinv.data.fetch import Manifest
+from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.sources.frames import take_frames
 from styleinv.errors import UserError

@@ -1,11 +1,15 @@
 """The built-in talking faces."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from styleinv.data.fetch import Manifest, fetch_synthetic
+from styleinv.data.check import VideoFacts
+from styleinv.data.intake import accounted, entry_of
+from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig
+from styleinv.data.synthetic import make_talking_faces
+from styleinv.files import sha256
 
 
 class Config(SourceConfig):
@@ -20,17 +24,18 @@ class Config(SourceConfig):
 
 
 def fetch(source: Config, job: Job) -> Manifest:
-    """Make the videos."""
-    return fetch_synthetic(
-        job.raw,
-        videos=source.videos,
-        frames=source.frames,
-        size=source.size,
-        fps=job.fps,
-        seed=source.seed,
-        identities=source.identities,
-        drawing=source.drawing,
-    )
+    """Make the videos; each entry also names its exact landmarks."""
+    settings: dict[str, Any] = {"videos": source.videos, "frames": source.frames, "size": source.size, "fps": job.fps}
+    settings |= {"seed": source.seed, "identities": source.identities, "drawing": source.drawing}
+    entries = []
+    for name in make_talking_faces(job.raw, **settings):
+        file = f"original/{name}.mp4"
+        facts = VideoFacts(
+            job.raw / file, sha256(job.raw / file), source.size, source.size, float(job.fps), source.frames
+        )
+        more = {"mask": f"mask/{name}.mp4", "landmarks": f"landmarks/{name}.npz"}
+        entries.append(entry_of(name, file, facts, **more))
+    return accounted({"kind": "synthetic", **settings, "masks": True}, entries, [], job.raw)
 
 
 def probe(source: Config, job: Job) -> Probe:

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import Field
 
 from styleinv.data.check import Finding, raise_on
-from styleinv.data.clips import Clip, Sources, clip_entry
+from styleinv.data.clips import ClippedFiles, ListedClip
 from styleinv.data.download import download, probe_url
-from styleinv.data.fetch import Manifest, accounted, link, remove_links
+from styleinv.data.intake import accounted, link, remove_links
+from styleinv.data.manifest import Entry, Manifest, Missing
 from styleinv.data.source import Job, Probe, SourceConfig, local
 from styleinv.data.video import is_video
 from styleinv.data.weights import verify_file
@@ -58,30 +59,26 @@ def fetch(source: Config, job: Job) -> Manifest:
     clips, judged = read_table(table)
     ids = list(dict.fromkeys(clip.video for clip, _ in clips))
     known = _own(source, ids, job.raw) if source.path else _download(source, ids, job)
-    sources = Sources(job.raw)
+    sources = ClippedFiles(job.raw)
     videos, missing = [], []
     for clip, rate in clips:
         answer = known[clip.video]
         if answer["status"] != "ok":
-            missing.append({"name": clip.name, "reason": f"{answer['status']}: {answer['detail']}".rstrip(": ")})
+            reason = f"{answer['status']}: {answer['detail']}".rstrip(": ")
+            missing.append(Missing(name=clip.name, reason=reason))
             continue
-        facts = sources.facts(answer["file"])
-        if facts.error:
-            judged.append(Finding(job.raw / answer["file"] / clip.name, "corrupt", facts.error))
-            continue
-        entry = clip_entry(clip, answer["file"], facts, _printed(facts.fps, rate))
-        if entry["frames"] < job.min_frames:
-            short = f"{entry['frames']} frames, {job.min_frames} are needed"
-            judged.append(Finding(job.raw / answer["file"] / clip.name, "too short", short))
-            continue
-        videos.append(entry)
+        entry = sources.entry(clip, answer["file"], job.min_frames, rate)
+        if isinstance(entry, Entry):
+            videos.append(entry)
+        else:
+            judged.append(Finding(job.raw / answer["file"] / clip.name, *entry))
     if job.on_bad_video == "error":
         raise_on(judged)
     if not videos:
         counts = ", ".join(f"{n} {status}" for status, n in Counter(a["status"] for a in known.values()).items())
         raise UserError(f"no clip of it can be had ({counts})", file=table, cure=OBTAIN)
     about = {"kind": "taichi", "name": table.name, "masks": False, "ids": dict(Counter(_statuses(known)))}
-    return {"source": about, "missing": missing, **accounted(videos, judged, job.raw)}
+    return accounted(about, videos, judged, job.raw, missing)
 
 
 def probe(source: Config, job: Job) -> Probe:
@@ -100,13 +97,13 @@ def probe(source: Config, job: Job) -> Probe:
     return Probe("ok" in answers, f"table {says}; of {len(ids)} videos asked for {len(answers)}: {said}")
 
 
-def read_table(path: Path) -> tuple[list[tuple[Clip, float]], list[Finding]]:
+def read_table(path: Path) -> tuple[list[tuple[ListedClip, float]], list[Finding]]:
     """Clips in the table's order, each with the rate that its frame numbers count by, and the rows that are no good.
 
     Raises:
         UserError: not a table with these columns, or without a good row.
     """
-    clips: list[tuple[Clip, float]] = []
+    clips: list[tuple[ListedClip, float]] = []
     bad = []
     names = set()
     try:
@@ -130,7 +127,7 @@ def read_table(path: Path) -> tuple[list[tuple[Clip, float]], list[Finding]]:
     return clips, bad
 
 
-def _clip(row: dict[str, Any]) -> tuple[Clip, float]:
+def _clip(row: dict[str, Any]) -> tuple[ListedClip, float]:
     video = str(row["video_id"])
     if not ID.match(video):
         raise ValueError(f"{video!r} is no YouTube id")
@@ -143,12 +140,7 @@ def _clip(row: dict[str, Any]) -> tuple[Clip, float]:
     if not (0 <= start < end and 0 < rate < 1000 and left < right <= width and top < bottom <= height):
         raise ValueError(f"frames {start} to {end} at {rate:g} fps, box {numbers} in {width} x {height}: impossible")
     box = (left / width, top / height, right / width, bottom / height)
-    return Clip(f"{video}#{start:06d}#{end:06d}", video, start / rate, end / rate, box), rate
-
-
-def _printed(actual: float, reference: float) -> float:
-    """The table prints rates with few digits: a video of that rate is counted by the table's number."""
-    return reference if abs(actual - reference) < 0.01 else actual
+    return ListedClip(f"{video}#{start:06d}#{end:06d}", video, start / rate, end / rate, box), rate
 
 
 def _table(source: Config, folder: Path, job: Job) -> Path:

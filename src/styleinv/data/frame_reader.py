@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from styleinv.data.folder import is_image
 from styleinv.data.image import decode_image
 from styleinv.data.image_zip import open_zip
+from styleinv.data.manifest import Entry, Span
 from styleinv.data.video import read_frames, read_selected
+from styleinv.data.video_folder import is_image
 from styleinv.errors import UserError
 
 CLIP_TOLERANCE = 1  # frames: what rounding between two rates may take or add
@@ -25,17 +25,17 @@ class FrameReader:
         entries: the manifest's videos, in the order in which they will be read.
     """
 
-    def __init__(self, raw: Path, entries: Sequence[dict[str, Any]]):
+    def __init__(self, raw: Path, entries: Sequence[Entry]):
         self._raw = raw
         self._clips: dict[str, list[tuple[int, int]]] = {}
         for entry in entries:
-            if clip := entry.get("clip"):
-                self._clips.setdefault(entry["file"], []).append((clip["first"], clip["frames"]))
+            if clip := entry.clip:
+                self._clips.setdefault(entry.file, []).append((clip.first, clip.frames))
         self._open: tuple[str, Iterator[tuple[int, np.ndarray]]] | None = None
         self._next = 0
         self._failed: dict[str, str] = {}
 
-    def frames(self, entry: dict[str, Any], fps: float | None = None) -> Iterator[np.ndarray]:
+    def frames(self, entry: Entry, fps: float | None = None) -> Iterator[np.ndarray]:
         """Yield the frames of an entry.
 
         Args:
@@ -48,28 +48,28 @@ class FrameReader:
         Raises:
             UserError: a damaged file, or a clip that is more than a frame shorter than it should be.
         """
-        path = self._raw / entry["file"]
-        if entry.get("clip"):
-            yield from self._clip(entry, path)
-        elif path.is_dir() or is_image(entry["file"]) or "inside" in entry:
+        path = self._raw / entry.file
+        if entry.clip:
+            yield from self._clip(entry, entry.clip, path)
+        elif path.is_dir() or is_image(entry.file) or entry.inside is not None:
             yield from _images(path, entry)
         else:
             yield from read_frames(path, fps)
 
-    def _clip(self, entry: dict[str, Any], path: Path) -> Iterator[np.ndarray]:
-        first, wanted = entry["clip"]["first"], entry["clip"]["frames"]
-        if entry["file"] in self._failed:
-            raise UserError(self._failed[entry["file"]])
-        if self._open is None or self._open[0] != entry["file"] or first < self._next:
-            later = [clip for clip in self._clips[entry["file"]] if clip[0] >= first]
-            self._open = entry["file"], read_selected(path, entry["fps"], later)
+    def _clip(self, entry: Entry, span: Span, path: Path) -> Iterator[np.ndarray]:
+        first, wanted = span.first, span.frames
+        if entry.file in self._failed:
+            raise UserError(self._failed[entry.file])
+        if self._open is None or self._open[0] != entry.file or first < self._next:
+            later = [clip for clip in self._clips[entry.file] if clip[0] >= first]
+            self._open = entry.file, read_selected(path, entry.fps, later)
             self._next = 0
         count = 0
         while count < wanted:
             try:
                 number, frame = next(self._open[1], (-1, None))
             except UserError as error:
-                self._failed[entry["file"]] = str(error)
+                self._failed[entry.file] = str(error)
                 raise
             if frame is None:
                 self._open = None
@@ -82,8 +82,8 @@ class FrameReader:
             raise UserError(f"the video ends after {count} of the clip's {wanted} frames", file=path)
 
 
-def _images(path: Path, entry: dict[str, Any]) -> Iterator[np.ndarray]:
-    for name, data in encoded_images(path, entry.get("inside")):
+def _images(path: Path, entry: Entry) -> Iterator[np.ndarray]:
+    for name, data in encoded_images(path, entry.inside):
         try:
             yield decode_image(data)
         except ValueError as error:

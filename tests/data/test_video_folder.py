@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleinv.data.folder import VideoFolder
 from styleinv.data.video import read_frames, write_video
+from styleinv.data.video_folder import VideoFolder
 from styleinv.errors import UserError
 from tests.data.conftest import pictures
 

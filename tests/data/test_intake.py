@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from styleinv.data.check import Finding, examine, findings, raise_on
-from styleinv.data.fetch import fetch_folder, fetch_synthetic, safe_names
+from styleinv.data.intake import safe_names
 from styleinv.data.video import count_frames, write_video
 from styleinv.errors import UserError
 from tests.data.conftest import pictures
+from tests.data.fetching import fetch_folder, fetch_synthetic
 
 
 @pytest.fixture
@@ -75,15 +76,15 @@ def test_bad_videos_stop_or_are_left_out(mixed: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cut.mp4"):
         fetch_folder(mixed, tmp_path / "raw", min_frames=10)
     manifest = fetch_folder(mixed, tmp_path / "raw", min_frames=10, on_bad_video="skip")
-    assert [video["name"] for video in manifest["videos"]] == ["good_u", "small"]
-    assert {skipped["file"]: skipped["problem"] for skipped in manifest["skipped"]} == {
+    assert [video.name for video in manifest.videos] == ["good_u", "small"]
+    assert {skipped.file: skipped.problem for skipped in manifest.skipped} == {
         "cut.mp4": "corrupt",
         "sub dir/short.mp4": "too short",
         "twin.mp4": "duplicate",
         "zero.mp4": "empty",
     }
     assert str(tmp_path) not in str(manifest)
-    good = manifest["videos"][0]
+    good = manifest.videos[0].plain()
     assert good | {"sha256": ""} == {
         "name": "good_u",
         "file": "original/good_u.mp4",
@@ -99,7 +100,7 @@ def test_bad_videos_stop_or_are_left_out(mixed: Path, tmp_path: Path) -> None:
     (mixed / "good ü.MP4").rename(mixed / "renamed.mp4")
     again = fetch_folder(mixed, tmp_path / "raw", on_bad_video="skip")
     linked = {path.name for path in (tmp_path / "raw" / "original").iterdir()}
-    assert linked == {Path(video["file"]).name for video in again["videos"]} and "good_u.mp4" not in linked
+    assert linked == {Path(video.file).name for video in again.videos} and "good_u.mp4" not in linked
 
 
 def test_masks_come_along(tmp_path: Path, clip: Path) -> None:
@@ -107,8 +108,8 @@ def test_masks_come_along(tmp_path: Path, clip: Path) -> None:
         (tmp_path / "source" / "train" / folder).mkdir(parents=True)
         shutil.copy(clip, tmp_path / "source" / "train" / folder / "1 a.mp4")
     manifest = fetch_folder(tmp_path / "source", tmp_path / "raw")
-    assert manifest["source"] == {"kind": "folder", "name": "source", "masks": True}
-    assert manifest["videos"][0]["mask"] == "mask/1_a.mp4"
+    assert manifest.source == {"kind": "folder", "name": "source", "masks": True}
+    assert manifest.videos[0].mask == "mask/1_a.mp4"
     assert (tmp_path / "raw" / "mask" / "1_a.mp4").exists()
     write_video(tmp_path / "source" / "train" / "original" / "2.mp4", pictures(4), 25)
     with pytest.raises(UserError, match="2.mp4: no mask"):
@@ -136,8 +137,8 @@ def test_hopeless_sources(tmp_path: Path, clip: Path) -> None:
 
 def test_synthetic_manifest_tells_the_truth(tmp_path: Path) -> None:
     manifest = fetch_synthetic(tmp_path, videos=2, frames=6, size=64, fps=25, seed=0)
-    assert manifest["source"]["kind"] == "synthetic" and len(manifest["videos"]) == 2
-    for video in manifest["videos"]:
-        assert all((tmp_path / video[key]).exists() for key in ("file", "mask", "landmarks"))
-        assert count_frames(tmp_path / video["file"]) == count_frames(tmp_path / video["mask"]) == video["frames"] == 6
+    assert manifest.source["kind"] == "synthetic" and len(manifest.videos) == 2
+    for video in manifest.videos:
+        assert all((tmp_path / getattr(video, key)).exists() for key in ("file", "mask", "landmarks"))
+        assert count_frames(tmp_path / video.file) == count_frames(tmp_path / video.mask) == video.frames == 6
     assert fetch_synthetic(tmp_path, videos=2, frames=6, size=64, fps=25, seed=0) == manifest

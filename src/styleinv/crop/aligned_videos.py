@@ -1,0 +1,210 @@
+"""The faces of a whole data set: which clips its videos give, what they are called, and what became of every frame."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from styleinv.crop import shake
+from styleinv.crop.align import Aligner
+from styleinv.crop.crop_plan import CropPlan, SkippedVideos
+from styleinv.crop.ffhq import anchors
+from styleinv.crop.follow import Followed
+from styleinv.crop.raw import BadVideo, runs, source_frames
+from styleinv.crop.rendered import read_landmarks
+from styleinv.crop.stabilise import Clip
+from styleinv.data.census import Faces, FollowedVideo, Kept
+from styleinv.data.frame_reader import FrameReader
+from styleinv.data.manifest import Entry
+from styleinv.data.store import order
+from styleinv.errors import UserError
+
+log = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LINES = 30
+
+
+class AlignedCrops:
+    """The crops of one clip, which becomes a video of the store.
+
+    Attributes:
+        name: of the video in the store.
+        source: the raw video.
+        clip: which of its frames, and the squares to cut out.
+    """
+
+    def __init__(self, videos: "AlignedVideos", name: str, source: Entry, clip: Clip, size: tuple[int, int]):
+        self.name, self.source, self.clip = name, source, clip
+        self._videos, self._size = videos, size
+        self._fidelity = shake.FrameFidelity()
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Read and crop the clip: uint8 RGB [resolution, resolution, 3].
+
+        Raises:
+            BadVideo: it cannot be read.
+        """
+        source = self._videos.reader.frames(self.source, self.clip)
+        for image in self._videos.aligner.crop(source, self.clip, self._size):
+            self._fidelity.add(image)
+            yield image
+
+    def record(self) -> Kept:
+        """What the census says of the clip, once its frames have been read."""
+        clip, videos = self.clip, self._videos
+        measured = videos.aligner.shake(clip, videos.plan.settings.fps or self.source.fps)
+        if (exact := videos.exact_landmarks(self.source)) is not None:
+            measured |= videos.aligner.error(clip, anchors(_first_face(read_landmarks(exact))))
+        if self._fidelity.value is not None:
+            measured["itf_db"] = shake.rounded(self._fidelity.value)
+        return Kept(
+            name=self.name,
+            video=self.source.name,
+            sha256=self.source.sha256,
+            source_frames=len(clip),
+            frames=len(clip),
+            dropped=0,
+            runs=runs(list(range(clip.start, clip.start + len(clip)))),
+            interpolated=int((~clip.measured).sum()),
+            shake=measured,
+        )
+
+
+class AlignedVideos:
+    """Clips of the aligned faces of a data set.
+
+    Args:
+        plan: the videos and their settings.
+        aligner: finds and cuts out the faces.
+        skipped: gets videos that cannot be used.
+    """
+
+    def __init__(self, plan: CropPlan, aligner: Aligner, skipped: SkippedVideos):
+        self.plan, self.aligner = plan, aligner
+        self.reader = _ClipReader(plan)
+        self._skipped = skipped
+        self._followed: list[FollowedVideo] = []
+
+    def crops(self) -> Iterator[AlignedCrops]:
+        """All clips in the order of the store; every video has been followed before the first one."""
+        clips: list[AlignedCrops] = []
+        begin = last = time.monotonic()
+        for number, video in enumerate(self.plan.videos, 1):
+            try:
+                clips += self._clips(video)
+            except BadVideo as problem:
+                self._skipped.add(video, problem)
+            if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                self._log_progress(number, last - begin)
+        yield from sorted(clips, key=lambda clip: order(clip.name))
+
+    def census(self) -> Faces:
+        """What was found in the videos that have been followed."""
+        counts = {
+            key: sum(getattr(video, key) for video in self._followed)
+            for key in ("source_frames", "detected", "interpolated", "splits", "crowded")
+        }
+        dropped = sum((Counter(video.dropped) for video in self._followed), Counter())
+        return Faces(
+            preset=self.aligner.settings.preset,
+            landmarks=self.aligner.settings.landmarks,
+            stand_in=self.aligner.stand_in,
+            weights=self.aligner.hashes,
+            **counts,
+            dropped=dict(sorted(dropped.items())),
+            videos=tuple(self._followed),
+        )
+
+    def shake(self, kept: Sequence[Kept]) -> dict[str, Any]:
+        """How much the stored clips shake: medians and 95 % quantiles."""
+        return shake.summary([record.shake for record in kept if record.shake is not None])
+
+    def exact_landmarks(self, video: Entry) -> Path | None:
+        """The file of a video's exact landmarks, where they stand in for the networks."""
+        return self.plan.raw / video.landmarks if self.aligner.stand_in and video.landmarks else None
+
+    def _clips(self, video: Entry) -> list[AlignedCrops]:
+        """Follow the face of a video and divide it into clips."""
+        min_frames = self.plan.settings.min_frames
+        followed = self._follow(video)
+        clips = self.aligner.clips(followed)
+        if not clips:
+            raise BadVideo(f"shows no face in any of {followed.frames} frames")
+        long = [clip for clip in clips if len(clip) >= min_frames]
+        if not long:
+            most = max(map(len, clips))
+            raise BadVideo(f"shows a face in at most {most} frames in a row, {min_frames} are needed")
+        self._followed.append(_count(video, followed, clips, long))
+        names = self._names(video.name, len(long))
+        return [AlignedCrops(self, name, video, clip, followed.size) for name, clip in zip(names, long, strict=True)]
+
+    def _follow(self, video: Entry) -> Followed:
+        exact = self.exact_landmarks(video)
+        if exact is not None and self.plan.resampling(video) is not None:
+            raise UserError("landmarks: rendered knows a video at its own rate", field="fps", cure="Set fps: null.")
+        return self.aligner.follow(lambda: _frames(self.plan, video), video.name, (video.height, video.width), exact)
+
+    def _names(self, name: str, count: int) -> list[str]:
+        """`name` for one clip, `name_1`, `name_2` ... for several, none of them another video's name."""
+        if count == 1:
+            return [name]
+        others = {video.name.lower() for video in self.plan.videos}
+        while True:
+            names = [f"{name}_{part + 1:0{len(str(count))}d}" for part in range(count)]
+            if not others & {part.lower() for part in names}:
+                return names
+            name += "_"
+
+    def _log_progress(self, number: int, seconds: float) -> None:
+        total = len(self.plan.videos)
+        rate = sum(video.source_frames for video in self._followed) / seconds
+        minutes = (total - number) * seconds / number / 60
+        log.info("faces followed: %d of %d videos, %.1f frames/s, %.0f min left", number, total, rate, minutes)
+
+
+def _count(video: Entry, followed: Followed, clips: list[Clip], kept: list[Clip]) -> FollowedVideo:
+    """What became of the frames of a video: every one is stored, or dropped for one reason."""
+    found, stored = sum(map(len, clips)), sum(map(len, kept))
+    dropped = {"no face": followed.frames - found, "short clip": found - stored}
+    return FollowedVideo(
+        name=video.name,
+        source_frames=followed.frames,
+        detected=followed.detected,
+        interpolated=sum(int((~clip.measured).sum()) for clip in kept),
+        splits=len(clips) - 1,
+        crowded=followed.crowded,
+        dropped={reason: count for reason, count in dropped.items() if count},
+    )
+
+
+def _first_face(landmarks: np.ndarray) -> np.ndarray:
+    return landmarks[:, 0] if landmarks.ndim == 4 else landmarks
+
+
+def _frames(plan: CropPlan, video: Entry) -> Iterator[np.ndarray]:
+    return source_frames(FrameReader(plan.raw, [video]), video, plan.raw, plan.resampling(video))
+
+
+class _ClipReader:
+    """Reads clips of videos; those of one video that come one after the other share one decoder."""
+
+    def __init__(self, plan: CropPlan):
+        self._plan = plan
+        self._name, self._next = "", 0
+        self._open: Iterator[np.ndarray] = iter(())
+
+    def frames(self, video: Entry, clip: Clip) -> Iterator[np.ndarray]:
+        """The frames of a clip, uint8 RGB [H, W, 3]."""
+        if video.name != self._name or clip.start < self._next:
+            self._open = _frames(self._plan, video)
+            self._name, self._next = video.name, 0
+        while self._next < clip.start + len(clip):
+            frame = next(self._open)
+            self._next += 1
+            if self._next > clip.start:
+                yield frame

@@ -1,0 +1,126 @@
+"""Crops that look at one frame at a time: by the centre, a box of the manifest, or a mask."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from styleinv.crop import mask as by_mask
+from styleinv.crop.box import box_crop
+from styleinv.crop.centre import centre_crop
+from styleinv.crop.crop_plan import CropPlan
+from styleinv.crop.raw import BadVideo, mask_frames, runs, source_frames
+from styleinv.crop.settings import BoxCrop, MaskCrop
+from styleinv.data.census import Kept
+from styleinv.data.frame_reader import FrameReader
+from styleinv.data.manifest import Entry
+
+# From a source frame and its number to a stored frame, or None to drop it.
+Cropper = Callable[[np.ndarray, int], np.ndarray | None]
+
+
+class PlainCrops:
+    """The crops of one video.
+
+    Attributes:
+        name: of the video in the store.
+        source: the raw video.
+    """
+
+    def __init__(self, plan: CropPlan, source: Entry, reader: FrameReader):
+        self.name, self.source = source.name, source
+        self._plan, self._reader = plan, reader
+        self._kept: list[int] = []
+        self._seen = 0
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Read and crop the video: uint8 RGB [resolution, resolution, 3].
+
+        Raises:
+            BadVideo: it cannot be read or cropped, or too few frames are left of it.
+        """
+        plan = self._plan
+        cropper = _cropper(plan, self.source)
+        source = source_frames(self._reader, self.source, plan.raw, plan.resampling(self.source))
+        for index, frame in enumerate(source):
+            self._seen = index + 1
+            image = cropper(frame, index)
+            if image is not None:
+                self._kept.append(index)
+                yield image
+        if len(self._kept) < plan.settings.min_frames:
+            few = f"keeps {len(self._kept)} of {self._seen} frames"
+            raise BadVideo(f"{few}, {plan.settings.min_frames} are needed")
+
+    def record(self) -> Kept:
+        """What the census says of the video, once its frames have been read."""
+        return Kept(
+            name=self.name,
+            sha256=self.source.sha256,
+            source_frames=self._seen,
+            frames=len(self._kept),
+            dropped=self._seen - len(self._kept),
+            runs=runs(self._kept),
+        )
+
+
+def plain_crops(plan: CropPlan) -> Iterator[PlainCrops]:
+    """The crops of every video, to be read one after the other."""
+    reader = FrameReader(plan.raw, plan.videos)
+    return (PlainCrops(plan, video, reader) for video in plan.videos)
+
+
+def _cropper(plan: CropPlan, video: Entry) -> Cropper:
+    crop, resolution = plan.settings.crop, plan.settings.resolution
+    if isinstance(crop, MaskCrop):
+        return _by_mask(plan, video, crop)
+    if isinstance(crop, BoxCrop):
+        return _by_box(video, resolution)
+    return lambda frame, index: centre_crop(frame, resolution)
+
+
+def _by_box(video: Entry, resolution: int) -> Cropper:
+    if video.box is None:
+        raise BadVideo("has no box")
+    box = video.box
+
+    def cropper(frame: np.ndarray, index: int) -> np.ndarray:
+        try:
+            return box_crop(frame, box, resolution)
+        except ValueError as error:
+            raise BadVideo(str(error)) from None
+
+    return cropper
+
+
+def _by_mask(plan: CropPlan, video: Entry, crop: MaskCrop) -> Cropper:
+    resolution, fps = plan.settings.resolution, plan.resampling(video)
+    faithful = crop.border == "faithful"
+    if not video.mask:
+        raise BadVideo("has no mask")
+
+    # All boxes come first: one frame without a face spoils the whole video, and smoothing looks ahead. Only boxes are
+    # kept in memory.
+    boxes: list[by_mask.Box | None] = []
+    size = (video.height, video.width)
+    for marked in mask_frames(plan.raw / video.mask, fps):
+        if marked.shape[:2] != size:
+            raise BadVideo(f"is {size[1]} x {size[0]}, its mask {marked.shape[1]} x {marked.shape[0]}")
+        try:
+            boxes.append(by_mask.tight_box(marked))
+        except by_mask.NoFace:
+            if faithful:
+                raise BadVideo(f"the mask marks nothing in frame {len(boxes)}") from None
+            boxes.append(None)
+
+    if faithful:
+        # The shorter of video and mask decides, as in the official code.
+        def cropper(frame: np.ndarray, index: int) -> np.ndarray | None:
+            box = boxes[index] if index < len(boxes) else None
+            return None if box is None else by_mask.faithful_crop(frame, box, resolution)
+
+        return cropper
+    try:
+        smooth = by_mask.smooth_boxes(boxes, fps or video.fps)
+    except by_mask.NoFace as problem:
+        raise BadVideo(str(problem)) from None
+    return lambda frame, index: by_mask.fixed_crop(frame, smooth[min(index, len(smooth) - 1)], resolution)
