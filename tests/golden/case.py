@@ -1,8 +1,10 @@
 """A golden case: its manifest, arrays, deterministic weights and limits (tests/golden/README.md)."""
 
+import fnmatch
 import json
 import warnings
 import zlib
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -116,49 +118,115 @@ def l2(tensor: torch.Tensor | None, absent: float = 0.0) -> float:
     return absent if tensor is None else float(tensor.detach().double().norm())
 
 
-def failures(case: Case, got: dict[str, np.ndarray]) -> list[str]:
-    """What the computed outputs miss of the limits of a case."""
-    lines = []
+def failures(case: Case, got: dict[str, np.ndarray]) -> dict[str, str]:
+    """What the computed outputs miss of the limits of a case: one line for each such output, by its name."""
+    found = {}
     for key, limit in case.limits.items():
-        if not key.startswith("out/") or "see" in limit:
+        name = key.removeprefix("out/")
+        if name == key or "see" in limit:
             continue
-        name = key[4:]
         if name not in got:
-            lines.append(f"{name}: not computed")
+            found[name] = "not computed"
             continue
-        want = case.outputs[name]
         have = np.asarray(got[name].detach() if isinstance(got[name], torch.Tensor) else got[name])
-        if have.shape != want.shape:
-            lines.append(f"{name}: shape {have.shape}, expected {want.shape}")
-            continue
-        if limit.get("equal"):
-            if not np.array_equal(have, want):
-                lines.append(f"{name}: not equal")
-            continue
-        have, want = have.astype(np.float64), want.astype(np.float64)
-        if "rel_l2" in limit:
-            error = np.linalg.norm(have - want) / max(np.linalg.norm(want), 1e-30)
-            if not error <= limit["rel_l2"]:
-                lines.append(f"{name}: relative l2 error {error:.3g} > {limit['rel_l2']:.3g}")
-            continue
-        if name.endswith(ROUNDING_NOISE):
-            # The official code's own rounding noise between two equal forms: ours must stay as small, not equal it.
-            if not float(have) <= max(10 * float(want), 1e-5):
-                lines.append(f"{name}: {float(have):.3g} is more than rounding noise")
-            continue
-        if name.endswith("differs_maxdiff"):
-            # How much two times differ under a noise that the case does not store: ours must differ as clearly.
-            if not 0.5 * float(want) <= float(have) <= 2 * float(want):
-                lines.append(f"{name}: {float(have):.3g}, expected about {float(want):.3g}")
-            continue
-        nan = np.isnan(want)
-        bound = limit["atol"] + limit["rtol"] * np.abs(want)
-        excess = np.where(nan, np.where(np.isnan(have), 0, np.inf), np.abs(have - want) - bound)
-        if excess.size and not excess.max() <= 0:
-            if "/grad/" in name and np.linalg.norm(have - want) <= limit["rtol"] * np.linalg.norm(want):
-                beyond = f"{int((excess > 0).sum())} of {excess.size} elements are beyond it"
-                warnings.warn(f"{case.path.name}: {name} meets its limit in norm, but {beyond}", stacklevel=2)
-                continue
-            worst = np.abs(have - want)[~nan].max() if (~nan).any() else np.inf
-            lines.append(f"{name}: off by {worst:.3g}, {int((excess > 0).sum())} of {excess.size} beyond the limit")
-    return lines
+        if fault := compare(case, name, have, case.outputs[name], limit):
+            found[name] = fault
+    return found
+
+
+def compare(case: Case, name: str, have: np.ndarray, want: np.ndarray, limit: dict) -> str | None:
+    """Hold one output to its limit; says what is wrong with it, if anything is."""
+    if have.shape != want.shape:
+        return f"shape {have.shape}, expected {want.shape}"
+    if limit.get("equal"):
+        return None if np.array_equal(have, want) else f"not equal; {differ(have, want, have != want)}"
+    have, want = have.astype(np.float64), want.astype(np.float64)
+    if "rel_l2" in limit:
+        error = np.linalg.norm(have - want) / max(np.linalg.norm(want), 1e-30)
+        if error <= limit["rel_l2"]:
+            return None
+        return f"relative l2 error {error:.3g} > {limit['rel_l2']:.3g}; {differ(have, want, np.abs(have - want))}"
+    if name.endswith(ROUNDING_NOISE):
+        # The official code's own rounding noise between two equal forms: ours must stay as small, not equal it.
+        small = float(have) <= max(10 * float(want), 1e-5)
+        return None if small else f"got {float(have):.3g}, which is more than rounding noise (want {float(want):.3g})"
+    if name.endswith("differs_maxdiff"):
+        # How much two times differ under a noise that the case does not store: ours must differ as clearly.
+        clear = 0.5 * float(want) <= float(have) <= 2 * float(want)
+        return None if clear else f"got {float(have):.3g}, want about {float(want):.3g}"
+    nan = np.isnan(want)
+    bound = limit["atol"] + limit["rtol"] * np.abs(want)
+    excess = np.where(nan, np.where(np.isnan(have), 0, np.inf), np.abs(have - want) - bound)
+    if not excess.size or excess.max() <= 0:
+        return None
+    if "/grad/" in name and np.linalg.norm(have - want) <= limit["rtol"] * np.linalg.norm(want):
+        beyond = f"{int((excess > 0).sum())} of {excess.size} elements are beyond it"
+        warnings.warn(f"{case.path.name}: {name} meets its limit in norm, but {beyond}", stacklevel=3)
+        return None
+    worst = np.abs(have - want)[~nan].max() if (~nan).any() else np.inf
+    off = f"off by {worst:.3g}, {int((~(excess <= 0)).sum())} of {excess.size} beyond the limit"
+    return f"{off}; {differ(have, want, excess)}"
+
+
+def differ(have: np.ndarray, want: np.ndarray, badness: np.ndarray) -> str:
+    """The worst element with its index, and the first few of both arrays."""
+    badness = np.where(np.isnan(badness.astype(np.float64)), np.inf, badness)
+    worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(badness)), badness.shape))
+    got, expected = (_show(array[worst]) for array in (have, want))
+    first = "; ".join(f"{what} {_few(array)}" for what, array in (("got", have), ("want", want)))
+    return f"worst at {list(worst)}: got {got}, want {expected}; {first}"
+
+
+def _show(value: np.generic) -> str:
+    return f"{value:.6g}" if np.issubdtype(value.dtype, np.number) else str(value)
+
+
+def _few(array: np.ndarray, count: int = 4) -> str:
+    shown = ", ".join(map(_show, array.ravel()[:count]))
+    return f"[{shown}{', ...' if array.size > count else ''}]"
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One line of deviates.txt: outputs that differ from the official code's on purpose.
+
+    Attributes:
+        of: name of a case, or a kind, and then of each of its cases.
+        pattern: of names of outputs, as file names are matched.
+        reason: why.
+    """
+
+    of: str
+    pattern: str
+    reason: str
+
+
+def deviations(case: Case, text: str) -> list[Deviation]:
+    """The lines of deviates.txt that are about a case."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    for line in lines:
+        assert len(line.split(None, 2)) == 3, f"deviates.txt: {line!r} is not `case-or-kind  output-pattern  reason`"
+    found = [Deviation(*line.split(None, 2)) for line in lines]
+    return [deviation for deviation in found if deviation.of in (case.path.name, case.kind)]
+
+
+def verdict(case: Case, got: dict[str, np.ndarray], text: str) -> tuple[list[str], list[str]]:
+    """Judge the outputs of a case.
+
+    Args:
+        case: with its limits.
+        got: computed outputs.
+        text: of deviates.txt.
+
+    Returns:
+        Lines about what fails, entries that no longer deviate among them, and lines about what deviates on purpose.
+    """
+    wrong, deviating = failures(case, got), []
+    for deviation in deviations(case, text):
+        meant = fnmatch.filter(wrong, deviation.pattern)
+        if not meant:
+            unused = f"{deviation.of} {deviation.pattern} no longer deviates: take it out of deviates.txt"
+            wrong[f"deviates.txt: {deviation.pattern}"] = unused
+        deviating += [f"{case.path.name}: {name}: {deviation.reason}" for name in meant]
+        wrong = {name: line for name, line in wrong.items() if name not in meant}
+    return [f"{name}: {line}" for name, line in wrong.items()], deviating

@@ -2,6 +2,7 @@
 
 import collections
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from tests.golden.case import Case
 HERE = Path(__file__).parent
 # The property under which a test reports its kind, also from another process.
 KIND = "golden_kind"
+# The same for an output that deviates on purpose: the case, the output and the reason.
+DEVIATES = "golden_deviates"
 
 
 def load_checkers() -> dict:
@@ -45,14 +48,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
-    for outcome in ("passed", "failed", "skipped"):
-        for report in terminalreporter.stats.get(outcome, []):
-            for name, kind in getattr(report, "user_properties", []):
-                if name == KIND:
-                    counts[kind]["pending" if outcome == "skipped" else outcome] += 1
-    if counts:
+    outcomes = [
+        (outcome, getattr(report, "user_properties", []))
+        for outcome in ("passed", "failed", "skipped")
+        for report in terminalreporter.stats.get(outcome, [])
+    ]
+    lines = closing_table(outcomes)
+    if lines:
         terminalreporter.section("golden cases")
-    for kind, outcomes in sorted(counts.items()):
-        text = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
-        terminalreporter.write_line(f"{kind:40} {sum(outcomes.values()):3} cases  {text}")
+    for line in lines:
+        terminalreporter.write_line(line)
+
+
+def closing_table(outcomes: Iterable[tuple[str, list[tuple[str, str]]]]) -> list[str]:
+    """One line per kind, then one per output that deviates on purpose; from (outcome, properties) of every test."""
+    counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    deviating: list[str] = []
+    for outcome, properties in outcomes:
+        meant = [line for name, line in properties if name == DEVIATES]
+        deviating += meant
+        for name, kind in properties:
+            if name == KIND:
+                word = {"skipped": "pending", "passed": "deviating" if meant else "passed"}.get(outcome, outcome)
+                counts[kind][word] += 1
+    lines = []
+    for kind, words in sorted(counts.items()):
+        text = ", ".join(f"{number} {word}" for word, number in sorted(words.items()))
+        lines.append(f"{kind:40} {sum(words.values()):3} cases  {text}")
+    return lines + [f"deviates on purpose: {line}" for line in sorted(deviating)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.golden.case import Case, failures
-from tests.golden.conftest import KIND, is_pending, load_checkers
+from tests.golden.case import Case, verdict
+from tests.golden.conftest import DEVIATES, HERE, KIND, is_pending, load_checkers
 
 CHECKERS = load_checkers()
 
@@ -14,5 +14,7 @@ def test_golden(golden_case: Case, record_property) -> None:
         pytest.skip(f"{golden_case.kind} is pending")
     checker = CHECKERS.get(golden_case.kind)
     assert checker is not None, f"unknown kind {golden_case.kind}: write a checker or list it in pending.txt"
-    lines = failures(golden_case, checker(golden_case))
+    lines, deviating = verdict(golden_case, checker(golden_case), (HERE / "deviates.txt").read_text())
+    for line in deviating:
+        record_property(DEVIATES, line)
     assert not lines, "\n".join(lines)
