@@ -57,7 +57,7 @@ class Aligner:
         return self._networks is None
 
     def follow(self, frames: Frames, video: str, size: tuple[int, int], landmarks: Path | None = None) -> Followed:
-        """First pass.
+        """Find the face in every frame of a video: the first pass.
 
         Args:
             frames: starts reading the video.
@@ -78,16 +78,16 @@ class Aligner:
         return follow(frames, faces, faces, self.settings, video)
 
     def clips(self, followed: Followed) -> list[Clip]:
-        """What is to be cut out, gaps filled and smoothed as the settings say."""
+        """Divide a video into clips, with gaps filled and squares smoothed as the settings say."""
         found = split_at_gaps(followed.squares, self.settings.max_gap)
         return [smooth(clip, self.settings.sigma_centre, self.settings.sigma_size) for clip in found]
 
     def cropper(self, clip: Clip, size: tuple[int, int]) -> Cropper:
-        """What cuts the crops of a clip out of frames of a height and width."""
+        """Make the cropper of a clip, for frames of a height and width."""
         return Cropper(clip.squares, size, self.resolution, once=self.settings.shrink_and_pad == "video")
 
     def crop(self, frames: Iterable[np.ndarray], clip: Clip, size: tuple[int, int]) -> Iterator[np.ndarray]:
-        """Second pass: the crops of a clip, uint8 RGB [resolution, resolution, 3].
+        """Yield the crops of a clip, uint8 RGB [resolution, resolution, 3]: the second pass.
 
         Args:
             frames: those of the clip, from its first on.
@@ -110,11 +110,11 @@ class Aligner:
                 yield waiting.popleft().result()
 
     def shake(self, clip: Clip, fps: float) -> dict[str, Any]:
-        """How much a clip shakes, from its squares."""
+        """Measure how much a clip shakes, from its squares."""
         return shake.rounded(shake.measure(clip.squares, self.resolution, fps))
 
     def error(self, clip: Clip, exact: np.ndarray) -> dict[str, Any]:
-        """How far a clip is from exact anchors [T, 4, 2] of its source, where these are known."""
+        """Measure how far a clip is from exact anchors [T, 4, 2] of its source, where these are known."""
         points = exact[clip.start : clip.start + len(clip)]
         return shake.rounded(
             {

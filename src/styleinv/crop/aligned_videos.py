@@ -1,4 +1,4 @@
-"""The faces of a whole data set: which clips its videos give, what they are called, and what became of every frame."""
+"""Aligned faces of a whole data set: the clips of its videos, their names, and what became of every frame."""
 
 import logging
 import time
@@ -54,7 +54,7 @@ class AlignedCrops:
             yield image
 
     def record(self) -> Kept:
-        """What the census says of the clip, once its frames have been read."""
+        """Return the clip's record for the census, once its frames have been read."""
         clip, videos = self.clip, self._videos
         measured = videos.aligner.shake(clip, videos.plan.settings.fps or self.source.fps)
         if (exact := videos.exact_landmarks(self.source)) is not None:
@@ -90,7 +90,7 @@ class AlignedVideos:
         self._followed: list[FollowedVideo] = []
 
     def crops(self) -> Iterator[AlignedCrops]:
-        """All clips in the order of the store; every video has been followed before the first one."""
+        """Yield all clips in the order of the store, after the first pass over every video."""
         clips: list[AlignedCrops] = []
         begin = last = time.monotonic()
         for number, video in enumerate(self.plan.videos, 1):
@@ -104,7 +104,7 @@ class AlignedVideos:
         yield from sorted(clips, key=lambda clip: order(clip.name))
 
     def census(self) -> Faces:
-        """What was found in the videos that have been followed."""
+        """Count what was found in the videos that have been followed."""
         counts = {
             key: sum(getattr(video, key) for video in self._followed)
             for key in ("source_frames", "detected", "interpolated", "splits", "crowded")
@@ -121,11 +121,11 @@ class AlignedVideos:
         )
 
     def shake(self, kept: Sequence[Kept]) -> dict[str, Any]:
-        """How much the stored clips shake: medians and 95 % quantiles."""
+        """Summarise how much the stored clips shake: medians and 95 % quantiles."""
         return shake.summary([record.shake for record in kept if record.shake is not None])
 
     def exact_landmarks(self, video: Entry) -> Path | None:
-        """The file of a video's exact landmarks, where they stand in for the networks."""
+        """Return the file of a video's exact landmarks, where they stand in for the networks."""
         return self.plan.raw / video.landmarks if self.aligner.stand_in and video.landmarks else None
 
     def _clips(self, video: Entry) -> list[AlignedCrops]:
@@ -150,7 +150,7 @@ class AlignedVideos:
         return self.aligner.follow(lambda: _frames(self.plan, video), video.name, (video.height, video.width), exact)
 
     def _names(self, name: str, count: int) -> list[str]:
-        """`name` for one clip, `name_1`, `name_2` ... for several, none of them another video's name."""
+        """Name one clip `name`, several ones `name_1`, `name_2` ..., and none of them as another video."""
         if count == 1:
             return [name]
         others = {video.name.lower() for video in self.plan.videos}
@@ -168,7 +168,7 @@ class AlignedVideos:
 
 
 def _count(video: Entry, followed: Followed, clips: list[Clip], kept: list[Clip]) -> FollowedVideo:
-    """What became of the frames of a video: every one is stored, or dropped for one reason."""
+    """Count what became of the frames of a video: each is stored, or dropped for one reason."""
     found, stored = sum(map(len, clips)), sum(map(len, kept))
     dropped = {"no face": followed.frames - found, "short clip": found - stored}
     return FollowedVideo(
@@ -199,7 +199,7 @@ class _ClipReader:
         self._open: Iterator[np.ndarray] = iter(())
 
     def frames(self, video: Entry, clip: Clip) -> Iterator[np.ndarray]:
-        """The frames of a clip, uint8 RGB [H, W, 3]."""
+        """Yield the frames of a clip, uint8 RGB [H, W, 3]."""
         if video.name != self._name or clip.start < self._next:
             self._open = _frames(self._plan, video)
             self._name, self._next = video.name, 0

@@ -7,7 +7,7 @@ Box = tuple[int, int, int, int]
 
 
 def box_crop(frame: np.ndarray, box: Box, resolution: int) -> np.ndarray:
-    """What a frame shows inside a box, at `resolution`.
+    """Cut a box out of a frame and resize it to `resolution`.
 
     The resize is that of TaiChi-HD's preparation, scikit-image's antialiased one: a Gaussian of sigma (factor - 1) / 2
     where it shrinks, then bilinear between pixel centres. A box that is not square is squeezed.

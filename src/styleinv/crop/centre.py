@@ -5,7 +5,7 @@ from PIL import Image
 
 
 def centre_crop(frame: np.ndarray, resolution: int) -> np.ndarray:
-    """The centre square of a frame at `resolution`.
+    """Cut the centre square out of a frame and resize it to `resolution`.
 
     Args:
         frame: uint8 RGB [H, W, 3]; an odd left-over row or column is lost at the bottom or right.

@@ -1,4 +1,4 @@
-"""What a crop of a data set will do, worked out from the manifest and the settings without reading a video."""
+"""The plan of a crop, from the manifest and the settings alone: no video is read."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ class CropPlan:
         return sum(abs(video.fps - self.fps) > 1e-3 for video in self.videos)
 
     def resampling(self, video: Entry) -> float | None:
-        """The rate that a video is resampled to; None where it keeps its frames."""
+        """Return the rate that a video is resampled to; None where it keeps its frames."""
         return resampling(video, self.settings.fps)
 
     def record(self) -> dict[str, Any]:
-        """What the store says of how its frames were cropped."""
+        """Return what the store says of how its frames were cropped."""
         crop = self.settings.crop
         border = crop.border if isinstance(crop, MaskCrop) else None
         about = {"crop": crop.type, "border": border, "fps": self.settings.fps, "min_frames": self.settings.min_frames}
@@ -48,7 +48,7 @@ class CropPlan:
 
 
 def plan_crop(manifest: Manifest, raw: Path, settings: CropSettings) -> CropPlan:
-    """Plan a crop.
+    """Plan the crop of a data set.
 
     Args:
         manifest: what was fetched.
@@ -71,7 +71,7 @@ def plan_crop(manifest: Manifest, raw: Path, settings: CropSettings) -> CropPlan
 
 
 class SkippedVideos:
-    """Videos that cannot be used: the first one stops the crop, or all are left out, as the settings say.
+    """Collects videos that cannot be used, or stops at the first one, as `on_bad_video` says.
 
     Attributes:
         records: of those that were left out.

@@ -1,4 +1,4 @@
-"""What finds faces and their landmarks: the two networks, or a stand-in with exact answers.
+"""Interfaces of what finds faces and their landmarks: the two networks, or a stand-in with exact answers.
 
 Boxes are (left, top, right, bottom) in pixels from the image's corner, so pixel i covers [i, i + 1]; they may leave the
 image. Landmarks name pixel centres by integers, as dlib and the synthetic faces do: half a pixel less.
@@ -15,7 +15,7 @@ class FaceDetector(Protocol):
     """Finds faces."""
 
     def detect(self, frames: Sequence[np.ndarray], numbers: Sequence[int]) -> list[np.ndarray]:
-        """Faces of some frames of one video.
+        """Find the faces in some frames of one video.
 
         Args:
             frames: uint8 RGB [H, W, 3], all of one size.
@@ -28,7 +28,7 @@ class FaceDetector(Protocol):
 
 
 class HeatmapNetwork(Protocol):
-    """Tells for every place of a window how likely each landmark lies there.
+    """Says of every place in a window how likely each landmark lies there.
 
     Attributes:
         batch: windows that it is best given at once.
@@ -37,7 +37,7 @@ class HeatmapNetwork(Protocol):
     batch: int
 
     def heatmaps(self, frames: Sequence[np.ndarray], numbers: Sequence[int], windows: np.ndarray) -> Tensor:
-        """Heat-maps of one window in each frame.
+        """Compute heat-maps of one window in each frame.
 
         Args:
             frames: uint8 RGB [H, W, 3], B of them; a frame may occur several times.

@@ -32,14 +32,14 @@ MIRRORED = [
 
 
 def face_windows(boxes: np.ndarray) -> np.ndarray:
-    """The square that the network sees of each box: float64 [B, 4] -> [B, 3], (centre x, centre y, side)."""
+    """Compute the square that the network sees of each box: float64 [B, 4] -> [B, 3], (centre x, centre y, side)."""
     left, top, right, bottom = boxes.T
     side = 200 * (right - left + bottom - top) / REFERENCE_SCALE
     return np.stack([(left + right) / 2, (top + bottom) / 2 - 0.12 * (bottom - top), side], 1)
 
 
 def cut_exact(frame: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """A window to a fraction of a pixel, antialiased, black outside the image: uint8 [256, 256, 3]."""
+    """Cut a window to a fraction of a pixel, antialiased, black outside the image: uint8 [256, 256, 3]."""
     x, y, side = window
     edges = np.array([x - side / 2, y - side / 2, x + side / 2, y + side / 2])
     left, top = (int(edge) for edge in np.floor(edges[:2]))
@@ -50,7 +50,7 @@ def cut_exact(frame: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def cut_library(frame: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """A window as the library cuts it, its corners at whole pixels: uint8 [256, 256, 3]."""
+    """Cut a window as the library does, its corners at whole pixels: uint8 [256, 256, 3]."""
     import cv2
 
     x, y, side = window
@@ -61,7 +61,7 @@ def cut_library(frame: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def _region(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    """A rectangle of whole pixels, black outside the image."""
+    """Cut a rectangle of whole pixels, black outside the image."""
     out = np.zeros((bottom - top, right - left, 3), np.uint8)
     height, width = frame.shape[:2]
     x0, x1, y0, y1 = max(left, 0), min(right, width), max(top, 0), min(bottom, height)

@@ -13,7 +13,7 @@ _LEFT_EYE, _RIGHT_EYE, _MOUTH = slice(36, 42), slice(42, 48), (48, 54)
 
 
 def anchors(landmarks: np.ndarray) -> np.ndarray:
-    """The four points that the square depends on: left eye, right eye, left and right corner of the mouth.
+    """Compute the points that the square depends on: left eye, right eye, left and right corner of the mouth.
 
     Args:
         landmarks: [..., 68, 2], iBUG order; left is the image's left.
@@ -26,7 +26,7 @@ def anchors(landmarks: np.ndarray) -> np.ndarray:
 
 
 def square(points: np.ndarray) -> np.ndarray:
-    """The square of FFHQ: anchors [..., 4, 2] -> float64 [..., 4]."""
+    """Compute the square of FFHQ: anchors [..., 4, 2] -> float64 [..., 4]."""
     left, right, mouth = points[..., 0, :], points[..., 1, :], points[..., 2:, :].mean(-2)
     eyes, across = (left + right) / 2, right - left
     down = mouth - eyes
@@ -37,19 +37,19 @@ def square(points: np.ndarray) -> np.ndarray:
 
 
 def corners(squares: np.ndarray) -> np.ndarray:
-    """Top left, bottom left, bottom right, top right, as Pillow's QUAD wants them: [..., 4] -> [..., 4, 2]."""
+    """Compute top left, bottom left, bottom right and top right, in Pillow's order of QUAD: [..., 4] -> [..., 4, 2]."""
     centre, right = squares[..., :2], squares[..., 2:]
     down = _quarter_turn(right)
     return np.stack([centre - right - down, centre - right + down, centre + right + down, centre + right - down], -2)
 
 
 def sides(squares: np.ndarray) -> np.ndarray:
-    """Side lengths in pixels: [..., 4] -> [...]."""
+    """Compute side lengths in pixels: [..., 4] -> [...]."""
     return 2 * np.linalg.norm(squares[..., 2:], axis=-1)
 
 
 def to_crop(points: np.ndarray, squares: np.ndarray, output: int) -> np.ndarray:
-    """Where points of the image lie in the crop.
+    """Compute where points of the image lie in the crop.
 
     Args:
         points: [T, P, 2] in the image.
@@ -98,7 +98,7 @@ class Cropper:
         return self._pads is not None
 
     def crop(self, frame: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """One crop.
+        """Cut one crop.
 
         Args:
             frame: uint8 RGB [H, W, 3].
@@ -138,7 +138,7 @@ class Cropper:
 
 
 def ffhq_crop(frame: np.ndarray, chosen: np.ndarray, output: int) -> np.ndarray:
-    """One image by FFHQ's own recipe, every decision from this image alone; arguments as for `Cropper.crop`."""
+    """Crop one image by FFHQ's own recipe, each decision from this image alone; arguments as for `Cropper.crop`."""
     side = float(sides(chosen))
     shrink = _shrink(side, output)
     image, quad = _shrunk(frame, corners(chosen), shrink)
@@ -164,7 +164,7 @@ def ffhq_crop(frame: np.ndarray, chosen: np.ndarray, output: int) -> np.ndarray:
 
 
 def _quarter_turn(vector: np.ndarray) -> np.ndarray:
-    """Right becomes down: (x, y) -> (-y, x)."""
+    """Turn right to down: (x, y) -> (-y, x)."""
     return np.stack([-vector[..., 1], vector[..., 0]], -1)
 
 
@@ -229,7 +229,7 @@ def _faded(image: np.ndarray, mask: np.ndarray, sigma: float, colour: np.ndarray
 
 
 def _sample(image: np.ndarray, quad: np.ndarray, output: int) -> np.ndarray:
-    """The quadrilateral as a square, bilinearly at four times its size, then Lanczos."""
+    """Sample a quadrilateral as a square, bilinearly at four times its size, then Lanczos."""
     if not image.size:  # a square that lies outside of the image altogether
         return np.zeros((output, output, 3), np.uint8)
     large = (output * SUPERSAMPLING, output * SUPERSAMPLING)

@@ -1,4 +1,4 @@
-"""First pass over a video: one face in every frame where it is seen, as four points. Only numbers are kept."""
+"""The first pass over a video: one face, as four points in every frame where it is seen. Only numbers are kept."""
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +41,7 @@ class Followed:
 
     @property
     def detected(self) -> int:
-        """Frames where the face is seen."""
+        """Number of frames where the face is seen."""
         return int(np.isfinite(self.anchors).all((1, 2)).sum())
 
 
@@ -52,7 +52,7 @@ def follow(
     settings: Alignment,
     video: str,
 ) -> Followed:
-    """Detect, track and measure.
+    """Detect, track and measure the main face of a video.
 
     The landmarks of a frame are measured while it is in memory, for the face that leads by then. Should another one
     win in the end, the video is read once more for it.
@@ -72,7 +72,7 @@ def follow(
     count, crowded, size = 0, 0, (0, 0)
 
     def measure(wanted: list[tuple[int, int, np.ndarray, np.ndarray]]) -> None:
-        """Of (track, frame number, frame, box) in one chunk."""
+        """Measure the anchors of some (track, frame number, frame, box) of one chunk."""
         if not wanted:
             return
         tracks, numbers, images, boxes = zip(*wanted, strict=True)
@@ -126,7 +126,7 @@ def _measure_missing(
 
 
 def chunks(frames: Iterable[np.ndarray], length: int = CHUNK) -> Iterator[list[np.ndarray]]:
-    """Frames in lists of up to `length`, all of one list of one size."""
+    """Group frames into lists of up to `length`, all frames of a list of one size."""
     chunk: list[np.ndarray] = []
     for frame in frames:
         if chunk and (len(chunk) == length or frame.shape != chunk[0].shape):

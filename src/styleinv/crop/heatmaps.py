@@ -1,4 +1,4 @@
-"""From heat-maps of 64 x 64 to landmarks, in whole pixels or in fractions of one.
+"""Decoding of heat-maps of 64 x 64 to landmarks, in whole pixels or in fractions of one.
 
 A heat-map pixel is some 13 image pixels wide on a face of 400, so how its peak is read decides how much a video shakes:
 the published library takes the highest pixel, a quarter towards its higher neighbours, and cuts the result to an
@@ -17,7 +17,7 @@ _FLOOR = 1e-3  # of the peak: what is lower counts as this, since a logarithm ne
 
 
 def decode(heatmaps: Tensor, windows: np.ndarray, decoding: Literal["float", "library"]) -> np.ndarray:
-    """Landmarks of windows.
+    """Decode the landmarks of windows.
 
     Args:
         heatmaps: [B, 68, 64, 64].
@@ -36,7 +36,7 @@ def decode(heatmaps: Tensor, windows: np.ndarray, decoding: Literal["float", "li
 
 
 def library_peaks(heatmaps: Tensor) -> Tensor:
-    """The highest pixel and a quarter towards its higher neighbours: [B, L, 64, 64] -> [B, L, 2] from the corner."""
+    """Find the highest pixel, a quarter towards its higher neighbours: [B, L, 64, 64] -> [B, L, 2] from the corner."""
     x, y = _highest(heatmaps)
     inside = (x > 0) & (x < SIZE - 1) & (y > 0) & (y < SIZE - 1)
     near = _surroundings(heatmaps, x, y, 1)
@@ -46,7 +46,7 @@ def library_peaks(heatmaps: Tensor) -> Tensor:
 
 
 def fitted_peaks(heatmaps: Tensor) -> Tensor:
-    """The top of a Gaussian fitted around the highest pixel: [B, L, 64, 64] -> float64 [B, L, 2] from the corner.
+    """Find the top of a Gaussian fitted around the highest pixel: [B, L, 64, 64] -> float64 [B, L, 2] from the corner.
 
     A second-degree polynomial in x and y is fitted to the logarithm of 5 x 5 pixels, weighted by their squared heights
     (Guo 2011), which is exact for a Gaussian of any shape. Where the surroundings are no hill, the centroid of what is

@@ -1,4 +1,4 @@
-"""Shifted copies of a face box: the landmarks found in each differ by the network's grid, and their mean does not."""
+"""Shifted copies of a face box. The network's grid moves the landmarks in each of them, and the mean evens this out."""
 
 import numpy as np
 

@@ -20,7 +20,7 @@ def find_landmarks(
     video: str,
     batch: int | None = None,
 ) -> np.ndarray:
-    """Landmarks of one face in each of some frames of a video.
+    """Find the landmarks of one face in each of some frames of a video.
 
     Args:
         network: heat-maps of windows.

@@ -19,11 +19,11 @@ SMOOTHING = 0.2  # seconds, the sigma of `smooth_boxes`
 
 
 class NoFace(ValueError):
-    """The mask of a frame marks nothing."""
+    """Raised where the mask of a frame marks nothing."""
 
 
 def tight_box(mask: np.ndarray) -> Box:
-    """First and last marked column and row of one mask frame, uint8 RGB [H, W, 3].
+    """Find the first and last marked column and row of a mask frame, uint8 RGB [H, W, 3].
 
     The last ones later serve as exclusive ends.
 
@@ -49,13 +49,13 @@ def square(box: Box) -> Box:
 
 
 def faithful_region(frame: np.ndarray, box: Box) -> np.ndarray:
-    """Plain array slicing by a square box: cut off at the far border, and with a negative start usually empty."""
+    """Slice an array by a square box: cut off at the far border, and usually empty for a negative start."""
     left, right, top, bottom = box
     return frame[top:bottom, left:right]
 
 
 def faithful_crop(frame: np.ndarray, box: Box, resolution: int) -> np.ndarray | None:
-    """One frame by the official rules; None where they drop it.
+    """Crop one frame by the official rules; None where they drop it.
 
     Args:
         frame: uint8 RGB [H, W, 3].
@@ -72,7 +72,7 @@ def faithful_crop(frame: np.ndarray, box: Box, resolution: int) -> np.ndarray | 
 
 
 def smooth_boxes(boxes: list[Box | None], fps: float) -> np.ndarray:
-    """Square boxes that follow the face smoothly: a Gaussian over time of centre and side.
+    """Make square boxes that follow the face smoothly, by a Gaussian over time of centre and side.
 
     Args:
         boxes: as `tight_box` gives them, None where the mask marks nothing (filled in from the neighbours).
@@ -101,7 +101,7 @@ def smooth_boxes(boxes: list[Box | None], fps: float) -> np.ndarray:
 
 
 def fixed_crop(frame: np.ndarray, box: np.ndarray, resolution: int) -> np.ndarray:
-    """One frame by a smooth box, to a fraction of a pixel, mirrored beyond the border.
+    """Crop one frame by a smooth box, to a fraction of a pixel, mirrored beyond the border.
 
     Args:
         frame: uint8 RGB [H, W, 3].

@@ -52,7 +52,7 @@ class PlainCrops:
             raise BadVideo(f"{few}, {plan.settings.min_frames} are needed")
 
     def record(self) -> Kept:
-        """What the census says of the video, once its frames have been read."""
+        """Return the video's record for the census, once its frames have been read."""
         return Kept(
             name=self.name,
             sha256=self.source.sha256,
@@ -64,7 +64,7 @@ class PlainCrops:
 
 
 def plain_crops(plan: CropPlan) -> Iterator[PlainCrops]:
-    """The crops of every video, to be read one after the other."""
+    """Yield the crops of every video, to be read one after the other."""
     reader = FrameReader(plan.raw, plan.videos)
     return (PlainCrops(plan, video, reader) for video in plan.videos)
 

@@ -1,4 +1,4 @@
-"""Published weights of the face networks: verified, read without running anything in them, fitted to a network."""
+"""Published weights of the face networks: verified, and read without executing anything in them."""
 
 import io
 from collections.abc import Callable

@@ -12,11 +12,11 @@ from styleinv.errors import UserError
 
 
 class BadVideo(UserError):
-    """This video cannot be used; the message says why, and may be kept as the reason why it was left out."""
+    """Raised where a video cannot be used; the message is the reason, which the census keeps."""
 
 
 def source_frames(reader: FrameReader, video: Entry, raw: Path, fps: float | None) -> Iterator[np.ndarray]:
-    """Its frames, uint8 RGB [H, W, 3].
+    """Yield the frames of a video, uint8 RGB [H, W, 3].
 
     Raises:
         BadVideo: it is missing, cut or corrupt.
@@ -28,7 +28,7 @@ def source_frames(reader: FrameReader, video: Entry, raw: Path, fps: float | Non
 
 
 def mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
-    """Those of its mask.
+    """Yield the frames of a video's mask, uint8 RGB [H, W, 3].
 
     Raises:
         BadVideo: it is missing, cut or corrupt.
@@ -40,12 +40,12 @@ def mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
 
 
 def resampling(video: Entry, fps: float | None) -> float | None:
-    """The rate to resample to, None where the video has it already."""
+    """Return the rate to resample a video to; None where it has that rate already."""
     return None if fps is None or abs(video.fps - fps) < 1e-3 else fps
 
 
 def runs(kept: list[int]) -> tuple[tuple[int, int], ...]:
-    """Ascending numbers as (first, length) of what follows each other."""
+    """Group ascending numbers into (first, length) of consecutive ones."""
     found: list[list[int]] = []
     for index in kept:
         if found and index == sum(found[-1]):

@@ -88,7 +88,7 @@ class RenderedFaces:
 
 
 def read_landmarks(path: Path) -> np.ndarray:
-    """The exact landmarks that the synthetic data set stores beside a video.
+    """Read the exact landmarks that the synthetic data set stores beside a video.
 
     Raises:
         UserError: no such file, or other content.

@@ -76,7 +76,7 @@ class RetinaFace:
 
 @functools.lru_cache(maxsize=8)
 def priors(height: int, width: int) -> Tensor:
-    """The boxes that predictions are relative to: float32 [P, 4], (centre x, centre y, width, height) as shares."""
+    """List the boxes that predictions refer to: float32 [P, 4], (centre x, centre y, width, height) as shares."""
     rows = []
     for stride, sides in _ANCHORS.items():
         y, x = (np.arange(-(-length // stride)) + 0.5 for length in (height, width))
@@ -88,14 +88,14 @@ def priors(height: int, width: int) -> Tensor:
 
 
 def decode_boxes(offsets: Tensor, anchors: Tensor) -> Tensor:
-    """Predictions [B, P, 4] -> boxes [B, P, 4], (left, top, right, bottom) as shares of the image."""
+    """Decode predictions [B, P, 4] to boxes [B, P, 4], (left, top, right, bottom) as shares of the image."""
     centres = anchors[:, :2] + offsets[..., :2] * _CENTRE_VARIANCE * anchors[:, 2:]
     sizes = anchors[:, 2:] * (offsets[..., 2:] * _SIZE_VARIANCE).exp()
     return torch.cat([centres - sizes / 2, centres + sizes / 2], -1)
 
 
 def best(boxes: Tensor, scores: Tensor, confidence: float) -> Tensor:
-    """Indices of the boxes of one image that stay, best first."""
+    """Choose the boxes of one image that stay; returns their indices, best first."""
     from torchvision.ops import nms
 
     likely = (scores > confidence).nonzero()[:, 0]
@@ -112,7 +112,7 @@ def _network() -> nn.Module:
 
 
 def _unzipped(data: bytes) -> io.BytesIO:
-    """The only member of the published zip, without a second file on disk for jobs to race for."""
+    """Read the only member of the published zip, in memory: jobs would race for a second file on disk."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         (name,) = (entry for entry in archive.namelist() if entry.endswith(".pth"))
         return io.BytesIO(archive.read(name))

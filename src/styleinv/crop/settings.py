@@ -91,7 +91,7 @@ class Alignment(Strict):
         return name
 
     def record(self) -> dict[str, Any]:
-        """All keys but `type`, as frame stores and reports of shake hold them."""
+        """Return all keys but `type`, as frame stores and reports of shake hold them."""
         return self.model_dump(exclude={"type"})
 
 

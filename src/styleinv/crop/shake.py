@@ -1,4 +1,4 @@
-"""How much a crop shakes, without knowing where the face really is.
+"""Measures of how much a crop shakes, most of them without knowing where the face really is.
 
 Everything is in pixels of the output (roll in degrees): a face that is twice as large in the source does not shake
 twice as much. Centre, size and roll are kept apart, since a size that breathes disturbs most.
@@ -16,7 +16,7 @@ PARTS = ("centre_px", "size_px", "roll_deg")
 
 
 def path(squares: np.ndarray, output: int) -> np.ndarray:
-    """Squares [T, 4] as what an output of that side shows of them: float64 [T, 4], centre x and y, size, roll.
+    """Convert squares [T, 4] to pixels of the output: float64 [T, 4], centre x and y, size, and roll in degrees.
 
     Centres are in output pixels of the median size; a change of the size by a share s moves an edge to edge distance
     by s times the output.
@@ -28,17 +28,17 @@ def path(squares: np.ndarray, output: int) -> np.ndarray:
 
 
 def jerkiness(squares: np.ndarray, output: int) -> dict[str, float | None]:
-    """Root mean square of the second differences in time of centre, size and roll; None below three frames."""
+    """Measure the root mean square of second differences in time of centre, size and roll; None below three frames."""
     return _by_part(np.diff(path(squares, output), n=2, axis=0))
 
 
 def jitter(squares: np.ndarray, exact: np.ndarray, output: int) -> dict[str, float | None]:
-    """Root mean square from frame to frame of the distance to the exact squares [T, 4]; None below two frames."""
+    """Measure how the distance to exact squares [T, 4] changes per frame: root mean square; None below two frames."""
     return _by_part(np.diff(path(squares, output) - path(exact, output), axis=0))
 
 
 def hf_ratio(squares: np.ndarray, output: int, fps: float) -> dict[str, float | None]:
-    """Share of the power above 5 Hz in the path without its linear trend.
+    """Measure the share of the power above 5 Hz in the path without its linear trend.
 
     None below 16 frames or 10 frames per second, and where nothing moves.
     """
@@ -56,7 +56,7 @@ def hf_ratio(squares: np.ndarray, output: int, fps: float) -> dict[str, float | 
 
 
 def residual(points: np.ndarray, squares: np.ndarray, output: int) -> dict[str, dict[str, float | None]]:
-    """The rigid motion that is left inside a crop.
+    """Measure the rigid motion that is left inside a crop.
 
     Args:
         points: [T, 4, 2], anchors in the image, as exact as they are known.
@@ -86,7 +86,7 @@ class FrameFidelity:
         self._sum, self._count = 0.0, 0
 
     def add(self, frame: np.ndarray) -> None:
-        """The next frame, uint8 [H, W, 3]."""
+        """Take the next frame, uint8 [H, W, 3]."""
         if self._last is not None:
             error = np.square(frame.astype(np.float32) - self._last).mean(dtype=np.float64)
             self._sum += 10 * np.log10(255**2 / max(error, 255**2 * 1e-10))  # equal frames count as 100 dB
@@ -95,17 +95,17 @@ class FrameFidelity:
 
     @property
     def value(self) -> float | None:
-        """None below two frames."""
+        """The ITF in decibels; None below two frames."""
         return self._sum / self._count if self._count else None
 
 
 def measure(squares: np.ndarray, output: int, fps: float) -> dict[str, Any]:
-    """Jerkiness and share of fast motion of one clip."""
+    """Measure jerkiness and share of fast motion of one clip."""
     return {"jerkiness": jerkiness(squares, output), "hf_ratio": hf_ratio(squares, output, fps)}
 
 
 def summary(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Median and 95 % quantile over clips of every number that they have, in the same nesting."""
+    """Summarise clips by median and 95 % quantile of every number that they have, in the same nesting."""
     out: dict[str, Any] = {}
     for key in dict.fromkeys(key for clip in clips for key in clip):
         values = [clip[key] for clip in clips if clip.get(key) is not None]
@@ -117,7 +117,7 @@ def summary(clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """The same nesting with six significant digits, which is more than is measured and the same on most machines."""
+    """Round every number to six significant digits, which is more than is measured and equal on most machines."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     return _rounded(value) if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""From measured squares, with holes, to clips without: short gaps are filled, long ones split the video."""
+"""Clips without gaps from squares with gaps: short gaps are filled, long ones split the video."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Clip:
 
 
 def split_at_gaps(squares: np.ndarray, max_gap: int) -> list[Clip]:
-    """Clips of a video.
+    """Divide a video into clips.
 
     Args:
         squares: [T, 4], nan in frames without a face.
@@ -40,7 +40,7 @@ def split_at_gaps(squares: np.ndarray, max_gap: int) -> list[Clip]:
 
 
 def smooth(clip: Clip, sigma_centre: float, sigma_size: float) -> Clip:
-    """A Gaussian over time, mirrored at the ends of the clip.
+    """Smooth a clip by a Gaussian over time, mirrored at its ends.
 
     Args:
         clip: of one run of frames, so that nothing leaks across a gap.

@@ -20,29 +20,29 @@ class Track:
         self._frames, self._boxes = array("q"), array("d")
 
     def add(self, frame: int, box: np.ndarray) -> None:
-        """Its box [4] in a later frame."""
+        """Add the face's box [4] in a later frame."""
         self._frames.append(frame)
         self._boxes.extend(float(edge) for edge in box)
         self.weight += float((box[2] - box[0]) * (box[3] - box[1]))
 
     @property
     def frames(self) -> np.ndarray:
-        """Numbers of its frames, int64 [n], ascending."""
+        """Numbers of the frames with this face, int64 [n], ascending."""
         return np.array(self._frames, np.int64)
 
     @property
     def boxes(self) -> np.ndarray:
-        """float64 [n, 4]."""
+        """The boxes, float64 [n, 4]."""
         return np.array(self._boxes, np.float64).reshape(-1, 4)
 
     @property
     def last_frame(self) -> int:
-        """Where it was seen last."""
+        """Number of the last frame with this face."""
         return self._frames[-1]
 
     @property
     def last_box(self) -> np.ndarray:
-        """float64 [4]."""
+        """The box in the last frame, float64 [4]."""
         return np.array(self._boxes[-4:], np.float64)
 
 
@@ -59,7 +59,7 @@ class Tracker:
         self._last = np.zeros((0, 4))  # last box of each track
 
     def add(self, frame: int, boxes: np.ndarray) -> None:
-        """The boxes [faces, 4 or more columns] of the next frame."""
+        """Add the boxes [faces, 4 or more columns] of the next frame."""
         likeness = _likeness(self._last, boxes[:, :4])
         order = np.argsort(-likeness, axis=None, kind="stable")
         taken: set[int] = set()
@@ -80,7 +80,7 @@ class Tracker:
 
     @property
     def leader(self) -> Track | None:
-        """The track of most weight so far, the earliest of equal ones."""
+        """The track of largest weight so far, the earliest of equal ones."""
         return max(self.tracks, key=lambda track: track.weight, default=None)
 
 

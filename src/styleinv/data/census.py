@@ -147,7 +147,7 @@ class Census(CropCensus):
 
 
 def account(crop: CropCensus, manifest: Manifest, expected: Expected | None) -> Census:
-    """The census of a crop, completed by what never reached it and by what was expected."""
+    """Complete the census of a crop by what never reached it and by what was expected."""
     missing = [Absent(name=item.name, stage="fetch", reason=item.reason) for item in manifest.missing]
     missing += [
         Absent(name=item.file, stage="fetch", reason=f"{item.problem}: {item.detail}") for item in manifest.skipped
@@ -162,7 +162,7 @@ def account(crop: CropCensus, manifest: Manifest, expected: Expected | None) -> 
 
 
 def share_line(title: str, share: Share | None) -> str | None:
-    """`TaiChi: 71 % of the paper's videos, 70 % of its frames`; None where the paper's counts are not known."""
+    """Write a share as `TaiChi: 71 % of the paper's videos, 70 % of its frames`; None where there is none."""
     if share is None:
         return None
     parts = [f"{_percent(share.videos)} of the paper's videos"] if share.videos is not None else []
@@ -171,7 +171,7 @@ def share_line(title: str, share: Share | None) -> str | None:
 
 
 def _percent(share: float) -> str:
-    """Whole percents; neither nothing nor everything is claimed where it is not so."""
+    """Write a share in whole percents, but never 0 % or 100 % where that is only rounding."""
     percent = round(100 * share)
     if (percent == 100 and share != 1) or (percent == 0 and share > 0):
         return f"{100 * share:.2f} %"

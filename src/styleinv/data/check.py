@@ -1,4 +1,4 @@
-"""Look at every video before any long job does: what is corrupt, too short or there twice."""
+"""Checks of raw videos before any long job reads them: which are corrupt, too short or duplicates."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ RATE_TOLERANCE = 0.05  # frames per second: 29.97 passes for 30
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """One video as found. Where `error` says why it could not be decoded, of the rest only `sha256` may be known."""
+    """What is known of one video file. Where `error` says why it cannot be decoded, only `sha256` may be known too."""
 
     file: Path
     sha256: str = ""
@@ -56,7 +56,7 @@ def examine(files: Sequence[Path]) -> list[VideoFacts]:
 def findings(
     facts: Sequence[VideoFacts], min_frames: int, rate: float | None = None, as_published: bool = False
 ) -> list[Finding]:
-    """Judge facts that `examine` found.
+    """List what is wrong with videos that `examine` has looked at.
 
     Args:
         facts: of all videos of one data set.

@@ -44,7 +44,7 @@ class ClippedFiles:
         self._facts: dict[str, VideoFacts] = {}
 
     def entry(self, clip: ListedClip, file: str, min_frames: int, rate: float | None = None) -> Entry | tuple[str, str]:
-        """The entry of a clip, or problem and detail of a `check.Finding`.
+        """Return the entry of a clip, or the problem and detail of a `check.Finding`.
 
         A frame belongs to the clip that is shown from `start` to before `end`; nothing is resampled. Its box is
         truncated to whole pixels. The file is decoded when it is cropped.
@@ -69,7 +69,7 @@ class ClippedFiles:
         return entry_of(clip.name, file, replace(facts, frames=span.frames), clip=span, box=box)
 
     def _examine(self, file: str) -> VideoFacts:
-        """Size, rate and hash of a file; `error` where it cannot be opened."""
+        """Return size, rate and hash of a file, or `error` where it cannot be opened."""
         if file not in self._facts:
             path = self._raw / file
             try:

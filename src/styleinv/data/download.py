@@ -1,4 +1,4 @@
-"""Download one file: resumed after a cut, retried, and never taken for good before its size and hash are right."""
+"""Downloads of single files: resumed, retried, and complete only when size and hash are right."""
 
 import contextlib
 import fcntl
@@ -39,7 +39,7 @@ def download(
     wait: float = 1.0,
     key: str | None = None,
 ) -> Path:
-    """Have the file of `url` at `path`; nothing is fetched where it is there already with the right hash.
+    """Download `url` to `path`, unless the file is there already with the right hash.
 
     Half a download stays in `<path>.part`, and the next call goes on from there if the hash is known or the server can
     say that its file has not changed.
@@ -81,7 +81,7 @@ def download(
 
 
 def download_json(url: str, attempts: int = 5, wait: float = 1.0) -> Any:
-    """What a service answers, as JSON; retried like `download`, kept nowhere.
+    """Ask a service for JSON. It is retried as `download` does, and not stored.
 
     Raises:
         AccessError, UserError: as `download`, or the answer is no JSON.
@@ -95,7 +95,7 @@ def download_json(url: str, attempts: int = 5, wait: float = 1.0) -> Any:
 
 
 def probe_url(url: str) -> tuple[bool, str]:
-    """Ask for a file without fetching it: whether it is there, and the answer in words."""
+    """Ask whether a file can be downloaded; returns this and the server's answer in words."""
     for method, headers in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):
         request = urllib.request.Request(url, headers={"User-Agent": "styleinv", **headers}, method=method)
         try:
@@ -112,7 +112,7 @@ def probe_url(url: str) -> tuple[bool, str]:
 
 
 class _Progress:
-    """One line every now and then while a download runs."""
+    """Logs a line every few seconds while a download runs."""
 
     def __init__(self, name: str, start: int, total: int | None):
         self._name, self._start, self._done, self._total = name, start, start, total
@@ -136,7 +136,7 @@ class _Progress:
 
 
 def path_name(url: str) -> str:
-    """The last part of an address's path, without its query."""
+    """Return the last part of an address's path, without its query."""
     return urllib.parse.urlsplit(url).path.rpartition("/")[2] or url
 
 
@@ -170,7 +170,7 @@ def _fetch(url: str, path: Path, expected: str | None, attempts: int, wait: floa
 
 
 def _continue(url: str, part: Path, tag: Path, expected: str | None) -> None:
-    """Fetch what is missing of `part`; returns when it is whole."""
+    """Fetch the missing rest of `part`; returns when the file is complete."""
     known = tag.read_text() if tag.exists() else ""
     if part.exists() and not (expected or known):
         part.unlink()  # nobody could tell whether the rest belongs to it
@@ -221,7 +221,7 @@ def _continue(url: str, part: Path, tag: Path, expected: str | None) -> None:
 
 
 def _extent(reply: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """First byte of a reply and size of the whole file, if it says so."""
+    """Return the first byte that a reply covers and the size of the whole file, None where it does not say."""
     length = reply.headers.get("Content-Length")
     if reply.status != 206:
         return 0, int(length) if length else None
@@ -244,7 +244,7 @@ def _locked(url: str, lock: str | Path | None) -> str | None:
 
 
 def write_lock(url: str, lock: Path, sha256: str, size: int) -> None:
-    """Write down the hash of a file that nobody published."""
+    """Record the hash of a file for which no hash is published."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with _alone(lock.parent):
         entries = files.read_json(lock) if lock.exists() else {}
@@ -255,7 +255,7 @@ def write_lock(url: str, lock: Path, sha256: str, size: int) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One download into a folder at a time, over all processes of this machine; leaves no file behind."""
+    """Hold a lock, so that one process of this machine at a time downloads into a folder; it leaves no file behind."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The frames of one entry of a manifest, whatever its file is: a video, a clip of one, images in a folder or a zip."""
+"""Frames of the entries of a manifest, which may be videos, clips of them, or images in a folder or a zip."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -91,7 +91,7 @@ def _images(path: Path, entry: Entry) -> Iterator[np.ndarray]:
 
 
 def encoded_images(path: Path, inside: str | None = None) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every image of a video, in order.
+    """Yield name and bytes of every image of a video, in order.
 
     Args:
         path: one image, a folder of images (not below it), or a zip.

@@ -1,4 +1,4 @@
-"""Still images of unknown origin, decoded with limits."""
+"""Decoding of still images of unknown origin, within limits."""
 
 import io
 
@@ -10,7 +10,7 @@ MAX_PIXELS = 1 << 26  # 8192 x 8192; a small file can announce far more than fit
 
 
 def image_size(data: bytes) -> tuple[int, int]:
-    """Width and height of an encoded image, from its header.
+    """Read width and height of an encoded image from its header.
 
     Raises:
         ValueError: no image, or larger than `MAX_PIXELS`.

@@ -1,4 +1,4 @@
-"""Images inside a zip of unknown origin, read in place: nothing is ever unpacked, so no name can lead anywhere."""
+"""Images inside a zip of unknown origin, read in place: since nothing is unpacked, no name can escape a folder."""
 
 import functools
 import stat
@@ -56,11 +56,11 @@ class ImageZip:
 
     @property
     def archives(self) -> list[str]:
-        """Zips inside the zip."""
+        """Names of the zips inside the zip."""
         return [name for name in self._zip.namelist() if name.lower().endswith(".zip")]
 
     def read(self, info: zipfile.ZipInfo) -> bytes:
-        """The bytes of one image, compared with its CRC-32.
+        """Read one image and check it against its CRC-32.
 
         Raises:
             ValueError: damaged.
@@ -72,7 +72,7 @@ class ImageZip:
 
 
 def open_zip(path: Path) -> ImageZip:
-    """The same zip again and again: reading a directory of a million members takes seconds."""
+    """Open a zip, or return the one that is open: reading a directory of a million members takes seconds."""
     stat = path.stat() if path.exists() else None
     return _open(path, stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 

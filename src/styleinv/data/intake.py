@@ -1,4 +1,4 @@
-"""Taking raw videos in: links to the good ones under plain names, and a manifest of what became of all."""
+"""Intake of raw videos: links to the good ones under plain names, and a manifest that accounts for all."""
 
 import hashlib
 import os
@@ -69,7 +69,7 @@ def take_in(
 def sift(
     facts: Sequence[VideoFacts], judged: Sequence[Finding], job: Job, rate: float | None = None
 ) -> tuple[list[VideoFacts], list[Finding]]:
-    """Separate good videos from bad ones.
+    """Separate good videos from bad ones, by what `check.findings` says.
 
     Args:
         facts: of all videos.
@@ -100,7 +100,7 @@ def accounted(
     root: Path,
     missing: Sequence[Missing] | None = None,
 ) -> Manifest:
-    """The manifest of some entries and of what was found wrong below `root`."""
+    """Make a manifest of entries and of what was found wrong below `root`."""
     lists = {} if missing is None else {"missing": tuple(missing)}
     return Manifest(
         source=about,
@@ -120,7 +120,7 @@ def accounted(
 
 
 def entry_of(name: str, file: str, facts: VideoFacts, mask: str | None = None, **more: Any) -> Entry:
-    """The entry of a video; `more` are those of its keys that only some videos have."""
+    """Make the entry of a video; `more` are keys that only some videos have."""
     return Entry(
         name=name,
         file=file,
@@ -135,7 +135,7 @@ def entry_of(name: str, file: str, facts: VideoFacts, mask: str | None = None, *
 
 
 def safe_names(paths: Sequence[Path]) -> list[str]:
-    """One plain name (letters, digits, "_", "-") for each relative path, told apart by a hash where two are alike."""
+    """Make a plain name (letters, digits, "_", "-") of each relative path; equal ones get a hash."""
     plain = []
     for path in paths:
         letters = unicodedata.normalize("NFKD", path.with_suffix("").as_posix()).encode("ascii", "ignore").decode()
@@ -152,7 +152,7 @@ def _short_hash(path: Path) -> str:
 
 
 def refuse_inside(source: Path, out: Path) -> None:
-    """The results may not lie inside the source: the next call would take them in.
+    """Refuse results that lie inside their source, where the next fetch would take them for videos.
 
     Raises:
         UserError: they do.

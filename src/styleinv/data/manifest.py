@@ -14,12 +14,12 @@ class Stored(Strict):
     """What one stage writes as JSON and another one reads. Keys that do not apply are absent from the JSON."""
 
     def plain(self) -> dict[str, Any]:
-        """Everything that was given, ready for JSON."""
+        """Return every key that was given, ready for JSON."""
         return self.model_dump(exclude_unset=True)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a JSON file.
+        """Read and validate a JSON file.
 
         Raises:
             UserError: it is missing or broken; the first fault is named.

@@ -23,7 +23,7 @@ class SourceConfig(Strict):
 
 @dataclass(frozen=True)
 class Job:
-    """One fetch.
+    """What a source is told for one fetch.
 
     Attributes:
         raw: the folder to fill.
@@ -53,7 +53,7 @@ class Probe:
 
 
 def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
-    """The path of data that the user has to bring.
+    """Find data that the user has to bring.
 
     Args:
         path: from the configuration; `~` and environment variables are allowed.
@@ -76,7 +76,7 @@ def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
 
 
 def probe_local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Probe:
-    """Whether data that the user has to bring is there."""
+    """Report whether data that the user has to bring is there."""
     try:
         place = local(path, obtain, needs)
     except AccessError as error:

@@ -37,7 +37,7 @@ _AGAIN = "Copy the store again or make it again (styleinv crop)."
 
 
 def order(name: str) -> str:
-    """Sort key of video names: the order of their files' paths, which every other tool sorts ("b-1" before "b")."""
+    """Sort key of video names: the order of their files' paths, as other tools sort them ("b-1" before "b")."""
     return name + "/"
 
 
@@ -135,7 +135,7 @@ class StoreWriter:
 
 
 def encode(frame: np.ndarray, codec: Codec) -> bytes:
-    """One uint8 RGB [H, W, 3] frame as JPEG or PNG bytes."""
+    """Encode a uint8 RGB [H, W, 3] frame as JPEG or PNG bytes."""
     suffix = ".png" if codec == "png" else ".jpg"
     done, data = cv2.imencode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), _ENCODER[codec])
     assert done
@@ -255,7 +255,7 @@ class FrameStore:
             raise UserError("has changed while it was in use", file=self.path, cure="Start again.")
 
     def _map(self) -> int:
-        """Map the file into memory; returns its size."""
+        """Map the file into memory and return its size."""
         try:
             with open(self.path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -282,7 +282,7 @@ class FrameStore:
         return table
 
     def _in_order(self, index: Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Positions, sizes and CRCs of all frames, video by video as the table names them."""
+        """Return positions, sizes and CRCs of all frames, video by video as the table names them."""
         suffix = "png" if self.codec == "png" else "jpg"
         place = {name: entry for entry, name in enumerate(index.names)}
         entries = np.empty(self.num_frames, np.int64)
@@ -303,7 +303,7 @@ def _check_name(name: str, path: str | Path) -> None:
 
 
 def _check_frame(frame: np.ndarray, resolution: int, path: str | Path, where: str) -> int:
-    """Returns the resolution."""
+    """Check one frame; returns its resolution."""
     side = frame.shape[0] if frame.ndim == 3 else 0
     if not side or frame.dtype != np.uint8 or frame.shape != (side, side, 3):
         what = f"must be a square uint8 RGB frame, not {frame.dtype} {list(frame.shape)}"

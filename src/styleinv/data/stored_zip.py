@@ -62,7 +62,7 @@ class StoredZipWriter:
         self._count += 1
 
     def mark(self) -> tuple[int, int, int]:
-        """The present state, for `rollback`."""
+        """Return the present state, for `rollback`."""
         return self._position, len(self._central), self._count
 
     def rollback(self, mark: tuple[int, int, int]) -> None:
@@ -137,7 +137,7 @@ def read_index(content: memoryview, path: str | Path) -> Index:
 
 
 def member(content: memoryview, header: int, size: int, path: str | Path) -> memoryview:
-    """The bytes of one stored file, without copying, given its place in the index."""
+    """Return the bytes of a stored file, without copying, given its place in the index."""
     # The local header may have an extra field of another length than the directory's, so it has to be asked.
     if content[header : header + 4] != b"PK\3\4":
         raise _cut(path)
@@ -147,7 +147,7 @@ def member(content: memoryview, header: int, size: int, path: str | Path) -> mem
 
 
 def _find_directory(content: memoryview, path: str | Path) -> tuple[int, int]:
-    """Where the central directory starts and how many records it has; all must add up to the length of the file."""
+    """Find the start of the central directory and its number of records, which must add up to the file's length."""
     tail = bytes(content[-(_END.size + 65535) :])
     end = tail.rfind(b"PK\5\6")
     if end < 0 or end + _END.size > len(tail):
@@ -171,7 +171,7 @@ def _find_directory(content: memoryview, path: str | Path) -> tuple[int, int]:
 
 
 def _wide(extra: memoryview, size: int, stored: int, header: int, path: str | Path) -> tuple[int, int]:
-    """Size and header position from a Zip64 extra field, which holds, in this order, only those that did not fit."""
+    """Read size and header position from a Zip64 extra field, which holds, in this order, those that did not fit."""
     position = 0
     while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, position)

@@ -70,7 +70,7 @@ def _generator(seed: int, number: int, purpose: int) -> np.random.Generator:
 
 
 def talking_motion(rng: np.random.Generator, frames: int, fps: float) -> Iterator[Pose]:
-    """Smooth head motion, blinks and speech: sums of slow sines with random rates, phases and strengths."""
+    """Yield poses of smooth head motion, blinks and speech: sums of slow sines of random rate, phase and strength."""
     seconds = np.arange(frames) / fps
 
     def wave(strength: float, slow: float, fast: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Video files in and out, through ffmpeg.
+"""Reading and writing of video files, through ffmpeg.
 
 The executable is the system's `ffmpeg` where there is one of version 5.1 or newer, else the one that imageio-ffmpeg
 brings. `ffprobe` is not needed.
@@ -43,7 +43,7 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Size and frame rate of a video, from its first decoded frame.
+    """Read size and frame rate of a video from its first decoded frame.
 
     Raises:
         UserError: the file is missing, empty, or its first frame cannot be decoded.
@@ -63,7 +63,7 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 def count_frames(path: str | Path) -> int:
-    """Number of frames that `read_frames(path)` yields, found by decoding the whole file without converting pixels.
+    """Count the frames that `read_frames(path)` yields, by decoding the whole file without converting pixels.
 
     Raises:
         UserError: the file is missing, not a video, cut or corrupt.
@@ -199,7 +199,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
 
 
 def list_videos(folder: str | Path) -> list[Path]:
-    """All video files below a folder (symlinks followed, hidden ones left out), sorted by path.
+    """List all video files below a folder (symlinks followed, hidden ones left out), sorted by path.
 
     Raises:
         UserError: there is no such folder, or no video in it.
@@ -229,7 +229,7 @@ def is_video(name: str) -> bool:
 
 @functools.cache
 def executable() -> str:
-    """Path of the ffmpeg to run."""
+    """Return the path of the ffmpeg to run."""
     system = shutil.which("ffmpeg")
     if system:
         banner = subprocess.run([system, "-version"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
@@ -253,7 +253,7 @@ def _source(path: str | Path) -> Any:
 
 @contextlib.contextmanager
 def _decoder(stream: Any, path: str | Path) -> Iterator[IO[bytes]]:
-    """Run ffmpeg and yield its standard output; afterwards any error that it reported is ours.
+    """Run ffmpeg and yield its standard output; an error that it reported is raised afterwards.
 
     The exit code alone does not tell: a file cut between two packets decodes "well" and only says `partial file`.
     """
@@ -275,14 +275,14 @@ def _decoder(stream: Any, path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def _complaint(messages: IO[bytes]) -> str:
-    """The first thing ffmpeg complained of, without its internal addresses."""
+    """Return the first error message of ffmpeg, without its internal addresses."""
     messages.seek(0)
     line = next((line for line in messages.read(4096).decode("utf-8", "replace").splitlines() if line.strip()), "")
     return re.sub(r"^(\[[^\]]*\] *)+", "", line).strip()
 
 
 def _read_ppm(pipe: IO[bytes]) -> np.ndarray | None:
-    """Next binary PPM image of a pipe, or None at its end or at a half image (ffmpeg's exit code then tells why)."""
+    """Read the next binary PPM image of a pipe; None at its end or at half an image (ffmpeg's exit code tells why)."""
     if pipe.readline() != b"P6\n":
         return None
     width, height = map(int, pipe.readline().split())

@@ -1,4 +1,4 @@
-"""A folder of videos with the face of a frame store: for scoring what somebody generated."""
+"""A folder of videos that is read as a frame store is: for scoring videos that somebody generated."""
 
 import functools
 import hashlib
@@ -79,7 +79,7 @@ class VideoFolder:
         return total.hexdigest()
 
     def frames(self, video: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Frames of one video.
+        """Read frames of one video.
 
         Args:
             video: 0 to len - 1.
@@ -127,7 +127,7 @@ class VideoFolder:
 
 
 def image_folders(root: Path) -> tuple[dict[str, list[Path]], bool]:
-    """Images by folder (relative to `root`, links followed), in order, and whether there is a video file."""
+    """Find images by folder (relative to `root`, links followed), in order, and whether there is a video file."""
     groups: dict[str, list[Path]] = {}
     has_videos = False
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""Network weights made by others: where they come from, what they must hash to, where they lie.
+"""Published network weights: their addresses, their hashes, and where they lie.
 
 Jobs never touch the network: `styleinv weights fetch` downloads, everything else only looks. A weight whose publisher
 gives no SHA-256 is trusted on first use: the hash seen then is written to the lock file and enforced ever after.
@@ -123,7 +123,7 @@ def weights_folder() -> Path:
 
 
 def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path = LOCK) -> list[Path]:
-    """Download what is not there yet and verify everything; returns the paths in the order of `names`.
+    """Download the weights that are not there yet and verify all; returns their paths in the order of `names`.
 
     A file that is named by an environment variable is only verified, and trusted on first use like a downloaded one.
 
@@ -146,13 +146,13 @@ def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path =
 
 
 def addresses(weight: Weight) -> list[str]:
-    """Where a weight is asked for, in this order."""
+    """List the addresses that a weight is asked for, in this order."""
     own = os.environ.get("STYLEINV_WEIGHTS_MIRROR")
     return [weight.url, *weight.mirrors, *([f"{own.rstrip('/')}/{weight.file_name}"] if own else [])]
 
 
 def _download(weight: Weight, path: Path, lock: Path) -> None:
-    """From the first address that gives it."""
+    """Download a weight from the first address that gives it."""
     known = weight.sha256 or weight.sha256_prefix or None
     *others, last = addresses(weight)
     for url in others:
@@ -165,13 +165,13 @@ def _download(weight: Weight, path: Path, lock: Path) -> None:
 
 
 def _own(name: str) -> Path | None:
-    """The file that an environment variable names."""
+    """Return the file that an environment variable names."""
     path = os.environ.get(f"STYLEINV_WEIGHTS_{name.upper()}")
     return expand(path) if path else None
 
 
 def where(name: str, folder: Path | None = None) -> Path:
-    """Path of a weight that has been fetched.
+    """Return the path of a weight that has been fetched.
 
     Raises:
         UserError: unknown name, or not fetched yet.
@@ -211,7 +211,7 @@ def verify(name: str, folder: Path | None = None, lock: Path = LOCK) -> str:
 
 
 def verify_file(path: Path, expected: str, cure: str) -> str:
-    """Hash any file and compare; returns the hash.
+    """Compare a file with a SHA-256 and return it.
 
     Raises:
         UserError: the file is missing or has another hash.
@@ -231,7 +231,7 @@ def _weight(name: str) -> Weight:
 
 
 def _locked(url: str, lock: Path) -> str | None:
-    """The SHA-256 recorded when `url` was first fetched; None when it never was."""
+    """Return the SHA-256 recorded when `url` was first fetched; None when it never was."""
     if not lock.exists():
         return None
     entry = read_json(lock).get(url)

@@ -1,4 +1,4 @@
-"""Videos of YouTube by their ids: fetched by yt-dlp, remembered with what became of each, and never asked for twice."""
+"""Videos of YouTube by their ids, fetched by yt-dlp; the answer for each is recorded, and a final one not asked twice."""
 
 import logging
 import re
@@ -47,7 +47,7 @@ class Extractor(Protocol):
         """
 
     def download(self, video: str, folder: Path) -> Path:
-        """Have a video in `folder` and return its path, `<video>.<suffix>`; a half-finished one is continued.
+        """Download a video into `folder` and return its path, `<video>.<suffix>`; a half-finished one is continued.
 
         Raises:
             Unavailable: it cannot be had.
@@ -89,7 +89,7 @@ class YtDlp:
 
 
 def classify(message: str) -> Status:
-    """What a refusal of YouTube means, from its words."""
+    """Classify a refusal of YouTube by its words."""
     for status, words in _SAYS:
         if re.search(words, message, re.IGNORECASE):
             return status
@@ -99,7 +99,7 @@ def classify(message: str) -> Status:
 def fetch_videos(
     ids: Iterable[str], folder: Path, extractor: Extractor, attempts: int, pause: float
 ) -> dict[str, dict[str, Any]]:
-    """Have every video that can be had, in the order of `ids`.
+    """Fetch every video that is available, in the order of `ids`.
 
     What became of each is written to `status.json` in `folder` after every video, so that a stopped call goes on; a
     later one asks again only for what may have passed (`geo`, `error`). Delete that file to ask for everything.

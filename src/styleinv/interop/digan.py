@@ -24,7 +24,7 @@ CLIP_FRAMES, FPS = 15, 25.0
 def make(
     path: Path, records: dict[str, Record], tensors: dict[str, dict[str, Tensor]]
 ) -> tuple[dict[str, Any], dict[str, nn.Module]]:
-    """Description and networks; sizes are read from the shapes of tensors.
+    """Make description and networks; sizes are read from the shapes of tensors.
 
     Raises:
         Refused: for networks that ours cannot be.
@@ -47,7 +47,7 @@ def make(
 
 
 def network_config(tensors: dict[str, Tensor]) -> tuple[NetworkConfig, int]:
-    """Sizes of a generator, and its resolution."""
+    """Read the sizes of a generator, and its resolution."""
     widths = {int(m[1]): t.shape[0] for key, t in tensors.items() if (m := CONV1.fullmatch(key))}
     resolution = max(widths, default=0)
     if resolution < 4 or set(widths) != {2**i for i in range(2, resolution.bit_length())}:
@@ -84,7 +84,7 @@ def network_config(tensors: dict[str, Tensor]) -> tuple[NetworkConfig, int]:
 
 
 def discriminator_options(D: Record, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Options of both discriminators."""
+    """Read the options of both discriminators."""
     widths = {int(m[1]): t.shape[0] for key, t in tensors.items() if (m := D_CONV0.fullmatch(key))}
     if not widths:
         raise Refused("holds a discriminator that is not DIGAN's")

@@ -1,4 +1,4 @@
-"""Giving a network the tensors of an official file."""
+"""Filling of a network with the tensors of an official file."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from styleinv.training.checkpoint import mismatches
 
 
 def fit(net: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> None:
-    """Give a network without memory the file's tensors, in the network's own dtypes.
+    """Fill a network on the meta device with the file's tensors, in the network's own dtypes.
 
     Raises:
         UserError: listing what is missing, surplus or of another shape.

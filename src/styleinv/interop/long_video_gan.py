@@ -34,7 +34,7 @@ def is_generator(tree: Any) -> bool:
 
 
 def import_half(path: Path, tree: Any) -> Made:
-    """One half; `G_ema`, or `G` and `D` of a training snapshot.
+    """Import one half: `G_ema`, or `G` and `D` of a training snapshot.
 
     Raises:
         Refused: for networks that ours cannot be.
@@ -56,7 +56,7 @@ def import_half(path: Path, tree: Any) -> Made:
 
 
 def import_pair(folder: Path) -> Made:
-    """Both halves of a folder with their two snapshots, as one model.
+    """Import both halves from a folder with their two snapshots, as one model.
 
     Raises:
         UserError: where the folder holds anything else.

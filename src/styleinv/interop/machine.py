@@ -26,12 +26,12 @@ LITERALS = {
 
 
 class Refused(ValueError):
-    """Something in the file that no official checkpoint holds."""
+    """Raised for something in the file that no official checkpoint holds."""
 
 
 @dataclass(frozen=True)
 class Global:
-    """What a name in a pickle stands for here.
+    """The meaning that a name in a pickle has here.
 
     Args:
         name: `module name` as in the file.
@@ -160,7 +160,7 @@ def run(
 
 
 def set_of(items: list[Any]) -> set[str]:
-    """A set of texts, which is the only kind in a checkpoint."""
+    """Build a set of texts, the only kind of set in a checkpoint."""
     if any(type(item) is not str for item in items):
         raise Refused("puts something that is no text into a set")
     return set(items)

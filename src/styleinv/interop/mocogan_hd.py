@@ -23,7 +23,7 @@ CURE = "Put modelR_epoch_N.pth, pca_comp.npy, pca_stdev.npy and the image genera
 
 
 def import_folder(folder: Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
-    """Description and networks `R`, `G` and, where they are there, `D_3d` and `D_img`; of several epochs the last.
+    """Import `R`, `G` and, where they are there, `D_3d` and `D_img`; of several epochs the last.
 
     Raises:
         UserError: for missing or damaged files, or tensors that do not fit together.

@@ -1,4 +1,4 @@
-"""From the records of official modules to the options of our networks.
+"""Options of our networks, read from the records of official modules.
 
 What a record says in `_init_kwargs` is taken from there; what it leaves out is derived from the shapes of its tensors.
 """
@@ -22,7 +22,7 @@ FIXED_DISCRIMINATOR = {"architecture": "resnet"}
 
 
 def generator_options(G: Record, tensors: Tensors) -> tuple[dict[str, Any], int]:
-    """(keyword arguments of `NetworkConfig`, resolution) of an official generator.
+    """Read (keyword arguments of `NetworkConfig`, resolution) of an official generator.
 
     Raises:
         Refused: for a generator that our network cannot be.
@@ -56,7 +56,7 @@ def generator_options(G: Record, tensors: Tensors) -> tuple[dict[str, Any], int]
 
 
 def discriminator_options(D: Record, tensors: Tensors, G: dict[str, Any]) -> dict[str, Any]:
-    """Keyword arguments of `NetworkConfig` of an official image discriminator beside the generator's options `G`.
+    """Read keyword arguments of `NetworkConfig` of an official image discriminator, given the generator's options `G`.
 
     Raises:
         Refused: for a discriminator that our network cannot be.
@@ -80,7 +80,7 @@ def discriminator_options(D: Record, tensors: Tensors, G: dict[str, Any]) -> dic
 
 
 def network_config(options: dict[str, Any]) -> NetworkConfig:
-    """Our configuration, with sizes bounded so that options alone cannot ask for much memory or time.
+    """Make our configuration, with sizes bounded so that options alone cannot ask for much memory or time.
 
     Raises:
         Refused: for options out of bounds.
@@ -107,7 +107,7 @@ def bounded(options: dict[str, Any]) -> None:
 
 
 def encoder_options(encoder: Record, tensors: Tensors, prefix: str = "encoder.") -> dict[str, list[int]]:
-    """Widths and numbers of units of an IR-SE trunk, read from its convolutions (shapes and strides).
+    """Read widths and numbers of units of an IR-SE trunk from its convolutions (shapes and strides).
 
     Raises:
         Refused: if it is no trunk whose groups start with stride 2, which is the only kind our network builds.
@@ -136,7 +136,7 @@ def encoder_options(encoder: Record, tensors: Tensors, prefix: str = "encoder.")
 
 
 def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: int) -> dict[str, Any]:
-    """Keyword arguments of our `StyleInV` for an official motion generator.
+    """Read keyword arguments of our `StyleInV` for an official motion generator.
 
     Args:
         w_dim: width of the image generator's W.
@@ -202,7 +202,7 @@ def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: i
 
 
 def video_discriminator_options(tensors: Tensors) -> dict[str, Any]:
-    """Keyword arguments of our `VideoDiscriminator`, all from the shapes of the tensors.
+    """Read keyword arguments of our `VideoDiscriminator`, all from the shapes of the tensors.
 
     Raises:
         Refused: for another kind of discriminator.
@@ -235,13 +235,13 @@ _CONV0 = re.compile(r"b(\d{1,5})\.conv0\.weight", re.ASCII)
 
 
 def widths_of(widths: dict[int, int]) -> tuple[int, int]:
-    """(channel_base, channel_max) that give these widths per resolution."""
+    """Find (channel_base, channel_max) that give these widths per resolution."""
     most, top = max(widths.values()), max(widths)
     return max(width * r for r, width in widths.items() if width < most or r == top), most
 
 
 def axis(tensors: Tensors, name: str, dim: int) -> int:
-    """One size of a tensor of the file.
+    """Return one size of a tensor of the file.
 
     Raises:
         Refused: if it is not there, or has fewer dimensions.
@@ -266,7 +266,7 @@ def _check_fixed(options: dict[str, Any], fixed: dict[str, Any]) -> None:
 
 
 def _lr_multiplier(root: Record, tensors: Tensors, path: str, default: float) -> float:
-    """The layer's multiplier, which only its `weight_gain` = multiplier / sqrt(inputs) tells."""
+    """Compute a layer's learning-rate multiplier from its `weight_gain` = multiplier / sqrt(inputs)."""
     layer = root.child(path)
     gain = layer.state.get("weight_gain") if layer is not None else None
     if not isinstance(gain, int | float | Tensor):
@@ -275,6 +275,6 @@ def _lr_multiplier(root: Record, tensors: Tensors, path: str, default: float) ->
 
 
 def without_filters(tensors: Tensors, net: nn.Module) -> Tensors:
-    """An official state without the up-sampling filters that its networks register and never use."""
+    """Leave out the up-sampling filters that official networks register and never use."""
     own = net.state_dict()
     return {key: value for key, value in tensors.items() if key in own or not key.endswith("resample_filter")}

@@ -185,7 +185,7 @@ def _from_torch_save(path: Path) -> Made:
 
 
 def _check_size(path: Path, tensors: list[Tensor]) -> None:
-    """A file that uses one stored tensor under many names could ask for any amount of memory."""
+    """Refuse a file that uses one stored tensor under many names, which could ask for any amount of memory."""
     size = path.stat().st_size
     if sum(value.numel() * value.element_size() for value in tensors) > 2 * size:
         raise Refused("expands to more data than it holds")

@@ -104,7 +104,7 @@ class _Names:
         }
 
     def find(self, module: str, name: str) -> Global:
-        """Our meaning of `module.name`.
+        """Look up the meaning of `module.name`.
 
         Raises:
             Refused: for any other name.
@@ -143,7 +143,7 @@ class _Dtype(Stateful):
         self.dtype = np.dtype(kind)
 
     def build(self, state: Any) -> None:
-        """Take the byte order; fields, sub-arrays and names must be absent."""
+        """Take the byte order of the type; fields, sub-arrays and names must be absent."""
         if type(state) is not tuple or len(state) < 5 or state[2:5] != (None, None, None):
             raise Refused("uses a structured numpy type")
         if state[1] == ">":
@@ -159,7 +159,7 @@ class _Array(Stateful):
         self.array = np.empty(0)
 
     def build(self, state: Any) -> None:
-        """Take shape, type, order and bytes."""
+        """Take shape, type, order and bytes of the array."""
         if type(state) is not tuple or len(state) != 5:
             raise Refused("holds a broken numpy array")
         _, shape, dtype, fortran, data = state

@@ -1,4 +1,4 @@
-"""What an official pickle becomes here: inert records of modules, and the ways to read them."""
+"""Inert records, which the modules of an official pickle become here, and functions that read them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ MAX_ENTRIES = 20_000
 
 @dataclass(eq=False)
 class Record(Stateful):
-    """An object of the file that is not rebuilt: where its class came from, and its attributes.
+    """An object of the file, not rebuilt: where its class came from, and its attributes.
 
     Args:
         module: module of an ordinary class, or "" for a persistent class (whose source text is dropped).
@@ -28,13 +28,13 @@ class Record(Stateful):
     state: dict[str, Any] = field(default_factory=dict)
 
     def build(self, state: Any) -> None:
-        """Take the attributes; a persistent object already has its own."""
+        """Take the attributes; a persistent object already has its own ones."""
         if not self.module or type(state) is not dict or any(type(key) is not str for key in state):
             raise Refused(f"gives {self.name} a state that is no dictionary of attributes")
         self.state = state
 
     def child(self, path: str) -> "Record | None":
-        """The sub-module at a dotted path, or None."""
+        """Return the sub-module at a dotted path, or None."""
         node: Any = self
         for name in path.split("."):
             node = _table(node, "_modules").get(name) if isinstance(node, Record) else None
@@ -48,7 +48,7 @@ class Record(Stateful):
 
 
 def tensors_of(record: Record) -> dict[str, Tensor]:
-    """The state dict of a module record: official names in the official order.
+    """Return the state dict of a module record: official names in the official order.
 
     Raises:
         Refused: for something that is no tree of modules.
@@ -84,7 +84,7 @@ def tensors_of(record: Record) -> dict[str, Tensor]:
 
 
 def plain(value: Any) -> Any:
-    """Options as JSON-like data: OmegaConf containers unwrapped, sets sorted, other objects as their names.
+    """Convert options to JSON-like data: OmegaConf containers unwrapped, sets sorted, other objects as their names.
 
     Raises:
         Refused: for options that are nested or repeated without end.
@@ -113,7 +113,7 @@ def plain(value: Any) -> Any:
 
 
 def find_option(record: Record, key: str) -> Any:
-    """The first attribute or constructor option called `key` in a module or below it, or None.
+    """Find the first attribute or constructor option called `key` in a module or below it; None if there is none.
 
     Raises:
         Refused: for something that is no tree of modules.
@@ -147,7 +147,7 @@ def find_option(record: Record, key: str) -> Any:
 
 
 def scalar(value: Any) -> float:
-    """A number or a tensor of one element as a float."""
+    """Convert a number or a tensor of one element to a float."""
     return float(value.item()) if isinstance(value, torch.Tensor) else float(value)
 
 

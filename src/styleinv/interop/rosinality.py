@@ -25,7 +25,7 @@ def is_rosinality(checkpoint: Any) -> bool:
 
 
 def from_rosinality(checkpoint: dict[str, Any]) -> tuple[NetworkConfig, int, dict[str, Tensor]]:
-    """(configuration, resolution, state dict of our `Generator`) of a file of this layout.
+    """Convert a file of this layout to (configuration, resolution, state dict of our `Generator`).
 
     `mapping.w_avg` is the file's `latent_avg`, or else the mean of 10,000 mapped latents.
 
@@ -75,7 +75,7 @@ def from_rosinality(checkpoint: dict[str, Any]) -> tuple[NetworkConfig, int, dic
 
 
 def to_rosinality(G: Generator) -> dict[str, Any]:
-    """`{"g_ema": state dict, "latent_avg": [w_dim]}` of a generator; one without noise gets noise of strength 0."""
+    """Convert a generator to `{"g_ema": state dict, "latent_avg": [w_dim]}`; where it has no noise, its strength is 0."""
     state, resolution = G.state_dict(), G.img_resolution
     kernel = setup_filter((1, 3, 3, 1)) * 4
     g_ema: dict[str, Tensor] = {}
@@ -88,7 +88,7 @@ def to_rosinality(G: Generator) -> dict[str, Any]:
 
 
 def _names(resolution: int, layers: int) -> dict[str, str]:
-    """Our name -> the other layout's name of every learned tensor and noise map."""
+    """Map our name to the other layout's name, of every learned tensor and noise map."""
     names: dict[str, str] = {}
     for i in range(layers):
         names |= {f"mapping.fc{i}.{kind}": f"style.{i + 1}.{kind}" for kind in ("weight", "bias")}
@@ -153,7 +153,7 @@ def _drop_filters(state: dict[str, Any]) -> None:
 
 
 def _mean_of_w(config: NetworkConfig, ours: dict[str, Tensor]) -> Tensor:
-    """The mean of mapped latents, always from the same ones."""
+    """Compute the mean of mapped latents, always of the same ones."""
     tensors = {name.removeprefix("mapping."): v for name, v in ours.items() if name.startswith("mapping.")}
     z = torch.randn([W_AVG_SAMPLES, config.z_dim], generator=torch.Generator().manual_seed(0))
     with torch.device("meta"):

@@ -88,7 +88,7 @@ def load_storage(blob: bytes, budget: Budget) -> Storage:
 def rebuild_tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any, metadata: Any = None
 ) -> Tensor:
-    """A view of a storage; strides (such as channels-last) are kept.
+    """Make a view of a storage; strides (such as channels-last) are kept.
 
     Raises:
         Refused: for a view that leaves its storage or has more elements than it.
@@ -111,7 +111,7 @@ def rebuild_tensor(
 
 
 def rebuild_parameter(tensor: Any, requires_grad: Any, hooks: Any) -> Tensor:
-    """A parameter is its tensor; everything imported starts frozen."""
+    """Return a parameter's tensor; everything imported starts frozen."""
     if not isinstance(tensor, Tensor) or hooks != {}:
         raise Refused("rebuilds a parameter from something that is no tensor")
     return tensor

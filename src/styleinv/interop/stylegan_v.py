@@ -19,7 +19,7 @@ FPS = 25.0
 
 
 def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Official names as ours: the motion encoder beside the synthesis, the constant where StyleGAN2 has it."""
+    """Rename official tensors: the motion encoder is beside the synthesis, the constant where StyleGAN2 has it."""
     renamed = {}
     for name, value in tensors.items():
         if name == "synthesis.b4.input.input.const":
@@ -31,7 +31,7 @@ def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def make(
     path: Path, records: dict[str, Record], tensors: dict[str, dict[str, Tensor]]
 ) -> tuple[dict[str, Any], dict[str, nn.Module]]:
-    """Description and networks; sizes are read from the shapes of tensors, distances from the options.
+    """Make description and networks; sizes are read from the shapes of tensors, distances from the options.
 
     Raises:
         Refused: for networks that ours cannot be.
@@ -57,7 +57,7 @@ def make(
 
 
 def generator_options(G: Record, tensors: dict[str, Tensor], frames: int) -> tuple[dict[str, Any], int]:
-    """Options of our generator, and its resolution."""
+    """Read the options of our generator, and its resolution."""
     widths = {int(m[1]): t.shape[0] for key, t in tensors.items() if (m := CONV1.fullmatch(key))}
     resolution = max(widths, default=0)
     if resolution < 8 or set(widths) != {2**i for i in range(2, resolution.bit_length())}:

@@ -11,7 +11,7 @@ from styleinv.interop.machine import Refused
 
 
 def read_state_dict(path: Path) -> Any:
-    """A plain state dict; `weights_only` admits tensors and containers and nothing else.
+    """Read a plain state dict; `weights_only` admits tensors and containers and nothing else.
 
     Raises:
         UserError: for a damaged file or any other content.

@@ -54,7 +54,7 @@ def crop(dataset: str, setting: Setting) -> None:
 
 
 def make_aligner(settings: Alignment, resolution: int, setting: Setting, device: Any) -> Aligner:
-    """An aligner; says so where it is a stand-in.
+    """Make an aligner, and log a warning where it is a stand-in.
 
     Raises:
         UserError: the networks' weights are not there or not the right ones.

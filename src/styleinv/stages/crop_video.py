@@ -1,4 +1,4 @@
-"""crop FILE: the stabilised face of one video, for itself, and how much steadier it is than the usual crop."""
+"""crop FILE: cut the stabilised face out of one video, and measure how much steadier it is than the usual crop."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -129,7 +129,7 @@ def _census(followed: Followed, clips: list[Clip]) -> dict[str, Any]:
 
 
 class _SideBySide:
-    """Two ways to crop one video, in the frames that both have.
+    """Two crops of one video side by side, in the frames that both have.
 
     Attributes:
         fidelities: of the left and of the right half, once the frames have been read.
@@ -150,7 +150,7 @@ class _SideBySide:
         self.fidelities = shake.FrameFidelity(), shake.FrameFidelity()
 
     def frames(self) -> Iterator[np.ndarray]:
-        """uint8 [resolution, 2 resolution, 3] with the labels."""
+        """Yield the frames with their labels, uint8 [resolution, 2 resolution, 3]."""
         for number, frame in enumerate(read_frames(self._file)):
             if not all(number in squares for squares in self._squares):
                 continue
@@ -164,7 +164,7 @@ class _SideBySide:
 
 
 def _by_frame(clips: list[Clip]) -> dict[int, tuple[int, np.ndarray]]:
-    """Frame number -> (index of its clip, square)."""
+    """Map frame numbers to (index of the clip, square)."""
     return {clip.start + i: (number, clip.squares[i]) for number, clip in enumerate(clips) for i in range(len(clip))}
 
 

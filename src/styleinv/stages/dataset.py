@@ -1,4 +1,4 @@
-"""dataset and check: a user's own folder of videos."""
+"""dataset and check: turn a user's own folder of videos into a data set, and look for faults in it."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def write_dataset(folder: Path, name: str, resolution: int, setting: Setting) ->
 
 
 def check(folder: Path, min_frames: int) -> str:
-    """One line per problem of a folder of videos.
+    """Report the problems of a folder of videos, one a line.
 
     Raises:
         UserError: for a folder without videos.

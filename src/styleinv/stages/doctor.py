@@ -1,4 +1,4 @@
-"""data doctor: are the sources of the data sets there?"""
+"""data doctor: ask whether the sources of the data sets are there."""
 
 import datetime
 from collections.abc import Iterator, Sequence

@@ -23,7 +23,7 @@ def fetch(dataset: str, setting: Setting, extractor: Extractor | None = None) ->
 
 
 def source_job(dataset: str, config: DatasetConfig, setting: Setting, extractor: Extractor | None = None) -> Job:
-    """What a data set's source is told."""
+    """Describe the fetch of a data set to its source."""
     return Job(
         raw=setting.paths.raw_videos(dataset),
         lock=setting.config.parent / "data.lock.json",

@@ -28,7 +28,7 @@ OBTAIN = (
 
 
 class Config(SourceConfig):
-    """CelebV-HQ.
+    """CelebV-HQ: clips of faces, or the whole videos that they are cut out of.
 
     Attributes:
         path: `processed`: a folder of clips `<clip>.mp4`; `archive`: one of whole videos `<YouTube id>.mp4`.
@@ -59,12 +59,12 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Whether the folder is there."""
+    """Report whether the folder is there."""
     return probe_local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
 
 
 def read_info(path: Path) -> tuple[list[ListedClip], list[Finding]]:
-    """Clips of `celebvhq_info.json` in the order of their names, and what is no good in it.
+    """Read the clips of `celebvhq_info.json`, in the order of their names, and the rows that are unusable.
 
     Raises:
         UserError: it names no clips.
@@ -103,7 +103,7 @@ def _processed(
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """Clips have the names of their files, whatever folders they lie in."""
+    """Name clips after their files, whatever folders they lie in."""
     return safe_names([Path(file.name) for file in files])
 
 

@@ -42,7 +42,7 @@ class Config(SourceConfig):
 
 
 def fetch(source: Config, job: Job) -> Manifest:
-    """Take in every video of the subset; what its own lists, or 100 actors in 8 emotions, lack is missing.
+    """Take in every video of the subset. Missing is what its lists, or each actor in 8 emotions, lead to expect.
 
     Raises:
         AccessError: the archive is not there.
@@ -82,7 +82,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Whether the archive is there."""
+    """Report whether the archive is there."""
     return probe_local(source.path, OBTAIN, ("source_videos",))
 
 
@@ -92,7 +92,7 @@ def _subset(folder: Path) -> Iterable[Path]:
 
 
 def _listed(root: Path, pattern: str) -> set[str]:
-    """Names of the subset in the archive's own lists; `*list.txt` leaves the list of what is missing out."""
+    """Read names of the subset from the archive's own lists; `*list.txt` does not mean the list of missing videos."""
     names: set[str] = set()
     for file in (root / LISTS).glob(pattern):
         if ("missing" in file.name) == ("missing" in pattern):

@@ -53,5 +53,5 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Whether the archive is there."""
+    """Report whether the archive is there."""
     return probe_local(source.path, OBTAIN, (f"{source.split}/original", f"{source.split}/mask"))

@@ -25,7 +25,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Whether the folder is there."""
+    """Report whether the folder is there."""
     place = expand(source.path)
     return Probe(place.is_dir(), f"{place} is {'there' if place.is_dir() else 'not a folder'}")
 

@@ -1,4 +1,4 @@
-"""Videos that come as folders of images, in a folder or a zip: every folder that holds images is one.
+"""Videos as folders of images, in a folder or a zip: every folder that holds images is one video.
 
 Nothing is copied or unpacked: a data set of a million small files stays one file where it comes as one.
 """
@@ -42,7 +42,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Whether it is there."""
+    """Report whether it is there."""
     return probe_local(source.path, source.obtain or OBTAIN)
 
 
@@ -92,7 +92,7 @@ def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
 
 
 def folder_names(folders: Sequence[Path], root: Path) -> list[str]:
-    """A plain name for each folder: its own where no other has it, else its whole path below `root`."""
+    """Make a plain name for each folder: its own where no other has it, else its whole path below `root`."""
     alike = Counter(folder.name.lower() for folder in folders)
     return safe_names(
         [Path(f"{f.name if alike[f.name.lower()] == 1 else f.relative_to(root).as_posix()}.frames") for f in folders]
@@ -113,7 +113,7 @@ def _fingerprint(member: zipfile.ZipInfo) -> str:
 
 
 def _first_size(folder: Path) -> tuple[int, int]:
-    """Width and height of the first image of a folder, which may lie inside a zip."""
+    """Read width and height of the first image of a folder, which may lie inside a zip."""
     path = next(parent for parent in (folder, *folder.parents) if parent.exists())
     inside = None if path.is_dir() else folder.relative_to(path).as_posix()
     try:
@@ -127,5 +127,5 @@ def _first_size(folder: Path) -> tuple[int, int]:
 
 
 def _empty_folders(root: Path) -> list[Path]:
-    """Folders that hold nothing at all."""
+    """List folders that hold nothing at all."""
     return sorted(Path(place) for place, folders, names in os.walk(root) if not folders and not names)

@@ -35,7 +35,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Whether it is there."""
+    """Report whether it is there."""
     return probe_local(source.path, source.obtain or OBTAIN)
 
 

@@ -44,5 +44,5 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Whether the folder is there."""
+    """Report whether the folder is there."""
     return probe_local(source.path, OBTAIN, ("images", "metfaces.json"))

@@ -39,5 +39,5 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """It is always there."""
+    """Report that it is always there."""
     return Probe(True, "made here")

@@ -50,7 +50,7 @@ class Config(SourceConfig):
 
 
 def fetch(source: Config, job: Job) -> Manifest:
-    """Fetch what YouTube still has and cut the table's clips out of it; every other clip is missing with its reason.
+    """Fetch the videos that YouTube still has and list the table's clips of them; the others are missing, with reasons.
 
     Raises:
         UserError: the table cannot be had or read, or no clip is left.
@@ -82,7 +82,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Ask for the table and for some videos, evenly spread where the table is here."""
+    """Ask whether the table is there, and whether YouTube still has a few of its videos."""
     good, says = (True, "is here") if not _remote(source.metadata) else probe_url(source.metadata)
     if not good:
         return Probe(False, f"{source.metadata} {says}")
@@ -98,7 +98,7 @@ def probe(source: Config, job: Job) -> Probe:
 
 
 def read_table(path: Path) -> tuple[list[tuple[ListedClip, float]], list[Finding]]:
-    """Clips in the table's order, each with the rate that its frame numbers count by, and the rows that are no good.
+    """Read clips in the table's order, each with the rate that its frame numbers count by, and the unusable rows.
 
     Raises:
         UserError: not a table with these columns, or without a good row.
