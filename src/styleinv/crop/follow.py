@@ -82,6 +82,7 @@ def follow(
             known[0].append(number)
             known[1].extend(points.flatten())
 
+    # Detect and track, and measure the leader of the moment while its frames are in memory.
     for chunk in chunks(frames()):
         numbers = range(count, count + len(chunk))
         wanted = []
@@ -97,6 +98,7 @@ def follow(
             raise BadVideo(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
         size = (chunk[0].shape[0], chunk[0].shape[1])
 
+    # Keep the final leader alone, and measure what is missing of it.
     anchors = np.full((count, 4, 2), np.nan)
     if tracker.leader is not None:
         chosen = tracker.tracks.index(tracker.leader)

@@ -175,6 +175,7 @@ def _continue(url: str, part: Path, tag: Path, expected: str | None) -> None:
     if part.exists() and not (expected or known):
         part.unlink()  # nobody could tell whether the rest belongs to it
     have = _size(part)
+    # Ask for the rest, provided that the server still has the same file.
     headers = {"User-Agent": "styleinv", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -198,6 +199,7 @@ def _continue(url: str, part: Path, tag: Path, expected: str | None) -> None:
                 while piece := reply.read(_PIECE):
                     file.write(piece)
                     progress.add(len(piece))
+    # Some refusals pass, the others are for the user.
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and error.headers.get("Content-Range", "").endswith(f"*/{have}"):
@@ -213,6 +215,7 @@ def _continue(url: str, part: Path, tag: Path, expected: str | None) -> None:
         raise _Interrupted(f"HTTP {error.code}") from None
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise _Interrupted(str(getattr(error, "reason", error)) or type(error).__name__) from None
+    # A connection that broke looks like the end of a file.
     if total is not None and _size(part) < total:
         raise _Interrupted(f"cut after {_size(part)} of {total} bytes")
     if total is not None and _size(part) > total:

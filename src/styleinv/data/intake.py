@@ -15,6 +15,8 @@ from styleinv.data.source import Job
 from styleinv.data.store import order
 from styleinv.errors import UserError
 
+Names = Callable[[Sequence[Path]], list[str]]
+
 
 def take_in(
     about: dict[str, Any],
@@ -24,7 +26,7 @@ def take_in(
     *,
     masks: Mapping[Path, Path] | None = None,
     rate: float | None = None,
-    names: Callable[[Sequence[Path]], list[str]] | None = None,
+    names: Names | None = None,
     judged: Sequence[Finding] = (),
     missing: Sequence[Missing] | None = None,
 ) -> Manifest:
@@ -53,36 +55,32 @@ def take_in(
         found = [video for video in found if video not in absent]
     if job.on_bad_video == "error":
         raise_on(judged)  # before hours of decoding
-    good, judged = sift(examine(found), judged, job, rate)
-    remove_links(job.raw)
-    videos = []
-    for name, video in zip((names or safe_names)([v.file.relative_to(root) for v in good]), good, strict=True):
-        file, mask = f"original/{name}{video.file.suffix.lower()}", None
-        link(video.file, job.raw / file)
-        if masks is not None:
-            mask = f"mask/{name}{masks[video.file].suffix.lower()}"
-            link(masks[video.file], job.raw / mask)
-        videos.append(entry_of(name, file, video, mask=mask))
-    return accounted(about, videos, judged, root, missing)
+    return link_good(about, examine(found), judged, root, job, names, rate=rate, masks=masks, missing=missing)
 
 
-def sift(
-    facts: Sequence[VideoFacts], judged: Sequence[Finding], job: Job, rate: float | None = None
-) -> tuple[list[VideoFacts], list[Finding]]:
-    """Separate good videos from bad ones, by what `check.findings` says.
+def link_good(
+    about: dict[str, Any],
+    facts: Sequence[VideoFacts],
+    judged: Sequence[Finding],
+    root: Path,
+    job: Job,
+    names: Names | None = None,
+    *,
+    rate: float | None = None,
+    masks: Mapping[Path, Path] | None = None,
+    missing: Sequence[Missing] | None = None,
+) -> Manifest:
+    """Link good videos into the raw folder under plain names, and account for all.
 
     Args:
-        facts: of all videos.
+        about, root, job, names, rate, masks, missing: as for `take_in`; `root` may also be a zip that holds all videos.
+        facts: of all videos; a video may be a folder of images.
         judged: what is known to be wrong already.
-        job: whether bad videos stop everything, and which are bad.
-        rate: frames per second that every video must have; None allows any.
-
-    Returns:
-        The good ones, and everything that is wrong.
 
     Raises:
         UserError: a bad video with on_bad_video = "error", or no good one.
     """
+    # Which videos are good?
     judged = [*judged, *(findings(facts, job.min_frames, rate, job.as_published) if facts or not judged else [])]
     if job.on_bad_video == "error":
         raise_on(judged)
@@ -90,7 +88,27 @@ def sift(
     good = [video for video in facts if video.file not in bad]
     if not good:
         raise_on(judged)
-    return good, judged
+
+    # Link each of them, or the zip that they are in.
+    remove_links(job.raw)
+    zipped = not root.is_dir()
+    if zipped:
+        link(root, job.raw / "original" / root.name)
+    videos = []
+    for name, video in zip((names or safe_names)([v.file.relative_to(root) for v in good]), good, strict=True):
+        more = {}
+        if zipped:
+            file = f"original/{root.name}"
+            inside = video.file.relative_to(root).as_posix()
+            more["inside"] = "" if inside == "." else inside
+        else:
+            file = f"original/{name}{'' if video.file.is_dir() else video.file.suffix.lower()}"
+            link(video.file, job.raw / file)
+        if masks is not None:
+            more["mask"] = f"mask/{name}{masks[video.file].suffix.lower()}"
+            link(masks[video.file], job.raw / more["mask"])
+        videos.append(entry_of(name, file, video, **more))
+    return accounted(about, videos, judged, root, missing)
 
 
 def accounted(

@@ -151,12 +151,14 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
     Raises:
         UserError: no frames, frames of several sizes or types, or ffmpeg failing (for instance a full disk).
     """
+    # The first frame tells the size.
     iterator = iter(frames)
     first = next(iterator, None)
     if first is None:
         raise UserError("there are no frames to write", file=path)
     height, width = _checked(first, None, path).shape[:2]
     pixels = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
+    # One thread and no metadata, so that the bytes depend on the frames alone.
     with atomic(path) as temporary:
         stream = (
             ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=_rate(fps))
@@ -183,6 +185,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
         with tempfile.TemporaryFile() as messages:
             process = subprocess.Popen(stream.compile(cmd=executable()), stdin=subprocess.PIPE, stderr=messages)
             assert process.stdin is not None
+            # Messages go to a file: a full pipe would block ffmpeg.
             try:
                 process.stdin.write(np.ascontiguousarray(first).data)
                 for frame in iterator:

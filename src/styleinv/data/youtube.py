@@ -1,4 +1,4 @@
-"""Videos of YouTube by their ids, fetched by yt-dlp; the answer for each is recorded, and a final one not asked twice."""
+"""Videos of YouTube by their ids, fetched by yt-dlp; each answer is recorded, and a final one not asked twice."""
 
 import logging
 import re

@@ -75,7 +75,7 @@ def from_rosinality(checkpoint: dict[str, Any]) -> tuple[NetworkConfig, int, dic
 
 
 def to_rosinality(G: Generator) -> dict[str, Any]:
-    """Convert a generator to `{"g_ema": state dict, "latent_avg": [w_dim]}`; where it has no noise, its strength is 0."""
+    """Convert a generator to `{"g_ema": state dict, "latent_avg": [w_dim]}`; without noise, its strength is 0."""
     state, resolution = G.state_dict(), G.img_resolution
     kernel = setup_filter((1, 3, 3, 1)) * 4
     g_ema: dict[str, Tensor] = {}

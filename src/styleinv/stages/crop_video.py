@@ -47,6 +47,7 @@ def crop_video(
     Raises:
         UserError: no such video, no face in it, unknown keys, or weights that are not there.
     """
+    # Check everything before any work.
     if resolution < 16:
         raise UserError(f"must be at least 16, not {resolution}", field="--resolution")
     if out.exists() and not out.is_dir():
@@ -55,6 +56,8 @@ def crop_video(
     info = probe(file)
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("there is no GPU that torch can use", field="--device", cure="Use cpu or auto.")
+
+    # Follow the face, then write its clips.
     torch_device = World(device).device
     aligner = make_aligner(settings, resolution, setting, torch_device)
     followed, clips = _follow(aligner, file, (info.height, info.width))
@@ -66,11 +69,13 @@ def crop_video(
         write_video(out / name, _watched(crops, fidelity), info.fps)
         itf = shake.rounded({"itf_db": fidelity.value})
         measured[name] = {"first_frame": clip.start, "frames": len(clip)} | aligner.shake(clip, info.fps) | itf
+
     record: dict[str, Any] = {"video": file.name, "stand_in": aligner.stand_in, "weights": aligner.hashes}
     record |= {"settings": aligner.settings.record(), "fps": info.fps, "resolution": resolution}
     record |= _census(followed, clips) | {"clips": measured}
     lines = [f"{out / name}: {_line(aligner.settings.preset, measured[name])}" for name in names]
     if report:
+        # The same frames by the usual preset, side by side.
         usual_settings = Alignment(preset=USUAL, landmarks=settings.landmarks)
         usual = make_aligner(usual_settings, resolution, setting, torch_device)
         _, other = _follow(usual, file, followed.size)

@@ -15,7 +15,7 @@ from styleinv.data.check import Finding, VideoFacts
 from styleinv.data.frame_reader import encoded_images
 from styleinv.data.image import image_size
 from styleinv.data.image_zip import open_zip
-from styleinv.data.intake import accounted, entry_of, link, refuse_inside, remove_links, safe_names, sift
+from styleinv.data.intake import link_good, refuse_inside, safe_names
 from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.video_folder import image_folders
@@ -75,28 +75,22 @@ def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
     if not facts:
         raise UserError("holds no images", file=path, cure=OBTAIN)
     judged += [Finding(video.file, "corrupt", video.error) for video in facts if video.error]
-    good, judged = sift([video for video in facts if not video.error], judged, job)
-    remove_links(job.raw)
-    videos = []
-    for name, video in zip(folder_names([v.file for v in good], path), good, strict=True):
-        if path.is_dir():
-            entry = entry_of(name, f"original/{name}", video)
-            link(video.file, job.raw / entry.file)
-        else:
-            inside = video.file.relative_to(path).as_posix()
-            entry = entry_of(name, f"original/{path.name}", video, inside="" if inside == "." else inside)
-        videos.append(entry)
-    if not path.is_dir():
-        link(path, job.raw / "original" / path.name)
-    return accounted({"kind": kind, "name": path.resolve().name, "masks": False}, videos, judged, path)
+    about = {"kind": kind, "name": path.resolve().name, "masks": False}
+    whole = [video for video in facts if not video.error]
+    return link_good(about, whole, judged, path, job, lambda folders: folder_names(folders, path.name))
 
 
-def folder_names(folders: Sequence[Path], root: Path) -> list[str]:
-    """Make a plain name for each folder: its own where no other has it, else its whole path below `root`."""
-    alike = Counter(folder.name.lower() for folder in folders)
-    return safe_names(
-        [Path(f"{f.name if alike[f.name.lower()] == 1 else f.relative_to(root).as_posix()}.frames") for f in folders]
-    )
+def folder_names(folders: Sequence[Path], root: str) -> list[str]:
+    """Make a plain name for each folder: its own where no other has it, else its whole path.
+
+    Args:
+        folders: relative to their root.
+        root: name of the root, for the case that it is a video itself.
+    """
+    own = [folder.name or root for folder in folders]
+    alike = Counter(map(str.lower, own))
+    chosen = [n if alike[n.lower()] == 1 else folder.as_posix() for n, folder in zip(own, folders, strict=True)]
+    return safe_names([Path(f"{name}.frames") for name in chosen])
 
 
 def _facts(folder: Path, contents: Sequence[str], fps: float) -> VideoFacts:

@@ -1,14 +1,13 @@
 """Still images, in a folder or a zip: every image is a video of one frame (style sets)."""
 
-import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from styleinv.data.check import Finding, VideoFacts
 from styleinv.data.image import decode_image
 from styleinv.data.image_zip import open_zip
-from styleinv.data.intake import accounted, entry_of, link, refuse_inside, remove_links, safe_names, sift
+from styleinv.data.intake import link_good, refuse_inside
 from styleinv.data.manifest import Manifest, Missing
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.video_folder import image_folders
@@ -54,64 +53,53 @@ def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind
     Raises:
         UserError: no images, or bad ones that are not to be skipped.
     """
+    # Decode every image.
     judged: list[Finding] = []
-    contents: dict[Path, Callable[[], bytes]] = {}
-    if path.is_dir():
-        refuse_inside(path, job.raw)
-        images = sorted((image for group in image_folders(path)[0].values() for image in group), key=str)
-        facts = [_facts(image, image.read_bytes(), job.fps) for image in images]
-        contents = {image: image.read_bytes for image in images}
-    else:
-        archive = open_zip(path.resolve())
-        judged += [Finding(path / member, "refused", why) for member, why in archive.refused]
-        facts = []
-        for member in (member for members in archive.folders.values() for member in members):
-            file = path / member.filename
-            try:
-                facts.append(_facts(file, archive.read(member), job.fps))
-            except ValueError as error:
-                judged.append(Finding(file, "corrupt", str(error)))
-            contents[file] = functools.partial(archive.read, member)
-    judged += [
-        Finding(image.file, "empty" if image.error.startswith("is empty") else "corrupt", image.error)
-        for image in facts
-        if image.error
-    ]
-    whole = [image for image in facts if not image.error]
-    missing: list[Missing] = []
-    if md5:
-        hashes = {image.file: _md5(contents[image.file]()) for image in whole}
-        judged += [
-            Finding(file, "wrong hash", f"MD5 {digest} is none of the set's")
-            for file, digest in hashes.items()
-            if digest not in md5
-        ]
-        there = {image.file.name for image in facts}
-        absent = [name for digest, name in md5.items() if digest not in hashes.values()]
-        missing = [
-            Missing(name=name, reason="not in the folder") for name in absent if PurePosixPath(name).name not in there
-        ]
+    facts: list[VideoFacts] = []
+    md5_of: dict[Path, str] = {}
+    for file, data in _contents(path, job, judged):
+        facts.append(_facts(file, data, job.fps))
+        md5_of[file] = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if not facts and not judged:
         raise UserError("holds no images", file=path, cure=OBTAIN)
-    good, judged = sift(whole, judged, job)
-    remove_links(job.raw)
-    videos = []
-    for name, image in zip(safe_names([v.file.relative_to(path) for v in good]), good, strict=True):
-        if path.is_dir():
-            entry = entry_of(name, f"original/{name}{image.file.suffix.lower()}", image)
-            link(image.file, job.raw / entry.file)
-        else:
-            inside = image.file.relative_to(path).as_posix()
-            entry = entry_of(name, f"original/{path.name}", image, inside=inside)
-        videos.append(entry)
-    if not path.is_dir():
-        link(path, job.raw / "original" / path.name)
+    whole = [image for image in facts if not image.error]
+    for image in facts:
+        if image.error:
+            judged.append(
+                Finding(image.file, "empty" if image.error.startswith("is empty") else "corrupt", image.error)
+            )
+
+    # Compare with the published list.
+    missing: list[Missing] = []
+    if md5:
+        for image in whole:
+            if md5_of[image.file] not in md5:
+                detail = f"MD5 {md5_of[image.file]} is none of the set's"
+                judged.append(Finding(image.file, "wrong hash", detail))
+        good = {md5_of[image.file] for image in whole}
+        there = {image.file.name for image in facts}
+        absent = (name for digest, name in md5.items() if digest not in good)
+        missing = [Missing(name=n, reason="not in the folder") for n in absent if PurePosixPath(n).name not in there]
     about = {"kind": kind, "name": path.resolve().name, "masks": False}
-    return accounted(about, videos, judged, path, missing)
+    return link_good(about, whole, judged, path, job, missing=missing)
 
 
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+def _contents(path: Path, job: Job, judged: list[Finding]) -> Iterator[tuple[Path, bytes]]:
+    """Read every image; those of a zip that cannot be read are added to `judged`."""
+    if path.is_dir():
+        refuse_inside(path, job.raw)
+        for image in sorted((image for group in image_folders(path)[0].values() for image in group), key=str):
+            yield image, image.read_bytes()
+        return
+    archive = open_zip(path.resolve())
+    judged += [Finding(path / member, "refused", why) for member, why in archive.refused]
+    for member in (member for members in archive.folders.values() for member in members):
+        try:
+            data = archive.read(member)
+        except ValueError as error:
+            judged.append(Finding(path / member.filename, "corrupt", str(error)))
+        else:
+            yield path / member.filename, data
 
 
 def _facts(file: Path, data: bytes, fps: float) -> VideoFacts:
