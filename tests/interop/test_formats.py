@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from styleinv.errors import UserError
+from styleinv.interop.module_records import tensors_of
 from styleinv.interop.reader import read_pickle
-from styleinv.interop.records import tensors_of
 from tests.interop.checkpoints import import_checkpoint
 from tests.interop.pickles import call, image_nets, integer, inversion_nets, name, official, stream, tensor, text, whole
 

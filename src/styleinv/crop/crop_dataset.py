@@ -34,6 +34,7 @@ def crop_dataset(
     Raises:
         UserError: a bad video with on_bad_video = "error", no usable video, or videos that cannot be cropped so.
     """
+    # What is to be done, and by whom.
     plan = plan_crop(manifest, raw, settings)
     skipped = SkippedVideos(plan)
     faces = None
@@ -46,6 +47,7 @@ def crop_dataset(
     else:
         crops = plain_crops(plan)
 
+    # Store one video after the other; the store forgets a video whose crop fails.
     kept: list[Kept] = []
     with new_store(out, settings.codec) as store:
         for video in crops:
@@ -59,6 +61,7 @@ def crop_dataset(
             first = skipped.records[0]
             raise UserError(f"no video is usable; {first.name}: {first.reason}", file=raw)
 
+        # The census, which goes into the store too.
         dropped = sum(record.dropped for record in kept)
         of_faces: dict[str, Any] = {}
         if faces is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from styleinv.crop.raw import BadVideo, resampling
+from styleinv.crop.raw import BadVideo
 from styleinv.crop.settings import Alignment, CropSettings, MaskCrop
 from styleinv.data.census import SkippedVideo
 from styleinv.data.manifest import Entry, Manifest
@@ -37,7 +37,8 @@ class CropPlan:
 
     def resampling(self, video: Entry) -> float | None:
         """Return the rate that a video is resampled to; None where it keeps its frames."""
-        return resampling(video, self.settings.fps)
+        fps = self.settings.fps
+        return None if fps is None or abs(video.fps - fps) < 1e-3 else fps
 
     def record(self) -> dict[str, Any]:
         """Return what the store says of how its frames were cropped."""

@@ -39,11 +39,6 @@ def mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
         raise BadVideo(f"its mask {str(error).removeprefix(f'{path}: ')}") from None
 
 
-def resampling(video: Entry, fps: float | None) -> float | None:
-    """Return the rate to resample a video to; None where it has that rate already."""
-    return None if fps is None or abs(video.fps - fps) < 1e-3 else fps
-
-
 def runs(kept: list[int]) -> tuple[tuple[int, int], ...]:
     """Group ascending numbers into (first, length) of consecutive ones."""
     found: list[list[int]] = []

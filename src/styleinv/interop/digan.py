@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
+from styleinv.interop.module_records import Record
 from styleinv.interop.networks import axis, bounded, widths_of, without_filters
-from styleinv.interop.records import Record
 from styleinv.methods.digan.discriminator import PairDiscriminator
 from styleinv.methods.digan.generate import NetworkConfig, build_generator
 

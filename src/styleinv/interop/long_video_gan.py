@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from styleinv.errors import UserError
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
+from styleinv.interop.module_records import Record, tensors_of
 from styleinv.interop.networks import axis, bounded
 from styleinv.interop.reader import read_pickle
-from styleinv.interop.records import Record, tensors_of
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator

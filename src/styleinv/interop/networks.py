@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from styleinv.interop.machine import Refused
-from styleinv.interop.records import Record, find_option, plain, scalar
+from styleinv.interop.module_records import Record, find_option, plain, scalar
 from styleinv.methods.stylegan2.method import NetworkConfig
 
 Tensors = dict[str, Tensor]
@@ -149,6 +149,7 @@ def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: i
     needed = [f"{motion}conv.{i}.weight" for i in (0, 1)] + [f"{motion}time_encoder.freqs", "mapping.fcf0.weight"]
     if any(name not in tensors for name in needed):
         raise Refused("holds a motion generator without the convolutions of FFA-APE")
+    # Options that no shape tells, within bounds.
     distance = find_option(SI, "motion_z_distance")
     if type(distance) is not int or not 1 <= distance <= 2**16:
         raise Refused("does not say its motion_z_distance")
@@ -159,6 +160,7 @@ def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: i
     if freqs.numel() < 1 or not (freqs > 0).all():
         raise Refused("has frequencies that are not positive")
     layers = sum(re.fullmatch(r"mapping\.fcf\d+\.weight", name) is not None for name in tensors)
+    # Sizes, from the shapes of the tensors.
     style_dim, width = axis(tensors, "mapping.fcf0.weight", 0), axis(tensors, "mapping.fcf0.weight", 1)
     time_dim = freqs.numel()
     options: dict[str, Any] = {
@@ -185,6 +187,7 @@ def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: i
         "skip_encoder": "encoder.linear.weight" not in tensors,
         "input_residual": "latent_avg" not in tensors,
     }
+    # The encoder, where there is one.
     trunk = SI.child("encoder")
     if not options["skip_encoder"] and trunk is not None:
         sizes = encoder_options(trunk, tensors)

@@ -13,8 +13,8 @@ from styleinv.interop import digan, long_video_gan, networks, stylegan_v
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
 from styleinv.interop.mocogan_hd import import_folder
+from styleinv.interop.module_records import Record, plain, scalar, tensors_of
 from styleinv.interop.reader import read_pickle
-from styleinv.interop.records import Record, plain, scalar, tensors_of
 from styleinv.interop.rosinality import from_rosinality, is_rosinality
 from styleinv.interop.torch_save import read_state_dict
 from styleinv.methods.inversion.encoder import PSP

@@ -17,7 +17,7 @@ import numpy as np
 
 from styleinv.errors import UserError
 from styleinv.interop.machine import Global, Refused, Stateful, run, set_of
-from styleinv.interop.records import Record
+from styleinv.interop.module_records import Record
 from styleinv.interop.storage import Budget, load_storage, rebuild_parameter, rebuild_tensor
 
 NUMPY_DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
+from styleinv.interop.module_records import Record, find_option
 from styleinv.interop.networks import axis, bounded, video_discriminator_options, widths_of
-from styleinv.interop.records import Record, find_option
 from styleinv.methods.stylegan_v.generate import build_generator
 from styleinv.nn.video_discriminator import VideoDiscriminator
 

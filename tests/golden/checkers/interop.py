@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from styleinv.files import read_json, sha256
+from styleinv.interop.module_records import Record, plain, tensors_of
 from styleinv.interop.reader import Pickle, read_pickle
-from styleinv.interop.records import Record, plain, tensors_of
 from styleinv.methods.digan.discriminator import PairDiscriminator, frames_of
 from styleinv.methods.digan.generate import load_generator as load_digan
 from styleinv.methods.inversion.encoder import PSP

@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from styleinv.interop.module_records import tensors_of
 from styleinv.interop.official import import_modules
 from styleinv.interop.reader import read_pickle
-from styleinv.interop.records import tensors_of
 from styleinv.methods.long_video_gan.design import design
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
