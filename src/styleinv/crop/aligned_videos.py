@@ -11,13 +11,13 @@ import numpy as np
 
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
-from styleinv.crop.crop_plan import CropPlan, SkippedVideos
+from styleinv.crop.crop_plan import CropPlan
 from styleinv.crop.ffhq import anchors
 from styleinv.crop.follow import Followed
 from styleinv.crop.raw import BadVideo, runs, source_frames
 from styleinv.crop.rendered import read_landmarks
 from styleinv.crop.stabilise import Clip
-from styleinv.data.census import Faces, FollowedVideo, Kept
+from styleinv.data.census import Faces, FollowedVideo, Kept, SkippedVideo
 from styleinv.data.frame_reader import FrameReader
 from styleinv.data.manifest import Entry
 from styleinv.data.store import order
@@ -80,10 +80,10 @@ class AlignedVideos:
     Args:
         plan: the videos and their settings.
         aligner: finds and cuts out the faces.
-        skipped: gets videos that cannot be used.
+        skipped: videos that cannot be used are added to it.
     """
 
-    def __init__(self, plan: CropPlan, aligner: Aligner, skipped: SkippedVideos):
+    def __init__(self, plan: CropPlan, aligner: Aligner, skipped: list[SkippedVideo]):
         self.plan, self.aligner = plan, aligner
         self.reader = _ClipReader(plan)
         self._skipped = skipped
@@ -97,7 +97,7 @@ class AlignedVideos:
             try:
                 clips += self._clips(video)
             except BadVideo as problem:
-                self._skipped.add(video, problem)
+                self._skipped.append(self.plan.skip(video, problem))
             if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
                 self._log_progress(number, last - begin)

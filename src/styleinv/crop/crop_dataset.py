@@ -6,11 +6,11 @@ from typing import Any
 
 from styleinv.crop.align import Aligner
 from styleinv.crop.aligned_videos import AlignedCrops, AlignedVideos
-from styleinv.crop.crop_plan import SkippedVideos, plan_crop
+from styleinv.crop.crop_plan import plan_crop
 from styleinv.crop.plain_videos import PlainCrops, plain_crops
 from styleinv.crop.raw import BadVideo
 from styleinv.crop.settings import Alignment, CropSettings
-from styleinv.data.census import CropCensus, Kept
+from styleinv.data.census import CropCensus, Kept, SkippedVideo
 from styleinv.data.manifest import Manifest
 from styleinv.data.store import new_store
 from styleinv.errors import UserError
@@ -36,7 +36,7 @@ def crop_dataset(
     """
     # What is to be done, and by whom.
     plan = plan_crop(manifest, raw, settings)
-    skipped = SkippedVideos(plan)
+    skipped: list[SkippedVideo] = []
     faces = None
     crops: Iterator[PlainCrops | AlignedCrops]
     if isinstance(settings.crop, Alignment):
@@ -54,12 +54,11 @@ def crop_dataset(
             try:
                 store.add(video.name, video.frames())
             except BadVideo as problem:
-                skipped.add(video.source, problem)
+                skipped.append(plan.skip(video.source, problem))
             else:
                 kept.append(video.record())
         if not kept:
-            first = skipped.records[0]
-            raise UserError(f"no video is usable; {first.name}: {first.reason}", file=raw)
+            raise UserError(f"no video is usable; {skipped[0].name}: {skipped[0].reason}", file=raw)
 
         # The census, which goes into the store too.
         dropped = sum(record.dropped for record in kept)
@@ -74,7 +73,7 @@ def crop_dataset(
             fps=plan.fps,
             other_rates=plan.other_rates,
             kept=tuple(kept),
-            skipped=tuple(skipped.records),
+            skipped=tuple(skipped),
             **of_faces,
         )
         about = {"crop": plan.record(), "source": manifest.source, "census": census.plain()}

@@ -40,6 +40,17 @@ class CropPlan:
         fps = self.settings.fps
         return None if fps is None or abs(video.fps - fps) < 1e-3 else fps
 
+    def skip(self, video: Entry, problem: BadVideo) -> SkippedVideo:
+        """Leave a video out.
+
+        Raises:
+            UserError: on_bad_video is "error".
+        """
+        if self.settings.on_bad_video == "error":
+            cure = "Remove or replace it, or set on_bad_video: skip."
+            raise UserError(str(problem), file=self.raw / video.file, cure=cure) from None
+        return SkippedVideo(name=video.name, reason=str(problem))
+
     def record(self) -> dict[str, Any]:
         """Return what the store says of how its frames were cropped."""
         crop = self.settings.crop
@@ -69,29 +80,6 @@ def plan_crop(manifest: Manifest, raw: Path, settings: CropSettings) -> CropPlan
         cure = "Use crop: centre, or a source with original/ and mask/ folders."
         raise UserError("has no masks", file=raw, cure=cure)
     return CropPlan(videos, raw, settings, settings.fps or _common_rate(videos))
-
-
-class SkippedVideos:
-    """Collects videos that cannot be used, or stops at the first one, as `on_bad_video` says.
-
-    Attributes:
-        records: of those that were left out.
-    """
-
-    def __init__(self, plan: CropPlan):
-        self._plan = plan
-        self.records: list[SkippedVideo] = []
-
-    def add(self, video: Entry, problem: BadVideo) -> None:
-        """Leave a video out.
-
-        Raises:
-            UserError: on_bad_video is "error".
-        """
-        if self._plan.settings.on_bad_video == "error":
-            cure = "Remove or replace it, or set on_bad_video: skip."
-            raise UserError(str(problem), file=self._plan.raw / video.file, cure=cure) from None
-        self.records.append(SkippedVideo(name=video.name, reason=str(problem)))
 
 
 def _common_rate(videos: Sequence[Entry]) -> float:

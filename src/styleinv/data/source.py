@@ -21,6 +21,18 @@ class SourceConfig(Strict):
     type: str
 
 
+class ImagesConfig(SourceConfig):
+    """A folder, or a zip, of images that the user has.
+
+    Attributes:
+        path: the folder or zip.
+        obtain: how to get it, for whoever does not have it.
+    """
+
+    path: str
+    obtain: str = ""
+
+
 @dataclass(frozen=True)
 class Job:
     """What a source is told for one fetch.

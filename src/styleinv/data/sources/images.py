@@ -9,23 +9,15 @@ from styleinv.data.image import decode_image
 from styleinv.data.image_zip import open_zip
 from styleinv.data.intake import link_good, refuse_inside
 from styleinv.data.manifest import Manifest, Missing
-from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.source import ImagesConfig, Job, Probe, local, probe_local
 from styleinv.data.video_folder import image_folders
 from styleinv.errors import UserError
 
 OBTAIN = "Put a folder of images there, or a zip of it."
 
 
-class Config(SourceConfig):
-    """A folder, or a zip, of still images: every image is a video of one frame.
-
-    Attributes:
-        path: the folder or zip.
-        obtain: how to get it, for whoever does not have it.
-    """
-
-    path: str
-    obtain: str = ""
+class Config(ImagesConfig):
+    """A folder, or a zip, of still images: every image is a video of one frame."""
 
 
 def fetch(source: Config, job: Job) -> Manifest:
