@@ -35,3 +35,16 @@ def parse_run(text: str) -> Run:
     if not slash or not all(NAME.match(part) for part in (dataset, method, variant if dash else "x")):
         raise UserError(f"{text!r} is no run", cure="Write <dataset>/<method> or <dataset>/<method>-<variant>.")
     return Run(dataset=dataset, method=method, variant=variant)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read seeds, written as `0-7` or `3,5`.
+
+    Raises:
+        UserError: it is no such list.
+    """
+    try:
+        parts = [part.split("-") for part in text.split(",")]
+        return [seed for part in parts for seed in range(int(part[0]), int(part[-1]) + 1)]
+    except ValueError:
+        raise UserError(f"{text!r} is no list of seeds", field="--seeds", cure="Write 0-7 or 3,5.") from None

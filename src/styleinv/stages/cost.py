@@ -57,6 +57,11 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
     return out.with_suffix(".md")
 
 
+def cost_text(runs: list[Run], setting: Setting, size: int | None = None) -> str:
+    """Measure as `cost` does and return the table for people."""
+    return cost(runs, setting, size).read_text()
+
+
 def _measure(run: Run, trial: Setting, world: World, size: int | None) -> Cost:
     prepare_all(run, trial, trial=True)
     method = build(run, trial, world)

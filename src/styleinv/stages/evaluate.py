@@ -1,5 +1,6 @@
 """evaluate: FID and FVD of a trained run, with their protocol record."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,32 @@ def evaluate_folders(real: Path, fake: Path, setting: Setting, detectors: str, p
     loaded = load_detectors(detectors, World(setting.scale.device).device)
     options: dict[str, Any] = {"cache": setting.paths.features, "dataset": real.name, "batch": config.batch}
     return score(_videos(real), _videos(fake), config.stored_as(protocol), loaded, **options)
+
+
+def evaluate_any(
+    run: Run | None,
+    real: Path | None,
+    fake: Path | None,
+    detectors: str,
+    protocol: Name,
+    out: Path | None,
+    keep: Path | None,
+    setting: Setting,
+) -> str | None:
+    """Score a run, or one folder against another and return the scores as JSON.
+
+    Raises:
+        UserError: neither is named, or what the two raise.
+    """
+    if run:
+        evaluate(run, setting, keep)
+        return None
+    if real is None or fake is None:
+        raise UserError("nothing to evaluate", cure="Name a run, or give --real DIR and --fake DIR.")
+    scores = evaluate_folders(real, fake, setting, detectors, protocol)
+    if out:
+        write_json(out, scores)
+    return json.dumps(scores, indent=2)
 
 
 def _videos(path: Path) -> FrameStore | VideoFolder:

@@ -17,19 +17,6 @@ from styleinv.training.distribution import World
 CHUNK = 128
 
 
-def parse_seeds(text: str) -> list[int]:
-    """Read seeds, written as `0-7` or `3,5`.
-
-    Raises:
-        UserError: for anything else.
-    """
-    try:
-        parts = [part.split("-") for part in text.split(",")]
-        return [seed for part in parts for seed in range(int(part[0]), int(part[-1]) + 1)]
-    except ValueError:
-        raise UserError(f"{text!r} is no list of seeds", field="--seeds", cure="Write 0-7 or 3,5.") from None
-
-
 def styled(generator: VideoGenerator, style: Run, setting: Setting) -> VideoGenerator:
     """Decode the unchanged latents by a fine-tuned image generator (paper section 3.5).
 

@@ -39,10 +39,11 @@ def import_file(file: Path, out: Path) -> list[Path]:
     return [model, record]
 
 
-def export_file(model: Path, out: Path) -> None:
-    """Write the averaged image generator of a model as a `g_ema` state dict.
+def export_file(model: Path, out: Path) -> Path:
+    """Write the averaged image generator of a model as a `g_ema` state dict; returns `out`.
 
     Raises:
         UserError: for a model without one, or of an architecture that the layout cannot express.
     """
     export_generator(model, out, "rosinality")
+    return out

@@ -4,7 +4,7 @@ from styleinv import methods
 from styleinv.config import needs
 from styleinv.errors import UserError
 from styleinv.provenance import Recorder
-from styleinv.runs import Run
+from styleinv.runs import Run, parse_run
 from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import configuration_of, upstream_of
@@ -47,3 +47,9 @@ def prepare_all(run: Run, setting: Setting, trial: bool = False) -> None:
     for name in needs(run, setting.config.parent):
         if not methods.preparation(name).output(setting.paths, run).exists():
             prepare(name, run, setting, trial)
+
+
+def prepare_for(name: str, what: str, setting: Setting) -> None:
+    """Make a preparation for the run or the data set of a name, as it is made for each."""
+    of_run = methods.preparation(name).per == "run"
+    prepare(name, parse_run(what) if of_run else Run(dataset=what, method=""), setting)

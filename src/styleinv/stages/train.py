@@ -46,13 +46,25 @@ def _needed(run: Run, setting: Setting) -> dict[str, Path]:
     return {name: methods.preparation(name).output(setting.paths, run) for name in needs(run, setting.config.parent)}
 
 
-def train(run: Run, setting: Setting) -> None:
+def train(run: Run, setting: Setting, verify_resume: int | None = None) -> str | None:
     """Train, or continue training, and write the model, its curves and samples.
+
+    Args:
+        run: what is trained.
+        setting: configuration and results.
+        verify_resume: instead train so many steps twice in temporary folders, once killed half-way, and compare.
+
+    Returns:
+        What was compared, if that was asked for.
 
     Raises:
         UserError: for impossible configurations and inputs.
         Stopped: after saving, when a signal asked to stop.
     """
+    if verify_resume is not None:
+        from styleinv.stages.verify_resume import verify_resume as verify  # it builds on this module
+
+        return verify(run, setting, verify_resume)
     scale, folder = setting.scale, setting.paths.run(run)
     config, inputs = configuration_of(run, setting), inputs_of(run, setting)
     world = World(scale.device)
@@ -76,6 +88,7 @@ def train(run: Run, setting: Setting) -> None:
         raise _does_not_fit(run, setting, config.training.batch_gpu) from None
     finally:
         world.close()
+    return None
 
 
 def _does_not_fit(run: Run, setting: Setting, batch_gpu: int) -> OutOfMemory:

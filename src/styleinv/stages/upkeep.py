@@ -1,0 +1,38 @@
+"""weights, track, selftest: small commands around the stages."""
+
+from collections.abc import Iterator, Sequence
+
+from styleinv.data.weights import WEIGHTS, fetch_weights, verify, where
+from styleinv.errors import UserError
+from styleinv.evaluation import selftest as known_answers
+from styleinv.stages.setting import Setting
+from styleinv.tracking import tracking_uri
+from styleinv.tracking.sync import SyncSummary, sync
+
+
+def weights(action: str, names: Sequence[str], setting: Setting) -> Iterator[str]:
+    """Fetch published weights if asked to, and say where each lies and what its hash is."""
+    chosen = names or sorted(WEIGHTS)
+    if action == "fetch":
+        fetch_weights(chosen, setting.paths.weights)
+    for name in chosen:
+        yield f"{name} {where(name, setting.paths.weights)} {verify(name, setting.paths.weights)}"
+
+
+def track(uri: str | None, setting: Setting) -> SyncSummary:
+    """Bring all results into MLflow."""
+    return sync(setting.paths.root, uri or tracking_uri(), setting.config.parent / "published.csv")
+
+
+def selftest() -> Iterator[str]:
+    """Check the metric code against known answers.
+
+    Raises:
+        UserError: after the last line, if a check fails.
+    """
+    checks = known_answers.selftest()
+    for check in checks:
+        verdict = "ok" if check.passed else "WRONG"
+        yield f"{check.name:40} {check.value:.10g}  expected {check.expected:.10g}  {verdict}"
+    if not all(check.passed for check in checks):
+        raise UserError("the metric code gives wrong numbers here", cure="Do not trust scores from this installation.")
