@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from styleinv.data.prefetch import prefetch
-from styleinv.data.random import generator
 from styleinv.data.sampling import ClassAwareFrames, Clips
 from styleinv.errors import UserError
+from styleinv.rng import stream
 
 
 class Numbered:
@@ -39,9 +39,9 @@ def clips(store: Numbered, mirror: bool = True, window: int = 8) -> Clips:
 
 
 def test_streams_are_repeatable_and_unrelated() -> None:
-    first = generator(1, "a", 2).integers(1 << 62, size=4)
-    assert np.array_equal(first, generator(1, "a", 2).integers(1 << 62, size=4))
-    for other in (generator(2, "a", 2), generator(1, "b", 2), generator(1, "a", 3), generator(-1, "a", 2)):
+    first = stream(1, "a", 2).integers(1 << 62, size=4)
+    assert np.array_equal(first, stream(1, "a", 2).integers(1 << 62, size=4))
+    for other in (stream(2, "a", 2), stream(1, "b", 2), stream(1, "a", 3), stream(-1, "a", 2)):
         assert not np.array_equal(first, other.integers(1 << 62, size=4))
 
 

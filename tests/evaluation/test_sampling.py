@@ -3,6 +3,7 @@
 import numpy as np
 
 from styleinv.evaluation import sampling
+from styleinv.rng import stream
 
 LENGTHS = [20, 3, 12, 0, 16, 12]
 
@@ -39,7 +40,7 @@ def test_seeds_and_purposes_have_their_own_streams() -> None:
     same = [sampling.real_frames(LENGTHS, 30, seed=5) for _ in range(2)]
     np.testing.assert_array_equal(*same)
     assert (sampling.real_frames(LENGTHS, 30, seed=6) != same[0]).any()
-    assert sampling.stream(0, "a").integers(1 << 60) != sampling.stream(0, "b").integers(1 << 60)
+    assert stream(0, "a").integers(1 << 60) != stream(0, "b").integers(1 << 60)
 
 
 def test_fake_videos() -> None:

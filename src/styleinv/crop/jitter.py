@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from styleinv.data.random import generator
+from styleinv.rng import stream
 
 
 def jitter_boxes(box: np.ndarray, count: int, radius: float, seed: int, video: str, frame: int) -> np.ndarray:
@@ -19,7 +19,7 @@ def jitter_boxes(box: np.ndarray, count: int, radius: float, seed: int, video: s
     Returns:
         float64 [count, 4].
     """
-    rng = generator(seed, f"box jitter of {video}", frame)
+    rng = stream(seed, f"box jitter of {video}", frame)
     side = (box[2] - box[0] + box[3] - box[1]) / 2
     distance = rng.uniform(0, radius * side, count)
     angle = rng.uniform(0, 2 * np.pi, count)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from styleinv.crop.heatmaps import SIZE
 from styleinv.crop.raw import BadVideo
-from styleinv.data.random import generator
 from styleinv.errors import UserError
+from styleinv.rng import stream
 
 SIGMA = 1.0  # of a landmark's blob, in heat-map pixels
 MAP_NOISE = 0.01  # standard deviation of each heat-map pixel, as a share of the peak
@@ -66,13 +66,13 @@ class RenderedFaces:
         if self._noise:
             # A window's noise depends on the window alone, not on those that are drawn with it.
             for number, window, drawn in zip(numbers, windows, maps, strict=True):
-                rng = generator(self._seed + zlib.crc32(window.tobytes()), f"map noise of {self._video}", number)
+                rng = stream(self._seed + zlib.crc32(window.tobytes()), f"map noise of {self._video}", number)
                 drawn += self._noise * torch.from_numpy(rng.standard_normal(drawn.shape, np.float32))
         return maps
 
     def _found(self, number: int) -> np.ndarray:
         rows = []
-        rng = generator(self._seed, f"box noise of {self._video}", number)
+        rng = stream(self._seed, f"box noise of {self._video}", number)
         for face in self._points[number]:
             noise = rng.normal(0, BOX_NOISE, 4)
             if not np.isfinite(face).all():

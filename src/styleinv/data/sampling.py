@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import torch
 
-from styleinv.data.random import generator
 from styleinv.errors import UserError
+from styleinv.rng import stream
 
 
 class Videos(Protocol):
@@ -54,7 +54,7 @@ class ClassAwareFrames:
         images = np.empty((len(items), 3, self._store.resolution, self._store.resolution), np.uint8)
         for place, item in zip(images, items, strict=True):
             video = self._passes.video(item)
-            rng = generator(self._seed, "frame", item)
+            rng = stream(self._seed, "frame", item)
             frames = self._store.frames(video, [int(rng.integers(self._store.lengths[video]))])
             _put(frames, self._mirror and rng.random() < 0.5, place[None])
         return torch.from_numpy(images)
@@ -123,7 +123,7 @@ class Clips:
         for item in _share(step, size, rank, world):
             number = self._passes.video(item)
             video, start = int(self.videos[number]), int(self._starts[number])
-            rng = generator(self._seed, "clip", item)
+            rng = stream(self._seed, "clip", item)
             length = min(self._window, int(self._store.lengths[video]))
             if start < 0:
                 start = int(rng.integers(self._store.lengths[video] - length + 1))
@@ -149,7 +149,7 @@ class _Passes:
         number, position = divmod(item, self._videos)
         latest = self._latest  # one read: another thread may replace it
         if latest is None or latest[0] != number:
-            latest = (number, generator(self._seed, self._purpose, number).permutation(self._videos))
+            latest = (number, stream(self._seed, self._purpose, number).permutation(self._videos))
             self._latest = latest
         return int(latest[1][position])
 

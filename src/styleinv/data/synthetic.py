@@ -14,6 +14,7 @@ from styleinv.data.cartoon_face import FacePainter, Pose, plain, random_identity
 from styleinv.data.video import write_video
 from styleinv.errors import UserError
 from styleinv.files import atomic
+from styleinv.rng import numbered
 
 
 def make_talking_faces(
@@ -55,7 +56,7 @@ def make_talking_faces(
     names = [f"face_{number:04d}" for number in range(videos)]
     for number, name in enumerate(names):
         person = number % (identities or videos)
-        looks, rng = _generator(seed, person, 0), _generator(seed, number, 1)
+        looks, rng = numbered(seed, 2 * person), numbered(seed, 2 * number + 1)
         who = random_identity(looks, person)
         painter = FacePainter(plain(who) if drawing == "plain" else who, size)
         drawn = [painter.draw(pose) for pose in talking_motion(rng, frames, fps)]
@@ -63,10 +64,6 @@ def make_talking_faces(
         write_video(out_dir / "mask" / f"{name}.mp4", (np.repeat(mask[..., None], 3, 2) for _, mask, _ in drawn), fps)
         _write_landmarks(out_dir / "landmarks" / f"{name}.npz", np.stack([points for _, _, points in drawn]))
     return names
-
-
-def _generator(seed: int, number: int, purpose: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=np.array([seed, 2 * number + purpose], np.uint64)))
 
 
 def talking_motion(rng: np.random.Generator, frames: int, fps: float) -> Iterator[Pose]:

@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from styleinv.rng import to_python
+
 
 @dataclass(frozen=True)
 class TimeSampling:
@@ -46,6 +48,10 @@ class TimeSampling:
         if not allowed:
             raise ValueError(f"a clip of {length} frames is too short for {self.num_sample} sampled times")
         return allowed
+
+    def __call__(self, rng: np.random.Generator, length: int) -> np.ndarray:
+        """One draw for a window of `length` frames, as `data.sampling.Clips` asks for it."""
+        return self.draw(to_python(rng), length)
 
     def draw(self, rng: random.Random, length: int | None = None) -> np.ndarray:
         """One draw: ascending float32 [num_frames] in frames, within [0, length - 1]."""

@@ -4,16 +4,12 @@ Each choice has its own random stream, so that no score depends on which others 
 the metrics share one stream, and a score depends on the metrics that ran before it.)
 """
 
-import zlib
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-
-def stream(seed: int, purpose: str) -> np.random.Generator:
-    """The random stream of one purpose under one evaluation seed."""
-    return np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(purpose.encode())]))
+from styleinv.rng import stream
 
 
 def real_clips(

@@ -1,17 +1,12 @@
 """Counter-based randomness: every draw of step k is a pure function of (seed, k) and of what it is for."""
 
-import hashlib
 import random
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-def key(*parts: object) -> int:
-    """A 63-bit seed from a path of names and counters."""
-    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
+from styleinv.rng import python_generator, torch_generator
 
 
 @dataclass(frozen=True)
@@ -25,11 +20,11 @@ class Draws:
 
     def generator(self, purpose: str) -> torch.Generator:
         """A CPU generator of its own for `purpose`."""
-        return torch.Generator().manual_seed(key(self.seed, self.step, self.phase, self.micro, purpose))
+        return torch_generator(self.seed, self.step, self.phase, self.micro, purpose)
 
     def python(self, purpose: str) -> random.Random:
         """Python's generator for `purpose`."""
-        return random.Random(key(self.seed, self.step, self.phase, self.micro, purpose))
+        return python_generator(self.seed, self.step, self.phase, self.micro, purpose)
 
     def randn(self, purpose: str, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """Standard normals."""

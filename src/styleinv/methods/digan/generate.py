@@ -13,9 +13,9 @@ from torch import Tensor
 
 from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.digan.generator import Generator
+from styleinv.rng import torch_generator
 from styleinv.schema import Strict
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import key
 
 # Frames that go through the network at once.
 CHUNK = 16
@@ -74,7 +74,7 @@ class DIGANGenerator:
 
     def _video(self, seed: int, times: Tensor, rounding: Rounding) -> Tensor:
         z, z_motion = (
-            torch.randn([1, width], generator=torch.Generator().manual_seed(key(purpose, seed))).to(self.device)
+            torch.randn([1, width], generator=torch_generator(purpose, seed)).to(self.device)
             for purpose, width in (("content", self.G.z_dim), ("motion", self.G.w_dim))
         )
         ws = self.G.mapping(z)

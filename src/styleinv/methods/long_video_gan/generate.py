@@ -11,8 +11,8 @@ from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.methods.long_video_gan_lr.generate import LowResVideos, load_low_res, together, whole_frames
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
+from styleinv.rng import torch_generator
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import key
 
 # Frames that go through the super-resolution network at once.
 CHUNK = 8
@@ -36,7 +36,7 @@ class LongVideoGenerator:
         return torch.stack([self._video(seed, frames, rounding) for seed in seeds])
 
     def _video(self, seed: int, frames: list[int], rounding: Rounding) -> Tensor:
-        generator = torch.Generator().manual_seed(key("content", seed))
+        generator = torch_generator("content", seed)
         w = self.G.latents(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))
         context = self.G.cond_context
         windows = together(self.low, seed, frames, context).unflatten(1, (len(frames), 2 * context + 1))

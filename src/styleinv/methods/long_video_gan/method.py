@@ -23,8 +23,9 @@ from styleinv.methods.long_video_gan_lr.generate import load_low_res
 from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to_clips
 from styleinv.methods.stylegan2.method import adam, build_augment
 from styleinv.nn.augment import AugmentPipe
+from styleinv.rng import key
 from styleinv.schema import Strict
-from styleinv.training.draws import Draws, key
+from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 

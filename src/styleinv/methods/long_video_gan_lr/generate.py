@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from styleinv.data.random import generator
 from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.lengths import LEVELS
+from styleinv.rng import key, stream
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import key
 
 # Output frames per frame of the network's input: windows that start at multiples of it see the same hierarchy.
 STRIDE = 2**LEVELS
@@ -56,7 +55,7 @@ class LowResVideos:
 
     @staticmethod
     def _block(seed: int, block: int, channels: int) -> np.ndarray:
-        rng = generator(key("motion", seed), "low-resolution noise", block)
+        rng = stream(key("motion", seed), "low-resolution noise", block)
         return rng.standard_normal((channels, BLOCK)).astype(np.float32)
 
 

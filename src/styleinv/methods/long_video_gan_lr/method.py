@@ -20,8 +20,9 @@ from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
 from styleinv.methods.stylegan2.method import adam
 from styleinv.methods.stylegan2.phases import to_float
+from styleinv.rng import key
 from styleinv.schema import Strict
-from styleinv.training.draws import Draws, key
+from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
 

@@ -11,8 +11,8 @@ from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.mocogan_hd.motion import MotionGenerator
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.rng import numpy_generator, torch_generator
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import key
 
 # Frames that go through the synthesis at once.
 CHUNK = 32
@@ -47,9 +47,9 @@ class MoCoGANHDGenerator:
     @torch.no_grad()
     def latents(self, seed: int, frames: list[int]) -> Tensor:
         """w [len(frames), w_dim] of a seed's video."""
-        generator = torch.Generator().manual_seed(key("content", seed))
+        generator = torch_generator("content", seed)
         w = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
-        rng = np.random.Generator(np.random.Philox(key=key("motion", seed)))
+        rng = numpy_generator("motion", seed)
         wanted, found = set(frames), {0: w}
         state = self.R.start(w)
         for i in range(1, max(frames, default=0) + 1):

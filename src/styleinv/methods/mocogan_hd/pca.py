@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.training.draws import key
+from styleinv.rng import torch_generator
 
 
 def principal_components(mean: np.ndarray, second: np.ndarray, n: int) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ def components_of(G: Generator, samples: int, batch: int, seed: int) -> dict[str
     total = np.zeros(G.w_dim)
     outer = np.zeros((G.w_dim, G.w_dim))
     for start in range(0, samples, batch):
-        generator = torch.Generator().manual_seed(key("pca", seed, start))
+        generator = torch_generator("pca", seed, start)
         z = torch.randn([min(batch, samples - start), G.z_dim], generator=generator)
         w = G.mapping(z.to(device))[:, 0].double().cpu().numpy()
         total += w.sum(axis=0)

@@ -4,7 +4,6 @@ No script of it was released. The walk is unrolled to the last sampled time, onl
 the discriminator is StyleInV's; reconstruction of frame 0 needs no loss, as the walk starts at w_0.
 """
 
-import random
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -103,7 +102,7 @@ class SparseMoCoGANHD(VideoMethod):
             config.mirror,
             config.max_num_frames,
             config.max_num_frames,
-            lambda rng, window: self.times.draw(random.Random(int(rng.integers(2**63))), window),
+            self.times,
         )
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:

@@ -20,9 +20,10 @@ from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.augment import PIPES, AugmentPipe
+from styleinv.rng import torch_generator
 from styleinv.schema import Strict
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import Draws, key
+from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch
 from styleinv.training.schedule import lazy_regularization
 
@@ -141,7 +142,7 @@ class StillGenerator:
         """See `styleinv.generator.VideoGenerator`."""
         stills = []
         for seed in seeds:
-            generator = torch.Generator().manual_seed(key("content", seed))
+            generator = torch_generator("content", seed)
             z = torch.randn([1, self.G.z_dim], generator=generator).to(self.G.mapping.w_avg.device)
             image = self.G(z, noise_mode="random", generator=generator)
             stills.append(to_uint8(image, rounding).cpu().expand(len(times), -1, -1, -1))

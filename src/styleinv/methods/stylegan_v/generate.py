@@ -10,8 +10,8 @@ from torch import Tensor
 
 from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.stylegan_v.generator import Generator
+from styleinv.rng import numpy_generator, torch_generator
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import key
 
 # Frames that go through the network at once.
 CHUNK = 32
@@ -30,10 +30,10 @@ class StyleGANVGenerator:
         return torch.stack([self._video(seed, times.double(), rounding) for seed in seeds])
 
     def _video(self, seed: int, times: Tensor, rounding: Rounding) -> Tensor:
-        generator = torch.Generator().manual_seed(key("content", seed))
+        generator = torch_generator("content", seed)
         ws = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))
         motion = self.G.motion_encoder
-        rng = np.random.Generator(np.random.Philox(key=key("motion", seed)))
+        rng = numpy_generator("motion", seed)
         noise = rng.standard_normal((1, motion.traj_len(float(times.max())), motion.z_dim)).astype(np.float32)
         tokens = motion.tokens(torch.from_numpy(noise).to(self.device))
         frames = []

@@ -1,7 +1,6 @@
 """Training StyleGAN-V on three sparse frames per video (Skorokhodov et al. 2022; a baseline of the paper)."""
 
 import copy
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -149,7 +148,7 @@ class StyleGANV(VideoMethod):
             config.mirror,
             min_length=s.num_frames,
             window=s.max_num_frames,
-            sample_times=lambda rng, window: self.real_times.draw(random.Random(int(rng.integers(2**63))), window),
+            sample_times=self.real_times,
         )
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:

@@ -12,8 +12,8 @@ from styleinv.generator import Rounding, to_uint8
 from styleinv.methods.stylegan2.method import load_generator_of
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.model import StyleInV
+from styleinv.rng import numpy_generator, torch_generator
 from styleinv.training.checkpoint import load_module, read_model
-from styleinv.training.draws import key
 
 # Frames that go through encoder and synthesis at once.
 CHUNK = 32
@@ -62,14 +62,14 @@ class StyleInVGenerator:
     @torch.no_grad()
     def first_frame(self, seed: int) -> tuple[Tensor, Tensor]:
         """(w_0 [1, w_dim], G(w_0) [1, 3, R, R]) of a seed."""
-        generator = torch.Generator().manual_seed(key("content", seed))
+        generator = torch_generator("content", seed)
         w0 = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
         return w0, self._synthesis(self.G, w0)
 
     def motion_noise(self, seed: int, max_t: float) -> Tensor:
         """[1, L, z_dim]; longer videos continue the noise of shorter ones."""
         motion = self.SI.mapping.motion_encoder
-        rng = np.random.Generator(np.random.Philox(key=key("motion", seed)))
+        rng = numpy_generator("motion", seed)
         noise = rng.standard_normal((1, motion.traj_len(max_t), motion.z_dim)).astype(np.float32)
         return torch.from_numpy(noise).to(self.device)
 

@@ -1,7 +1,6 @@
 """Training StyleInV on clips (paper sections 3.2-3.4, supplement F)."""
 
 import copy
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -190,7 +189,7 @@ class StyleInVMethod(VideoMethod):
             config.mirror,
             min_length=s.max_num_frames,
             window=s.max_num_frames,
-            sample_times=self._draw_real_times,
+            sample_times=self.real_times,
         )
 
     def _styleinv_options(self, w_dim: int, trunk: dict[str, Any]) -> dict[str, Any]:
@@ -206,9 +205,6 @@ class StyleInVMethod(VideoMethod):
             "encoder": {"w_dim": w_dim, "style_dim": c.style_dim} | trunk | c.encoder.model_dump(),
             "skip_encoder": c.skip_encoder,
         }
-
-    def _draw_real_times(self, rng: np.random.Generator, window: int) -> np.ndarray:
-        return self.real_times.draw(random.Random(int(rng.integers(2**63))), window)
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
         """Real clips uint8 [N, F, 3, R, R] and their times [N, F]."""

@@ -1,0 +1,62 @@
+"""Every source of random numbers, each a pure function of a seed and of what the numbers are for.
+
+Nothing here has a state that outlives a call, so a resumed run draws what an uninterrupted one would have drawn, and no
+draw depends on which others were made before it. The schemes are part of the results: a run, a score and a synthetic
+data set are reproduced only by the very same numbers.
+"""
+
+import hashlib
+import random
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+def key(*parts: object) -> int:
+    """Turn a path of names and counters into a 63-bit seed (BLAKE2b)."""
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def torch_generator(*parts: object) -> "torch.Generator":
+    """Give torch's CPU generator of a path of names and counters, for example `("content", seed)`."""
+    import torch  # fetching and cropping do without
+
+    return torch.Generator().manual_seed(key(*parts))
+
+
+def python_generator(*parts: object) -> random.Random:
+    """Give Python's generator of a path of names and counters."""
+    return random.Random(key(*parts))
+
+
+def numpy_generator(*parts: object) -> np.random.Generator:
+    """Give numpy's generator (Philox) of a path of names and counters, for example `("motion", seed)`."""
+    return np.random.Generator(np.random.Philox(key=key(*parts)))
+
+
+def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
+    """Give the numpy generator of one item of one purpose, such as a clip of a training or a choice of a protocol.
+
+    Args:
+        seed: of the run or the evaluation, any integer (taken modulo 2**64).
+        purpose: what the numbers are for; other purposes give unrelated streams.
+        index: number of the item, 0 to 2**64 - 1. It sits in the upper half of Philox's 256-bit counter, so streams
+            do not overlap within 2**128 draws.
+    """
+    words = np.array([seed % (1 << 64), zlib.crc32(purpose.encode())], np.uint64)
+    return np.random.Generator(np.random.Philox(key=words, counter=np.array([0, 0, index, 0], np.uint64)))
+
+
+def numbered(seed: int, number: int) -> np.random.Generator:
+    """Give the numpy generator of a numbered thing of the synthetic data set, both from 0 to 2**64 - 1."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed, number], np.uint64)))
+
+
+def to_python(rng: np.random.Generator) -> random.Random:
+    """Seed Python's generator with the next number of numpy's."""
+    return random.Random(int(rng.integers(2**63)))
