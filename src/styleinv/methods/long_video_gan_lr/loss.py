@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
+from styleinv.training.adversarial import logistic_d, logistic_g, r1
 from styleinv.training.method import Report
 
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -55,9 +55,7 @@ class LowResLoss:
 
     def generator_main(self, fake: Fake, report: Report) -> Iterator[Tensor]:
         logits = self._score(self._clips(fake, 1), fake.augment)
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        loss = F.softplus(-logits)
+        loss = logistic_g(logits, report)
         report("Loss/G/loss", loss)
         yield loss.mean()
 
@@ -67,35 +65,8 @@ class LowResLoss:
         """real [N, 3, T, H, W]."""
         with torch.no_grad():
             clips = self._clips(fake, self.magnitude_beta)
-        yield from discriminator_terms(
-            lambda: self._score(clips, fake.augment), lambda: self._score(real, augment), report
-        )
+        yield from logistic_d(lambda: self._score(clips, fake.augment), lambda: self._score(real, augment), report)
 
     def discriminator_reg(self, real: Tensor, augment: torch.Generator | None, report: Report) -> Iterator[Tensor]:
         real = real.detach().requires_grad_()
-        yield r1(self._score(real, augment), real, self.r1_gamma, report)
-
-
-def discriminator_terms(fake: Callable[[], Tensor], real: Callable[[], Tensor], report: Report) -> Iterator[Tensor]:
-    """softplus(fake), then softplus(-real), of logits [N, 1]."""
-    logits = fake()
-    report("Loss/scores/fake", logits)
-    report("Loss/signs/fake", logits.sign())
-    of_fake = F.softplus(logits)
-    yield of_fake.mean()
-    logits = real()
-    report("Loss/scores/real", logits)
-    report("Loss/signs/real", logits.sign())
-    of_real = F.softplus(-logits)
-    report("Loss/D/loss", of_fake.detach() + of_real)
-    yield of_real.mean()
-
-
-def r1(logits: Tensor, real: Tensor, gamma: float, report: Report) -> Tensor:
-    """gamma / 2 times the squared gradient of the logits, summed over all of a clip, mean over clips."""
-    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-    penalty = gradient.square().flatten(1).sum(dim=1)
-    report("Loss/r1_penalty", penalty)
-    loss = penalty * (gamma / 2)
-    report("Loss/D/reg", loss)
-    return loss.mean()
+        yield r1(self._score(real, augment), real, self.r1_gamma, report).mean()

@@ -23,6 +23,7 @@ from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.schema import Strict
+from styleinv.training.adversarial import logistic_fake, logistic_real, squared_gradient
 from styleinv.training.draws import Draws
 from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 
@@ -143,22 +144,17 @@ class SparseMoCoGANHD(VideoMethod):
         with torch.no_grad():
             fake, fake_t, _, _ = self._fake(draws, len(t))
         logits = self._score(fake, fake_t, draws, "augment_fake")
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        yield F.softplus(logits).mean()
+        yield logistic_fake(logits, report).mean()
         logits = self._score(clips, t, draws, "augment_real")
-        report("Loss/scores/real", logits)
-        report("Loss/signs/real", logits.sign())
-        loss = F.softplus(-logits).mean()
+        loss = logistic_real(logits, report).mean()
         report("Loss/D/loss", loss)
         yield loss
 
     def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        clips, t = to_float(real[0]).flatten(0, 1).requires_grad_(), real[1]
-        logits = self._score(clips, t, draws, "augment_real")
+        clips, t = to_float(real[0]).requires_grad_(), real[1]
+        logits = self._score(clips.flatten(0, 1), t, draws, "augment_real")
         report("Loss/signs/real", logits.sign())
-        (gradient,) = torch.autograd.grad(logits.sum(), clips, create_graph=True)
-        penalty = gradient.unflatten(0, t.shape).square().flatten(1).sum(dim=1)
+        penalty = squared_gradient(logits, clips)
         report("Loss/r1_penalty", penalty)
         yield (logits * 0 + penalty * (self.config.r1_gamma / 2)).mean()
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styleinv.methods.stylegan2.discriminator import Discriminator
@@ -12,6 +11,7 @@ from styleinv.methods.stylegan2.loss import Augment, StyleGAN2Loss
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.identity import IDLoss
 from styleinv.nn.perceptual import LPIPS
+from styleinv.training.adversarial import logistic_g
 from styleinv.training.draws import Draws
 from styleinv.training.method import Report
 
@@ -62,9 +62,7 @@ class StyleTransferLoss(StyleGAN2Loss):
         """softplus(-D(G(ws))) plus the distances of G(ws) to the parent's image of the same ws, un-augmented."""
         images, ws = self.generate(z, draws)
         logits = self.logits(images, draws, "fake")
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        loss = F.softplus(-logits).mean()
+        loss = logistic_g(logits, report).mean()
         report("Loss/G/adv", loss)
         if self.perceptual_weight > 0 or self.identity_weight > 0:
             with torch.no_grad():

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.training.adversarial import logistic_d, logistic_g, r1, report_scores
 from styleinv.training.draws import Draws
 from styleinv.training.method import Report
 
@@ -63,9 +63,7 @@ class StyleGAN2Loss:
         """softplus(-D(G(z)))."""
         images, _ = self.generate(z, draws)
         logits = self.logits(images, draws, "fake")
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        loss = F.softplus(-logits)
+        loss = logistic_g(logits, report)
         report("Loss/G/loss", loss)
         yield loss.mean()
 
@@ -90,54 +88,16 @@ class StyleGAN2Loss:
         yield (images[:, 0, 0, 0] * 0 + penalty * self.pl_weight).mean()
 
     def discriminator_main(self, z: Tensor, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
-        """softplus(D(G(z))), then softplus(-D(real)); both count in `Loss/D/loss`."""
-        yield self._fake_term(z, draws, report)[0]
-        logits = self.logits(real, draws, "real")
-        _report_real(logits, report)
-        loss = F.softplus(-logits)
-        report("Loss/D/loss", self._last_fake_loss + loss.detach())
-        yield loss.mean()
+        """softplus(D(G(z))), then softplus(-D(real))."""
+        yield from logistic_d(
+            lambda: self.logits(self.generate(z, draws)[0], draws, "fake"),
+            lambda: self.logits(real, draws, "real"),
+            report,
+        )
 
     def discriminator_reg(self, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
-        """R1: gamma / 2 * squared gradient with respect to the un-augmented reals."""
-        logits, penalty = self._r1(real, draws, report)
-        yield (logits[:, 0] * 0 + penalty).mean()
-
-    def generator_both(
-        self, z: Tensor, draws: Draws, report: Report, pl_noise: Tensor | None = None
-    ) -> Iterator[Tensor]:
-        """Main and regularisation in one phase (no lazy regularisation)."""
-        yield from self.generator_main(z, draws, report)
-        yield from self.generator_reg(z, draws, report, pl_noise)
-
-    def discriminator_both(self, z: Tensor, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
-        """Main and regularisation in one phase, sharing the scores of the reals."""
-        yield self._fake_term(z, draws, report)[0]
-        logits, penalty = self._r1(real, draws, report)
-        loss = F.softplus(-logits)
-        report("Loss/D/loss", self._last_fake_loss + loss.detach())
-        yield (loss[:, 0] + penalty).mean()
-
-    def _fake_term(self, z: Tensor, draws: Draws, report: Report) -> tuple[Tensor, Tensor]:
-        images, _ = self.generate(z, draws)
-        logits = self.logits(images, draws, "fake")
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        loss = F.softplus(logits)
-        self._last_fake_loss = loss.detach()
-        return loss.mean(), loss
-
-    def _r1(self, real: Tensor, draws: Draws, report: Report) -> tuple[Tensor, Tensor]:
-        real = real.detach().requires_grad_(True)
+        """R1 with respect to the images before their augmentation."""
+        real = real.detach().requires_grad_()
         logits = self.logits(real, draws, "real")
-        _report_real(logits, report)
-        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-        penalty = gradient.square().sum(dim=[1, 2, 3])
-        report("Loss/r1_penalty", penalty)
-        report("Loss/D/reg", penalty * (self.r1_gamma / 2))
-        return logits, penalty * (self.r1_gamma / 2)
-
-
-def _report_real(logits: Tensor, report: Report) -> None:
-    report("Loss/scores/real", logits)
-    report("Loss/signs/real", logits.sign())
+        report_scores("real", logits, report)
+        yield (logits[:, 0] * 0 + r1(logits, real, self.r1_gamma, report)).mean()

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from styleinv.methods.stylegan_v.generator import Generator
 from styleinv.nn.video_discriminator import VideoDiscriminator
+from styleinv.training.adversarial import logistic_d, logistic_g, report_scores, squared_gradient
 from styleinv.training.method import Report
 
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -37,9 +37,7 @@ class StyleGANVLoss:
 
     def generator_main(self, fake: Fake, report: Report) -> Iterator[Tensor]:
         logits = self._score(self.G(fake.z, fake.t, fake.motion_z), fake.t, fake.augment)
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        loss = F.softplus(-logits)
+        loss = logistic_g(logits, report)
         report("Loss/G/loss", loss)
         yield loss.mean()
 
@@ -49,31 +47,21 @@ class StyleGANVLoss:
         """real [B, F, 3, R, R] at times real_t [B, F]."""
         with torch.no_grad():
             frames = self.G(fake.z, fake.t, fake.motion_z)
-        logits = self._score(frames, fake.t, fake.augment)
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        of_fake = F.softplus(logits)
-        yield of_fake.mean()
-        logits = self._score(real.flatten(0, 1), real_t, augment)
-        _report_real(logits, report)
-        of_real = F.softplus(-logits)
-        report("Loss/D/loss", of_fake.detach() + of_real)
-        yield of_real.mean()
+        yield from logistic_d(
+            lambda: self._score(frames, fake.t, fake.augment),
+            lambda: self._score(real.flatten(0, 1), real_t, augment),
+            report,
+        )
 
     def discriminator_reg(
         self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
+        """R1 of every frame, as a mean over the frames of a video."""
         frames = real.flatten(0, 1).detach().requires_grad_()
         logits = self._score(frames, real_t, augment)
-        _report_real(logits, report)
-        (gradient,) = torch.autograd.grad(logits.sum(), frames, create_graph=True)
-        penalty = gradient.square().sum([1, 2, 3])
+        report_scores("real", logits, report)
+        penalty = squared_gradient(logits, frames)
         report("Loss/r1_penalty", penalty)
         per_video = penalty.unflatten(0, real_t.shape).mean(dim=1) * (self.r1_gamma / 2)
         report("Loss/D/reg", per_video)
         yield (logits * 0 + per_video).mean()
-
-
-def _report_real(logits: Tensor, report: Report) -> None:
-    report("Loss/scores/real", logits)
-    report("Loss/signs/real", logits.sign())

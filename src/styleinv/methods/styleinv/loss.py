@@ -11,6 +11,7 @@ from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.video_discriminator import VideoDiscriminator
+from styleinv.training.adversarial import logistic_d, logistic_g, r1, report_scores
 from styleinv.training.method import Report
 
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -80,9 +81,7 @@ class StyleInVLoss:
         w0, initial, w = self._latents(fake)
         frames = self._synthesis(w, fake)
         logits = self._score(*self._shown(frames, initial, fake.t), fake.augment)
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        adv = F.softplus(-logits) * self.lambda_adv
+        adv = logistic_g(logits, report) * self.lambda_adv
         report("Loss/G/adv", adv)
         loss = adv.mean()
         if self.recon:
@@ -110,29 +109,18 @@ class StyleInVLoss:
             if skip:
                 frames = torch.cat([initial[:, None], frames], dim=1)
             clips, t = self._shown(frames, initial, fake.t)
-        logits = self._score(clips, t, fake.augment)
-        report("Loss/scores/fake", logits)
-        report("Loss/signs/fake", logits.sign())
-        fake_loss = F.softplus(logits)
-        yield fake_loss.mean()
-        logits = self._score(real, real_t, augment)
-        _report_real(logits, report)
-        real_loss = F.softplus(-logits)
-        report("Loss/D/loss", fake_loss.detach() + real_loss.detach())
-        yield real_loss.mean()
+        yield from logistic_d(
+            lambda: self._score(clips, t, fake.augment), lambda: self._score(real, real_t, augment), report
+        )
 
     def discriminator_reg(
         self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
         """R1: gamma / 2 * squared gradient summed over all frames and pixels of a video."""
-        real = real.detach().requires_grad_(True)
+        real = real.detach().requires_grad_()
         logits = self._score(real, real_t, augment)
-        _report_real(logits, report)
-        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-        penalty = gradient.square().flatten(1).sum(dim=1)
-        report("Loss/r1_penalty", penalty)
-        report("Loss/D/reg", penalty * (self.r1_gamma / 2))
-        yield (logits * 0 + penalty * (self.r1_gamma / 2)).mean()
+        report_scores("real", logits, report)
+        yield (logits * 0 + r1(logits, real, self.r1_gamma, report)).mean()
 
     def _latents(self, fake: Fake) -> tuple[Tensor, Tensor, Tensor]:
         """(w_0 [B, w_dim], G(w_0) [B, 3, R, R], w_t [F * B, w_dim])."""
@@ -162,8 +150,3 @@ class StyleInVLoss:
         if self.augment is not None:
             stacked = self.augment(stacked, generator)
         return self.D(stacked, t)
-
-
-def _report_real(logits: Tensor, report: Report) -> None:
-    report("Loss/scores/real", logits)
-    report("Loss/signs/real", logits.sign())
