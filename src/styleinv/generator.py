@@ -36,6 +36,11 @@ class VideoGenerator(Protocol):
         ...
 
 
+def to_float(images: torch.Tensor) -> torch.Tensor:
+    """Map uint8 images 0..255 (any shape) to floats in [-1, 1], as networks take them."""
+    return images.float() / 127.5 - 1
+
+
 def to_uint8(images: torch.Tensor, rounding: Rounding = "truncate") -> torch.Tensor:
     """Map float images in [-1, 1] to uint8 0..255 (any shape), clamping what lies outside."""
     import torch

@@ -9,8 +9,8 @@ import torch
 from styleinv.cli import main
 from styleinv.data.sampling import Clips
 from styleinv.data.store import FrameStore
-from styleinv.methods.digan import frame_pairs
 from styleinv.methods.digan.generator import Generator
+from styleinv.methods.digan.method import draw_times, frames_at
 from styleinv.nn.diffaugment import cutout, draw, translation
 from styleinv.stages.setting import Setting
 from tests.project import TINY, make_project
@@ -41,10 +41,10 @@ def test_impossible_working_resolutions_are_refused() -> None:
 def test_pairs_are_sorted_and_inside_the_clip() -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):
-        times = frame_pairs.draw(rng)
-        first, second = frame_pairs.frames_at(times, 16)
+        times = draw_times(rng)
+        first, second = frames_at(times, 16)
         assert 0 <= times[0] <= times[1] <= 1 and 0 <= first <= second <= 15
-    assert list(frame_pairs.frames_at(np.array([1.0, 1.0]), 16)) == [15, 15]
+    assert list(frames_at(np.array([1.0, 1.0]), 16)) == [15, 15]
 
 
 def test_chunks_show_long_videos_more_often(tiny: Setting) -> None:

@@ -6,6 +6,7 @@ geometric and one colour transform for all frames (StyleInV supplement F).
 
 import math
 from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 
 from styleinv.nn.grid_sample import grid_sample
 from styleinv.nn.resample import downsample2d, setup_filter, upsample2d
+
+# What losses take: (images or clips, CPU generator of all draws) -> the same shape.
+Augment = Callable[[Tensor, torch.Generator | None], Tensor]
 
 SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025)
 SYM6 = (
@@ -33,7 +37,8 @@ SYM6 = (
 BLIT = {"xflip": 1.0, "rotate90": 1.0, "xint": 1.0}
 GEOMETRY = {"scale": 1.0, "rotate": 1.0, "aniso": 1.0, "xfrac": 1.0}
 COLOR = {"brightness": 1.0, "contrast": 1.0, "lumaflip": 1.0, "hue": 1.0, "saturation": 1.0}
-PIPES: dict[str, dict[str, float]] = {
+PipeName = Literal["blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"]
+PIPES: dict[PipeName, dict[str, Any]] = {
     "blit": BLIT,
     "geom": GEOMETRY,
     "color": COLOR,
@@ -144,13 +149,13 @@ class AugmentPipe(nn.Module):
         self.noise, self.cutout, self.noise_std, self.cutout_size = noise, cutout, noise_std, cutout_size
 
     def forward(
-        self, images: Tensor, debug_percentile: float | None = None, generator: torch.Generator | None = None
+        self, images: Tensor, generator: torch.Generator | None = None, debug_percentile: float | None = None
     ) -> Tensor:
         """Augment images [N, C, H, W] in [-1, 1]; C a multiple of 3 is a stack of RGB frames.
 
         Args:
-            debug_percentile: replaces every random draw by this quantile and opens every gate.
             generator: CPU generator of all draws (default: torch's global one).
+            debug_percentile: replaces every random draw by this quantile and opens every gate.
         """
         if debug_percentile is None and not self.p:
             # Every gate stays shut, and the resampling chain is the identity to about 3e-5.

@@ -122,3 +122,25 @@ class Conv2dLayer(nn.Module):
         x = conv2d_resample(x, weight, self.resample_filter, self.up, self.down, self.padding, flip_weight=self.up == 1)
         bias = None if self.bias is None else self.bias * fold
         return bias_act(x, bias, act=self.activation, gain=total / fold, clamp=clamp)
+
+
+def input_gain(mean_square: Tensor, x: Tensor, beta: float) -> Tensor:
+    """1 / sqrt of a running mean of x^2, which is updated before it is used, and only where `beta` is not 1."""
+    if beta != 1:
+        mean_square.lerp_(x.detach().float().square().mean(), 1 - beta)
+    # A copy, as a later forward of the same step moves the buffer.
+    return mean_square.clone().rsqrt()
+
+
+class MagnitudeEMA(nn.Module):
+    """Holds a running mean of x^2."""
+
+    magnitude_ema: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("magnitude_ema", torch.ones([]))
+
+    def forward(self, x: Tensor, beta: float) -> Tensor:
+        """The gain of `input_gain`."""
+        return input_gain(self.magnitude_ema, x, beta)

@@ -1,5 +1,6 @@
 """Exponential moving average of weights."""
 
+import math
 from typing import Literal
 
 import torch
@@ -12,6 +13,12 @@ def ema_beta(batch: int, ema_kimg: float, rampup: float | None = None, cur_nimg:
     if rampup is not None:
         half_life = min(half_life, cur_nimg * rampup)
     return 0.5 ** (batch / max(half_life, 1e-8))
+
+
+def ramped_beta(step: int, beta: float = 0.99985, rampup_steps: int = 25_000) -> float:
+    """Long-Video-GAN's decay at a step: averages are short-lived at first; after the ramp it is `beta`."""
+    halflife = math.log(0.5, beta)
+    return min(0.5 ** ((rampup_steps + 1) / (step + 1) / halflife), beta)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from styleinv.data.prefetch import prefetch
 from styleinv.errors import Stopped
+from styleinv.training.ada import ada_update
 from styleinv.training.checkpoint import load_state, read_progress, save_state
 from styleinv.training.curves import Curves
 from styleinv.training.disk import unless_full
@@ -21,7 +22,7 @@ from styleinv.training.distribution import World
 from styleinv.training.ema import update_ema
 from styleinv.training.lock import run_lock
 from styleinv.training.method import Method, Phase
-from styleinv.training.schedule import ada_update, snapshot_steps, total_steps
+from styleinv.training.schedule import snapshot_steps, total_steps
 from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
 from styleinv.training.snapshots import drop_models, save_model_snapshot, save_samples
 from styleinv.training.statistics import Statistics

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from styleinv.generator import VideoGenerator
 from styleinv.nn.augment import AugmentPipe
 from styleinv.schema import Strict
+from styleinv.training.ada import AdaConfig
 from styleinv.training.draws import Draws
 from styleinv.training.ema import ema_beta
 
@@ -42,18 +43,6 @@ class TrainingConfig(Strict):
     tick_kimg: float = Field(4, gt=0)
     snapshot_ticks: int = Field(50, ge=1)
     checkpoint_minutes: float = Field(15, ge=0)
-
-
-class AdaConfig(Strict):
-    """Adaptive discriminator augmentation (Karras et al. 2020; supplement F: target 0.6, pipe bgc)."""
-
-    mode: Literal["ada", "fixed", "none"] = "ada"
-    pipe: str = "bgc"
-    p: float = Field(0, ge=0, le=1)
-    target: float = 0.6
-    p_max: float = Field(1, ge=0, le=1)
-    interval: int = Field(4, ge=1)
-    kimg: float = Field(500, gt=0)
 
 
 @dataclass

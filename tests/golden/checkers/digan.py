@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from styleinv.interop.networks import without_filters
-from styleinv.methods.digan import frame_pairs
 from styleinv.methods.digan.discriminator import PairDiscriminator, frames_of
 from styleinv.methods.digan.generator import Generator
 from styleinv.methods.digan.loss import DIGANLoss
+from styleinv.methods.digan.method import draw_times, frames_at
 from tests.golden.case import Case, fill, l2
 from tests.golden.checkers.diffaugment import digan_draws
 
@@ -121,16 +121,16 @@ def check_frame_pairs(case: Case) -> dict:
     draws = case.inputs["beta_draws"]
     rng = np.random.default_rng(case.manifest["seed"])
     limits = case.manifest["tolerance"]
-    times = np.stack([frame_pairs.draw(rng) for _ in range(case.config["draws"] // 4)])
+    times = np.stack([draw_times(rng) for _ in range(case.config["draws"] // 4)])
     for n in case.config["nframes"]:
-        mapped = frame_pairs.frames_at(draws, n)
-        out |= {f"map{n}/i_j": mapped, f"map{n}/dt": frame_pairs.gap(mapped, n)}
-        pairs = frame_pairs.frames_at(times, n)
+        mapped = frames_at(draws, n)
+        out |= {f"map{n}/i_j": mapped, f"map{n}/dt": np.diff(mapped)[..., 0] / (n - 1)}
+        pairs = frames_at(times, n)
         want = {name: case.outputs[f"real{n}/{name}"] for name in ("p_first", "p_second", "p_gap")}
         for name, values in zip(want, (pairs[:, 0], pairs[:, 1], pairs[:, 1] - pairs[:, 0]), strict=True):
             have = np.bincount(values, minlength=n) / len(pairs)
             assert np.abs(have - want[name]).max() < 2 * limits["prob_abs"], (n, name)
-        gaps = frame_pairs.gap(pairs, n)
+        gaps = np.diff(pairs)[..., 0] / (n - 1)
         have = np.array([gaps.mean(), gaps.std()])
         assert np.abs(have - case.outputs[f"real{n}/dt_mean_std"]).max() < 2 * limits["mean_abs"]
     made = np.column_stack([times, times[:, 1] - times[:, 0]])

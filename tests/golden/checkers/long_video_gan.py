@@ -15,18 +15,17 @@ from styleinv.methods.long_video_gan.design import design
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
-from styleinv.methods.long_video_gan_lr import resample
-from styleinv.methods.long_video_gan_lr.averaging import ema_beta
+from styleinv.methods.long_video_gan_lr.augment import rescale_time
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
-from styleinv.methods.long_video_gan_lr.generator import Block, LowResGenerator
-from styleinv.methods.long_video_gan_lr.lengths import level_lengths
+from styleinv.methods.long_video_gan_lr.generator import Block, LowResGenerator, level_lengths
 from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
 from styleinv.methods.long_video_gan_lr.temporal_embedding import BlurredNoise
-from styleinv.methods.long_video_gan_lr.temporal_scale import rescale_time
+from styleinv.nn import clip_resample as resample
 from styleinv.nn.augment import AugmentPipe
 from styleinv.nn.filtered_lrelu import filtered_lrelu
 from styleinv.nn.layers import bias_act
 from styleinv.nn.resample import downsample2d, setup_filter, upfirdn2d, upsample2d
+from styleinv.training.ema import ramped_beta
 from styleinv.training.schedule import lazy_regularization
 from tests.golden.case import Case, fill
 from tests.golden.checkers.digan import entries
@@ -85,7 +84,7 @@ def check_resample(case: Case) -> dict:
 def check_schedule(case: Case) -> dict:
     out = {
         "lengths": np.array([level_lengths(int(n)) for n in case.inputs["seq_lengths"]]),
-        "ema_beta": np.array([ema_beta(int(step)) for step in case.inputs["steps"]]),
+        "ema_beta": np.array([ramped_beta(int(step)) for step in case.inputs["steps"]]),
     }
     out["D_lrate_lres"], betas = lazy_regularization(0.002, (0, 0.99), 16)
     out["D_lrate_sres"], _ = lazy_regularization(0.003, (0, 0.99), 16)

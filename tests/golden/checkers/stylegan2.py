@@ -13,6 +13,7 @@ from styleinv.nn.mapping import MappingNetwork
 from styleinv.nn.precision import channels_at, half_from
 from styleinv.nn.resample import downsample2d, setup_filter, upfirdn2d, upsample2d
 from styleinv.training import schedule
+from styleinv.training.ada import ada_update
 from styleinv.training.draws import Draws
 from styleinv.training.ema import ema_beta
 from tests.golden.case import Case, l2, stats
@@ -209,7 +210,7 @@ def check_schedule(case: Case) -> dict:
             zip(("lr", "betas"), schedule.lazy_regularization(lr, betas, interval), strict=True)
         ),
         "ema_beta": lambda batch, ema_kimg, ramp, cur: ema_beta(batch, ema_kimg, ramp, cur),
-        "ada_p": lambda p, signs, target, batch, interval, ada_kimg: schedule.ada_update(
+        "ada_p": lambda p, signs, target, batch, interval, ada_kimg: ada_update(
             p, signs, target, batch, interval, ada_kimg
         ),
         "auto_cfg": lambda res, gpus: auto_config(res, gpus),

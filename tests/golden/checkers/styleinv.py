@@ -20,6 +20,7 @@ from styleinv.nn.motion import EqLRConv1d, MotionMappingNetwork
 from styleinv.nn.time_encoder import AlignedTimeEncoder
 from styleinv.nn.video_discriminator import TemporalDifferenceEncoder, VideoDiscriminator
 from styleinv.training import schedule
+from styleinv.training.ada import ada_update
 from styleinv.training.ema import ema_beta, update_ema
 from tests.golden.case import Case, l2, stats
 from tests.golden.checkers.stylegan2 import Collector
@@ -485,7 +486,7 @@ def check_bookkeeping(case: Case) -> dict:
     cfg, want = case.config, dict(case.manifest["results"])
     p, path = 0.0, []
     for sign in cfg["sign_means"]:
-        p = schedule.ada_update(p, sign, cfg["ada_target"], cfg["batch_size"], cfg["ada_interval"], cfg["ada_kimg"])
+        p = ada_update(p, sign, cfg["ada_target"], cfg["batch_size"], cfg["ada_interval"], cfg["ada_kimg"])
         path.append(p)
     images = cfg["batch_size"] * cfg["n_sparse"]
     d_lr, d_betas = schedule.lazy_regularization(cfg["lrD"], (0, 0.99), 16)

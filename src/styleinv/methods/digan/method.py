@@ -11,18 +11,17 @@ from pydantic import Field
 from torch import Tensor
 
 from styleinv.data.sampling import Clips
-from styleinv.generator import VideoGenerator
+from styleinv.generator import VideoGenerator, to_float
 from styleinv.methods.context import Context
-from styleinv.methods.digan import frame_pairs, generate
+from styleinv.methods.digan import generate
 from styleinv.methods.digan.discriminator import PairDiscriminator
 from styleinv.methods.digan.generate import NetworkConfig, build_generator
 from styleinv.methods.digan.loss import DIGANLoss
-from styleinv.methods.stylegan2.method import adam
-from styleinv.methods.stylegan2.phases import to_float
 from styleinv.nn.diffaugment import DiffAugmentDraws, check_policy, draw, reach_of
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.schedule import adam
 
 # Shifts of the augmentation, relative to the image.
 TRANSLATION = 0.125
@@ -67,6 +66,16 @@ def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
     return generate.load_generator(model_file, device)
 
 
+def draw_times(rng: np.random.Generator) -> np.ndarray:
+    """The two times of a pair, Beta(2, 1) and Beta(1, 2), sorted: float64 [2] in [0, 1] (clip lengths)."""
+    return np.sort([rng.beta(2, 1), rng.beta(1, 2)])
+
+
+def frames_at(times: np.ndarray, nframes: int) -> np.ndarray:
+    """The frames of a real pair: floor(nframes * time), sorted; both may be the same."""
+    return np.sort(np.minimum((np.asarray(times) * nframes).astype(np.int64), nframes - 1), axis=-1)
+
+
 class DIGAN(VideoMethod):
     """The implicit generator against a discriminator of images and one of pairs."""
 
@@ -107,7 +116,7 @@ class DIGAN(VideoMethod):
         )
 
     def _draw_real(self, rng: np.random.Generator, window: int) -> np.ndarray:
-        return frame_pairs.frames_at(frame_pairs.draw(rng), self.config.nframes) * self.config.stride
+        return frames_at(draw_times(rng), self.config.nframes) * self.config.stride
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
         """Pairs uint8 [N, 2, 3, R, R] and their frame numbers [N, 2]."""
@@ -121,7 +130,7 @@ class DIGAN(VideoMethod):
     def _fake(self, draws: Draws, n: int) -> tuple[Tensor, Tensor, Tensor]:
         device, net = self.context.device, self.config.networks
         rng = np.random.default_rng(draws.python("t").getrandbits(63))
-        times = torch.from_numpy(np.stack([frame_pairs.draw(rng) for _ in range(n)])).float().to(device)
+        times = torch.from_numpy(np.stack([draw_times(rng) for _ in range(n)])).float().to(device)
         z, z_motion = (draws.randn(name, n, w, device=device) for name, w in (("z", net.z_dim), ("motion", net.w_dim)))
         return z, z_motion, times
 

@@ -9,18 +9,17 @@ from pydantic import Field
 from torch import Tensor
 
 from styleinv.data.sampling import ClassAwareFrames
-from styleinv.generator import to_uint8
+from styleinv.generator import to_float, to_uint8
 from styleinv.methods.context import Context
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.inversion.loss import InversionLoss
 from styleinv.methods.inversion.ranger import Ranger
-from styleinv.methods.inversion.weights import load_identity, load_irse50, load_lpips
 from styleinv.methods.stylegan2.method import check_resolution, load_generator_of
-from styleinv.methods.stylegan2.phases import to_float
 from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import Method, Parts, Phase, Report, TrainingConfig, check_batch
+from styleinv.training.pretrained import load_identity, load_irse50, load_lpips
 
 
 class EncoderConfig(Strict):

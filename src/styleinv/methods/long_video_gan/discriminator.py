@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styleinv.methods.long_video_gan_lr.resample import Upsample, linear_filter, upsample_space
+from styleinv.nn.clip_resample import Upsample, linear_filter, upsample_space
 from styleinv.nn.discriminator import DiscriminatorBlock, DiscriminatorEpilogue
 from styleinv.nn.precision import HALF, channels_at, half_from
 

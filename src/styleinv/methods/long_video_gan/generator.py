@@ -8,10 +8,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from styleinv.methods.long_video_gan.design import LayerDesign, design
-from styleinv.methods.long_video_gan_lr.magnitude import input_gain
-from styleinv.methods.long_video_gan_lr.resample import centre_crop, downsample_space, kaiser_filter, upsample_space
+from styleinv.nn.clip_resample import centre_crop, downsample_space, kaiser_filter, upsample_space
 from styleinv.nn.filtered_lrelu import filtered_lrelu
-from styleinv.nn.layers import FullyConnectedLayer
+from styleinv.nn.layers import FullyConnectedLayer, input_gain
 from styleinv.nn.mapping import MappingNetwork
 from styleinv.nn.precision import HALF
 

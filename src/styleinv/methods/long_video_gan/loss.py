@@ -1,6 +1,6 @@
 """Super-resolution losses: on clips of both resolutions, augmented together, the low one mostly hidden."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +8,9 @@ from torch import Tensor
 
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
+from styleinv.nn.augment import Augment
 from styleinv.training.adversarial import logistic_d, logistic_g, r1
 from styleinv.training.method import Report
-
-Augment = Callable[[Tensor, torch.Generator | None], Tensor]
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,17 @@ from styleinv.methods.context import Context
 from styleinv.methods.long_video_gan import generate
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
-from styleinv.methods.long_video_gan.loss import Augment, Randomness, SuperResLoss
-from styleinv.methods.long_video_gan_lr.averaging import ema_beta
+from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.generate import load_low_res
 from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to_clips
-from styleinv.methods.stylegan2.method import adam, build_augment
-from styleinv.nn.augment import AugmentPipe
+from styleinv.nn.augment import Augment, AugmentPipe
 from styleinv.rng import key
 from styleinv.schema import Strict
+from styleinv.training.ada import AdaConfig, build_augment
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.ema import ramped_beta
+from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.schedule import adam
 
 
 class GeneratorConfig(Strict):
@@ -102,7 +103,7 @@ def of_clips(pipe: AugmentPipe) -> Augment:
 
     def augment(clips: Tensor, draws: torch.Generator | None) -> Tensor:
         n, _, t, h, w = clips.shape
-        frames = pipe.to(clips.device)(clips.transpose(1, 2).reshape(n, 3 * t, h, w), generator=draws)
+        frames = pipe(clips.transpose(1, 2).reshape(n, 3 * t, h, w), draws)
         return frames.reshape(n, t, 3, h, w).transpose(1, 2)
 
     return augment
@@ -146,9 +147,9 @@ class LongVideoGAN(VideoMethod):
         G = SuperResGenerator(**self.options).train().requires_grad_(False).to(device)
         D = SuperResDiscriminator(size, config.seq_length, size // small, **config.discriminator.model_dump())
         D = D.train().requires_grad_(False).to(device)
-        pipe = build_augment(config.ada)
+        pipe = build_augment(config.ada, device)
         augment = None if pipe is None else of_clips(pipe)
-        corrupt = of_clips(corruption(config.corruption))
+        corrupt = of_clips(corruption(config.corruption).to(device))
         self.loss = SuperResLoss(G, D, corrupt, augment, config.lr_cond_prob, config.r1_gamma)
         self.parts = Parts(
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval(), "G_low": G_low.to(device)},
@@ -173,7 +174,7 @@ class LongVideoGAN(VideoMethod):
 
     def ema_beta(self, step: int) -> float:
         """Long-Video-GAN's own ramp, in steps."""
-        return ema_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
+        return ramped_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
         """Low-resolution clips for G; clips of both resolutions for D, and others for R1 in the steps that have it."""

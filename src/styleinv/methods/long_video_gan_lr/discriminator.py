@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styleinv.methods.long_video_gan_lr.resample import downsample_space, downsample_time, linear_filter
+from styleinv.nn.clip_resample import downsample_space, downsample_time, linear_filter
 from styleinv.nn.layers import FullyConnectedLayer, bias_act
 
 CLAMP = 256.0

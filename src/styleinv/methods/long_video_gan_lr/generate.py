@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from styleinv.generator import Rounding, to_uint8
-from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
-from styleinv.methods.long_video_gan_lr.lengths import LEVELS
+from styleinv.methods.long_video_gan_lr.generator import LEVELS, LowResGenerator
 from styleinv.rng import key, stream
 from styleinv.training.checkpoint import load_module, read_model
 

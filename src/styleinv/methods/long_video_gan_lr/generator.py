@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styleinv.methods.long_video_gan_lr.lengths import LEVELS, level_lengths
-from styleinv.methods.long_video_gan_lr.magnitude import input_gain
-from styleinv.methods.long_video_gan_lr.resample import (
+from styleinv.methods.long_video_gan_lr.temporal_embedding import BlurredNoise
+from styleinv.nn.clip_resample import (
     Upsample,
     centre_crop,
     downsample_time,
@@ -17,24 +16,19 @@ from styleinv.methods.long_video_gan_lr.resample import (
     upsample_space,
     upsample_time,
 )
-from styleinv.methods.long_video_gan_lr.temporal_embedding import BlurredNoise
-from styleinv.nn.layers import FullyConnectedLayer, bias_act, normalize_2nd_moment
+from styleinv.nn.layers import FullyConnectedLayer, MagnitudeEMA, bias_act, normalize_2nd_moment
 
 CLAMP = 256.0
+LEVELS = 5
 
 
-class MagnitudeEMA(nn.Module):
-    """Holds a running mean of x^2."""
+def level_lengths(frames: int, padding: int = 8) -> list[int]:
+    """How many frames the input, temporal layer 0, ... and the last layer work on for `frames` frames of output.
 
-    magnitude_ema: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("magnitude_ema", torch.ones([]))
-
-    def forward(self, x: Tensor, beta: float) -> Tensor:
-        """The gain of `input_gain`."""
-        return input_gain(self.magnitude_ema, x, beta)
+    Every level but the last keeps `padding` frames more at both ends than are wanted, so that borders do not show.
+    """
+    inside = [-(-frames // 2**k) + 2 * padding for k in range(LEVELS, -1, -1)]
+    return [*inside, frames]
 
 
 def modulated_conv3d(x: Tensor, weight: Tensor, style: Tensor, gain: Tensor, demodulate: bool = True) -> Tensor:

@@ -1,6 +1,6 @@
 """Low-resolution losses: non-saturating, one logit per clip; R1 on the clip before its augmentation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +8,9 @@ from torch import Tensor
 
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
+from styleinv.nn.augment import Augment
 from styleinv.training.adversarial import logistic_d, logistic_g, r1
 from styleinv.training.method import Report
-
-Augment = Callable[[Tensor, torch.Generator | None], Tensor]
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,19 @@ from torch import Tensor
 
 from styleinv.data.sampling import Clips
 from styleinv.data.store import FrameStore
+from styleinv.generator import to_float
 from styleinv.methods.context import Context
 from styleinv.methods.long_video_gan_lr import generate
 from styleinv.methods.long_video_gan_lr.augment import ClipAugment
-from styleinv.methods.long_video_gan_lr.averaging import ema_beta
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
-from styleinv.methods.stylegan2.method import adam
-from styleinv.methods.stylegan2.phases import to_float
 from styleinv.rng import key
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
+from styleinv.training.ema import ramped_beta
 from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.schedule import adam
 
 
 class EmbeddingConfig(Strict):
@@ -132,7 +132,7 @@ class LongVideoGANLowRes(VideoMethod):
 
     def ema_beta(self, step: int) -> float:
         """Long-Video-GAN's own ramp, in steps."""
-        return ema_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
+        return ramped_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
         """Real clips uint8 [N, T, 3, h, w]; others for R1 in the steps that have it."""

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from styleinv.data.sampling import Clips
+from styleinv.generator import to_float
 from styleinv.methods.context import Context
 from styleinv.methods.mocogan_hd import generate
 from styleinv.methods.mocogan_hd.discriminator import PatchDiscriminator
@@ -23,7 +24,6 @@ from styleinv.methods.mocogan_hd.loss import (
 )
 from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_information_loss
 from styleinv.methods.mocogan_hd.options import Config
-from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report, VideoMethod, check_batch

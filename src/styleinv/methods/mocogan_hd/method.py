@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from styleinv.generator import VideoGenerator
 from styleinv.methods.context import Context
 from styleinv.methods.mocogan_hd import generate
-from styleinv.methods.mocogan_hd.across_domains import CrossDomainMoCoGANHD
+from styleinv.methods.mocogan_hd.cross_domain import CrossDomainMoCoGANHD
 from styleinv.methods.mocogan_hd.in_domain import MoCoGANHD
 from styleinv.methods.mocogan_hd.motion import MotionGenerator
 from styleinv.methods.mocogan_hd.options import Config

@@ -15,17 +15,18 @@ from torch import Tensor
 
 from styleinv.data.sampling import Clips
 from styleinv.data.time_sampling import TimeSampling
+from styleinv.generator import to_float
 from styleinv.methods.context import Context
 from styleinv.methods.mocogan_hd import generate
 from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_information_loss
-from styleinv.methods.stylegan2.method import adam, build_augment
-from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.schema import Strict
+from styleinv.training.ada import AdaConfig, build_augment
 from styleinv.training.adversarial import logistic_fake, logistic_real, squared_gradient
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.schedule import adam
 
 
 class SparseDiscriminatorConfig(Strict):
@@ -82,7 +83,7 @@ class SparseMoCoGANHD(VideoMethod):
             store.resolution, self.times.num_frames, max_num_frames=config.max_num_frames, **d.model_dump()
         )
         self.D = self.D.train().requires_grad_(False).to(device)
-        self.pipe = build_augment(config.ada)
+        self.pipe = build_augment(config.ada, device)
         self.parts = Parts(
             modules={"R": R, "D": self.D, "G": G},
             optimizers={
@@ -127,7 +128,7 @@ class SparseMoCoGANHD(VideoMethod):
     def _score(self, frames: Tensor, t: Tensor, draws: Draws, purpose: str) -> Tensor:
         clips = frames.reshape(t.shape[0], -1, *frames.shape[2:])
         if self.pipe is not None:
-            clips = self.pipe.to(clips.device)(clips, generator=draws.generator(purpose))
+            clips = self.pipe(clips, draws.generator(purpose))
         return self.D(clips, t)
 
     def _main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from styleinv.methods.stylegan2.discriminator import Discriminator
-from styleinv.methods.stylegan2.loss import Augment, StyleGAN2Loss
+from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.nn.augment import Augment
 from styleinv.nn.identity import IDLoss
 from styleinv.nn.perceptual import LPIPS
 from styleinv.training.adversarial import logistic_g

@@ -16,21 +16,17 @@ from styleinv.data.sampling import ClassAwareFrames
 from styleinv.errors import UserError
 from styleinv.generator import to_uint8
 from styleinv.methods.context import Context
-from styleinv.methods.inversion.weights import load_identity, load_lpips
 from styleinv.methods.style_transfer.loss import StyleTransferLoss, tuned_parameters
-from styleinv.methods.stylegan2.method import (
-    NetworkConfig,
-    adam,
-    build_augment,
-    build_discriminator,
-    load_generator_of,
-)
+from styleinv.methods.stylegan2.method import NetworkConfig, build_discriminator, load_generator_of
 from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.schema import Strict
+from styleinv.training.ada import AdaConfig, build_augment
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch
+from styleinv.training.method import Parts, TrainingConfig, check_batch
+from styleinv.training.pretrained import load_identity, load_lpips
+from styleinv.training.schedule import adam
 
 
 class Config(Strict):
@@ -87,12 +83,12 @@ class StyleTransfer(ImageGAN):
         D = D.train().requires_grad_(False).to(device)
         # Training starts from the averaged weights.
         G = copy.deepcopy(G_raw).train()
-        pipe = build_augment(config.ada)
+        pipe = build_augment(config.ada, device)
         self.loss = StyleTransferLoss(
             G,
             D,
             G_raw,
-            None if pipe is None else (lambda images, generator: pipe.to(device)(images, generator=generator)),
+            pipe,
             load_lpips(context.weights, "vgg").to(device) if config.perceptual_weight > 0 else None,
             load_identity(context.weights).to(device) if config.identity_weight > 0 else None,
             perceptual_weight=config.perceptual_weight,

@@ -1,18 +1,17 @@
 """Losses of the image GAN (Karras et al. 2020): non-saturating logistic, path length, R1."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.nn.augment import Augment
 from styleinv.training.adversarial import logistic_d, logistic_g, r1, report_scores
 from styleinv.training.draws import Draws
 from styleinv.training.method import Report
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class StyleGAN2Loss:

@@ -19,13 +19,13 @@ from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.nn.augment import PIPES, AugmentPipe
 from styleinv.rng import torch_generator
 from styleinv.schema import Strict
+from styleinv.training.ada import AdaConfig, build_augment
 from styleinv.training.checkpoint import load_module, read_model
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Parts, TrainingConfig, check_batch
-from styleinv.training.schedule import lazy_regularization
+from styleinv.training.method import Parts, TrainingConfig, check_batch
+from styleinv.training.schedule import adam
 
 
 class NetworkConfig(Strict):
@@ -89,28 +89,6 @@ def build_discriminator(net: NetworkConfig, resolution: int) -> Discriminator:
         conv_clamp=net.conv_clamp,
         epilogue_kwargs={"mbstd_group_size": net.mbstd_group_size},
     )
-
-
-def build_augment(ada: AdaConfig) -> AugmentPipe | None:
-    """The augmentation pipe at its starting probability.
-
-    Raises:
-        ValueError: for an unknown pipe.
-    """
-    if ada.mode == "none":
-        return None
-    if ada.pipe not in PIPES:
-        raise ValueError(f"unknown augmentation pipe {ada.pipe!r}; known: {', '.join(PIPES)}")
-    strengths: dict[str, Any] = dict(PIPES[ada.pipe])
-    pipe = AugmentPipe(**strengths).requires_grad_(False)
-    pipe.p.fill_(ada.p)
-    return pipe
-
-
-def adam(params: Any, lr: float, betas: tuple[float, float], interval: int | None = None) -> torch.optim.Adam:
-    """Adam with the settings of lazy regularisation; the fused form is the fastest on CPU and GPU alike."""
-    lr, betas = lazy_regularization(lr, betas, interval)
-    return torch.optim.Adam(params, lr=lr, betas=betas, eps=1e-8, fused=True)
 
 
 def load_generator_of(model_file: Path, device: torch.device, name: str = "G_ema") -> tuple[Generator, dict[str, Any]]:
@@ -179,11 +157,11 @@ class StyleGAN2(ImageGAN):
         G = build_generator(config.networks, resolution).train().requires_grad_(False).to(device)
         D = build_discriminator(config.networks, resolution).train().requires_grad_(False).to(device)
         G_ema = copy.deepcopy(G).eval()
-        pipe = build_augment(config.ada)
+        pipe = build_augment(config.ada, device)
         self.loss = StyleGAN2Loss(
             G,
             D,
-            None if pipe is None else (lambda images, generator: pipe.to(device)(images, generator=generator)),
+            pipe,
             style_mixing_prob=config.style_mixing_prob,
             r1_gamma=config.r1_gamma,
             pl_batch_shrink=config.pl_batch_shrink,

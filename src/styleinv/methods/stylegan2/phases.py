@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from styleinv.data.sampling import ClassAwareFrames
+from styleinv.generator import to_float
 from styleinv.methods.context import Context
 from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.training.draws import Draws
 from styleinv.training.method import Method, Phase, Report
-
-
-def to_float(real: Tensor) -> Tensor:
-    """uint8 0..255 -> float [-1, 1]."""
-    return real.float() / 127.5 - 1
 
 
 class ImageGAN(Method):

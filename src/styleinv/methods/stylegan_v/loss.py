@@ -1,17 +1,16 @@
 """StyleGAN-V's losses: non-saturating, one logit per video; R1 as a mean over its frames."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from styleinv.methods.stylegan_v.generator import Generator
+from styleinv.nn.augment import Augment
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.adversarial import logistic_d, logistic_g, report_scores, squared_gradient
 from styleinv.training.method import Report
-
-Augment = Callable[[Tensor, torch.Generator | None], Tensor]
 
 
 @dataclass(frozen=True)

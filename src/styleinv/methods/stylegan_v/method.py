@@ -12,16 +12,16 @@ from torch import Tensor
 
 from styleinv.data.sampling import Clips
 from styleinv.data.time_sampling import TimeSampling
-from styleinv.generator import VideoGenerator
+from styleinv.generator import VideoGenerator, to_float
 from styleinv.methods.context import Context
-from styleinv.methods.stylegan2.method import adam, build_augment
-from styleinv.methods.stylegan2.phases import to_float
 from styleinv.methods.stylegan_v import generate
 from styleinv.methods.stylegan_v.loss import Fake, StyleGANVLoss
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.schema import Strict
+from styleinv.training.ada import AdaConfig, build_augment
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.schedule import adam
 
 
 class MotionConfig(Strict):
@@ -123,9 +123,8 @@ class StyleGANV(VideoMethod):
             store.resolution, s.num_frames, max_num_frames=s.max_num_frames, **config.discriminator.model_dump()
         )
         D = D.train().requires_grad_(False).to(device)
-        pipe = build_augment(config.ada)
-        augment = None if pipe is None else (lambda clips, draws: pipe.to(device)(clips, generator=draws))
-        self.loss = StyleGANVLoss(G, D, augment, config.r1_gamma)
+        pipe = build_augment(config.ada, device)
+        self.loss = StyleGANVLoss(G, D, pipe, config.r1_gamma)
         self.parts = Parts(
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval()},
             averages={"G_ema": "G"},

@@ -1,6 +1,6 @@
 """Losses of the motion generator: first-frame-aware sparse training (paper section 3.4, Eqs. 3-6)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,11 +10,10 @@ from torch import Tensor
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
+from styleinv.nn.augment import Augment
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.training.adversarial import logistic_d, logistic_g, r1, report_scores
 from styleinv.training.method import Report
-
-Augment = Callable[[Tensor, torch.Generator | None], Tensor]
 
 
 @dataclass(frozen=True)

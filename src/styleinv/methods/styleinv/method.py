@@ -12,10 +12,9 @@ from torch import Tensor
 
 from styleinv.data.sampling import Clips
 from styleinv.data.time_sampling import TimeSampling
-from styleinv.generator import VideoGenerator, to_uint8
+from styleinv.generator import VideoGenerator, to_float, to_uint8
 from styleinv.methods.context import Context
-from styleinv.methods.stylegan2.method import adam, build_augment, check_resolution, load_generator_of
-from styleinv.methods.stylegan2.phases import to_float
+from styleinv.methods.stylegan2.method import check_resolution, load_generator_of
 from styleinv.methods.styleinv import generate
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
@@ -23,9 +22,11 @@ from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.schema import Strict
+from styleinv.training.ada import AdaConfig, build_augment
 from styleinv.training.checkpoint import read_model
 from styleinv.training.draws import Draws
-from styleinv.training.method import AdaConfig, Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.schedule import adam
 
 
 class MotionConfig(Strict):
@@ -151,12 +152,12 @@ class StyleInVMethod(VideoMethod):
         D = build(store.resolution, self.real_times.num_frames, max_num_frames=s.max_num_frames, **d)
         D = D.train().requires_grad_(False).to(device)
         SI_ema = copy.deepcopy(SI).eval()
-        pipe = build_augment(config.ada)
+        pipe = build_augment(config.ada, device)
         self.loss = StyleInVLoss(
             G,
             SI,
             D,
-            None if pipe is None else (lambda clips, generator: pipe.to(device)(clips, generator=generator)),
+            pipe,
             first_frame_in_D=config.first_frame_in_D,
             first_frame_use_gen=config.first_frame_use_gen,
             first_frame_recon=config.first_frame_recon,

@@ -1,4 +1,4 @@
-"""Published backbone weights of the inversion stage: ArcFace's IR-SE-50 and LPIPS."""
+"""Published backbone weights that losses and encoders start from: ArcFace's IR-SE-50 and LPIPS."""
 
 from pathlib import Path
 
