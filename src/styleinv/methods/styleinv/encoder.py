@@ -1,8 +1,6 @@
 """The temporal style modulated inversion encoder E(x, s_t) (paper section 3.2, Fig. 3)."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 from styleinv.methods.inversion.encoder import UNITS, WIDTHS
 from styleinv.nn.irse import irse_units
 from styleinv.nn.layers import FullyConnectedLayer
-from styleinv.nn.sync_batchnorm import SyncBatchNorm2d
+from styleinv.nn.shared_trunk import as_if_repeated
 
 
 class AdaIN(nn.Module):
@@ -86,7 +84,7 @@ class ModulatedEncoder(nn.Module):
         """
         shared = self.adain_index[0] + 1
         frames = 1 if s is None else s.shape[0] // x.shape[0]
-        with _as_if_repeated(nn.ModuleList([self.input_layer, *self.body[:shared]]), frames, self.training):
+        with as_if_repeated(nn.ModuleList([self.input_layer, *self.body[:shared]]), frames, self.training):
             x = self.input_layer(x)
             for unit in self.body[:shared]:
                 x = unit(x)
@@ -97,38 +95,3 @@ class ModulatedEncoder(nn.Module):
             if s is not None and i in self.adain_index:
                 x = next(blocks)(x, s)
         return self.linear(x.mean(dim=[2, 3]))
-
-
-@contextmanager
-def _as_if_repeated(trunk: nn.Module, frames: int, training: bool) -> Iterator[None]:
-    """Give BatchNorm the running variance that `frames` copies of the batch would have given.
-
-    Repeating a batch changes neither its mean nor its biased variance, only the n / (n - 1) of the running variance.
-    """
-    if not training or frames == 1:
-        yield
-        return
-    norms = [m for m in trunk.modules() if isinstance(m, nn.BatchNorm2d)]
-    before = [_running_var(m).clone() for m in norms]
-    counts: dict[nn.Module, int] = {}
-
-    def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        counts[module] = inputs[0].numel() // inputs[0].shape[1]
-
-    hooks = [m.register_forward_pre_hook(count) for m in norms]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-    for norm, old in zip(norms, before, strict=True):
-        m = counts[norm] * (norm.processes if isinstance(norm, SyncBatchNorm2d) else 1)
-        n = m * frames
-        kept = (1 - (norm.momentum or 0)) * old
-        # Autograd has saved the old tensor, so the buffer is replaced rather than written to.
-        norm.running_var = kept + (_running_var(norm) - kept) * ((n * (m - 1)) / (m * (n - 1)))
-
-
-def _running_var(norm: nn.BatchNorm2d) -> Tensor:
-    assert norm.running_var is not None
-    return norm.running_var
