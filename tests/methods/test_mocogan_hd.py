@@ -1,6 +1,7 @@
 """MoCoGAN-HD's parts that its golden numbers do not hold."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ import torch
 from styleinv.cli import main
 from styleinv.errors import UserError
 from styleinv.interop.mocogan_hd import import_folder
+from styleinv.methods.context import Context
 from styleinv.methods.mocogan_hd.discriminator import PatchDiscriminator
 from styleinv.methods.mocogan_hd.motion import MotionGenerator
-from styleinv.methods.stylegan2.synthesis import SynthesisNetwork
+from styleinv.methods.mocogan_hd.sparse import SparseConfig, SparseMoCoGANHD
+from styleinv.methods.stylegan2.synthesis import Generator, SynthesisNetwork
 from styleinv.stages.setting import Setting
+from styleinv.training.method import TrainingConfig
 from tests.project import ROOT, TINY, make_project
 
 FILES = ROOT / "tests/golden/cases/mcg_ckpt"
@@ -79,3 +83,16 @@ def test_missing_components_are_one_line(tmp_path: Path, capsys: pytest.CaptureF
         assert "does not exist" in capsys.readouterr().err
     assert main(["pca", "talking_faces/styleinv", *options]) == 2
     assert "needs no principal components" in capsys.readouterr().err
+
+
+def test_the_sparse_variant_keeps_the_names_of_its_phases() -> None:
+    """Names of phases are part of every random draw: other names are another run."""
+    G = Generator(16, 16, 32, synthesis_kwargs={"channel_base": 256, "channel_max": 16})
+    sizes = {"channel_base": 256, "channel_max": 16, "num_fp16_res": 0, "mbstd_group_size": 2}
+    config = SparseConfig(discriminator=sizes, max_num_frames=16, max_dist=8)
+    store = SimpleNamespace(names=["a"], lengths=np.array([16]), resolution=32, fps=25.0)
+    context = Context(store, 0, torch.device("cpu"))  # type: ignore[arg-type]
+    training = TrainingConfig(batch=2, batch_gpu=2, total_kimg=1)
+    method = SparseMoCoGANHD(config, training, context, G, MotionGenerator(16, 8, 8), {})
+    assert [(phase.name, phase.optimizer) for phase in method.phases] == [("Gmain", "R"), ("Dmain", "D"), ("Dreg", "D")]
+    assert list(method.parts.modules) == ["R", "D", "G"] and not method.parts.averages

@@ -5,10 +5,24 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from styleinv.nn.layers import bias_act
 from styleinv.nn.time_encoder import AlignedTimeEncoder
+from styleinv.schema import Strict
+
+
+class MotionConfig(Strict):
+    """Motion noise at anchors, and the acyclic encoding of times between them."""
+
+    z_dim: int = Field(512, ge=1)
+    v_dim: int = Field(512, ge=1)
+    motion_z_distance: int = Field(16, ge=1)
+    kernel_size: int = Field(11, ge=1)
+    time_dim: int = Field(256, ge=1)
+    min_period_len: float = Field(16, gt=0)
+    max_period_len: float = Field(128, gt=0)
 
 
 class EqLRConv1d(nn.Module):

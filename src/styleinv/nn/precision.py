@@ -1,10 +1,12 @@
 """Widths and half-precision ranges shared by StyleGAN2-like networks."""
 
 import math
+from typing import Literal
 
 import torch
 
-HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+HalfDtype = Literal["float16", "bfloat16"]
+HALF: dict[HalfDtype, torch.dtype] = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:

@@ -3,11 +3,26 @@
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from styleinv.nn.discriminator import DiscriminatorBlock, DiscriminatorEpilogue
 from styleinv.nn.mapping import MappingNetwork
-from styleinv.nn.precision import HALF, channels_at, half_from
+from styleinv.nn.precision import HALF, HalfDtype, channels_at, half_from
+from styleinv.schema import Strict
+
+
+class DiscriminatorConfig(Strict):
+    """Sizes of the sparse video discriminator."""
+
+    concat_res: int = Field(16, ge=4)
+    num_frames_div_factor: int = Field(2, ge=1)
+    channel_base: int = Field(16384, ge=1)
+    channel_max: int = Field(512, ge=1)
+    num_fp16_res: int = Field(4, ge=0)
+    half_dtype: HalfDtype = "float16"
+    conv_clamp: float | None = 256
+    mbstd_group_size: int = Field(8, ge=1)
 
 
 class FixedTimeEncoder(nn.Module):
@@ -75,7 +90,7 @@ class VideoDiscriminator(nn.Module):
         channel_base: int = 16384,
         channel_max: int = 512,
         num_fp16_res: int = 0,
-        half_dtype: str = "float16",
+        half_dtype: HalfDtype = "float16",
         conv_clamp: float | None = None,
         mbstd_group_size: int | None = 8,
         mapping_layers: int = 2,

@@ -51,10 +51,14 @@ def logistic_d(fake: Callable[[], Tensor], real: Callable[[], Tensor], report: R
     yield of_real.mean()
 
 
-def squared_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
-    """The squared norm of d D(x) / d x for every sample x of `inputs` [N, ...], which must require gradients: [N]."""
+def squared_gradient(logits: Tensor, inputs: Tensor, each: int = 1) -> Tensor:
+    """The squared norm of d D(x) / d x for every sample x of `inputs` [N, ...], which must require gradients: [N].
+
+    Args:
+        each: how many leading dimensions count the samples, for example 2 for every frame of clips [N, F, ...].
+    """
     (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
-    return gradient.square().flatten(1).sum(dim=1)
+    return gradient.square().flatten(each).sum(dim=each)
 
 
 def r1(logits: Tensor, inputs: Tensor, gamma: float, report: Report) -> Tensor:

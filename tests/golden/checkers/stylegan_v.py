@@ -7,8 +7,9 @@ import torch
 
 from styleinv.data.time_sampling import TimeSampling
 from styleinv.interop.stylegan_v import rename
+from styleinv.methods.sparse_video import ClipInputs
 from styleinv.methods.stylegan_v.generator import Generator
-from styleinv.methods.stylegan_v.loss import Fake, StyleGANVLoss
+from styleinv.methods.stylegan_v.loss import StyleGANVLoss
 from styleinv.nn.augment import AugmentPipe
 from styleinv.nn.motion import MotionMappingNetwork
 from styleinv.nn.video_discriminator import VideoDiscriminator
@@ -165,7 +166,7 @@ def check_loss(case: Case) -> dict:
     G.load_state_dict(rename(entries(case, "G")))
     D.load_state_dict(entries(case, "D"))
     loss = StyleGANVLoss(G, D, None, case.manifest["loss_kwargs"]["r1_gamma"])
-    fake = Fake(case.tensor("z"), case.tensor("motion_z"), case.tensor("t_gen"))
+    fake = ClipInputs(case.tensor("z"), case.tensor("motion_z"), case.tensor("t_gen"))
     real, real_t = case.tensor("real_img"), case.tensor("t_real")
     out: dict = {}
     for phase in case.manifest["phase_order"]:

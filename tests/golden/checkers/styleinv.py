@@ -7,11 +7,12 @@ import torch
 
 from styleinv.data.time_sampling import TimeSampling
 from styleinv.generator import to_uint8
+from styleinv.methods.sparse_video import ClipInputs
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.encoder import AdainResBlk, ModulatedEncoder
 from styleinv.methods.styleinv.generate import StyleInVGenerator
-from styleinv.methods.styleinv.loss import Fake, StyleInVLoss
+from styleinv.methods.styleinv.loss import StyleInVLoss
 from styleinv.methods.styleinv.mapping import MappingFuse
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.augment import AugmentPipe
@@ -388,14 +389,15 @@ def check_loss(case: Case) -> dict:
     cfg = case.config
     table = {e["name"]: e["shape"] for e in case.manifest["state"] if e.get("module") == "G"}
     D_options = discriminator_options(64, cfg["D"]["cfg"], cfg["D"]["kw"])
+    add_0 = cfg["g_sampling"]["add_0"]
     out: dict = {}
     for phase in ("SImain", "Dmain", "Dreg"):
         G = case.load(generator_from(table), module="G").eval().requires_grad_(False)
         D_options["img_resolution"] = G.img_resolution
         SI = case.load(build_styleinv(cfg["styleinv"]), module="SI").train()
         D = case.load(VideoDiscriminator(**D_options), module="D").train()
-        loss = StyleInVLoss(G, SI, D, add_0=cfg["g_sampling"]["add_0"], **_loss_options(cfg["loss"]))
-        fake = Fake(case.tensor("gen_zc"), case.tensor("gen_zm"), frames_of(case, "g_ts"))
+        loss = StyleInVLoss(G, SI, D, **_loss_options(cfg["loss"], add_0))
+        fake = ClipInputs(case.tensor("gen_zc"), case.tensor("gen_zm"), frames_of(case, "g_ts"))
         real = case.tensor("real_imgs").float() / 127.5 - 1
         real = real.unflatten(1, (-1, 3))
         real_t = frames_of(case, "real_ts")
@@ -404,7 +406,7 @@ def check_loss(case: Case) -> dict:
         for net in (SI, D):
             net.requires_grad_(net is active)
         terms = {
-            "SImain": loss.main(fake, report),
+            "SImain": loss.generator_main(fake, report),
             "Dmain": loss.discriminator_main(fake, real, real_t, None, report),
             "Dreg": loss.discriminator_reg(real, real_t, None, report),
         }[phase]
@@ -420,15 +422,26 @@ def check_loss(case: Case) -> dict:
         if phase == "SImain":
             out |= {f"after_SImain/{k}": v.clone() for k, v in SI.state_dict().items()}
     out["num_ws"] = np.array(G.num_ws)
-    out["input_skip_to_D"] = np.frombuffer(loss.first_frame.encode().ljust(8), dtype=np.uint8)
+    # The official code has one word for all cases in which it changes nothing.
+    changed = loss.first_frame == "append" or loss.hides_0
+    out["input_skip_to_D"] = np.frombuffer((loss.first_frame if changed else "no").encode().ljust(8), dtype=np.uint8)
     # The official loop counted one image too many for `append` and one too few for `remove`; ours counts what it shows.
-    official = {"append": 1, "remove": -1}.get(loss.first_frame, 0)
+    official = {"append": 1, "remove": -1}.get(loss.first_frame, 0) if changed else 0
     out["n_sparse"] = np.array(cfg["real_sampling"]["num_frames_per_video"] + official)
     return out
 
 
-def _loss_options(cfg: dict) -> dict:
-    return {k: v for k, v in cfg.items() if k != "lambda_mutual"}
+def _loss_options(cfg: dict, add_0: bool) -> dict:
+    """The official loss options as ours: what the discriminator sees of the first frame followed from three of them."""
+    if not cfg["first_frame_in_D"]:
+        first_frame = "remove"
+    elif cfg["first_frame_use_gen"]:
+        first_frame = "generated"
+    else:
+        first_frame = "replace" if add_0 else "append"
+    left_out = ("lambda_mutual", "first_frame_in_D", "first_frame_use_gen")
+    kept = {key: value for key, value in cfg.items() if key not in left_out}
+    return kept | {"first_frame": first_frame, "add_0": add_0}
 
 
 def generator_from(table: dict[str, list[int]]) -> Generator:

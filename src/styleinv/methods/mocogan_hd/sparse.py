@@ -7,62 +7,92 @@ the discriminator is StyleInV's; reconstruction of frame 0 needs no loss, as the
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
-from styleinv.data.sampling import Clips
-from styleinv.data.time_sampling import TimeSampling
-from styleinv.generator import to_float
 from styleinv.methods.context import Context
 from styleinv.methods.mocogan_hd import generate
 from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_information_loss
+from styleinv.methods.sparse_video import ClipInputs, SamplingConfig, SparseVideoConfig, SparseVideoGAN, SparseVideoLoss
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.nn.video_discriminator import VideoDiscriminator
-from styleinv.schema import Strict
-from styleinv.training.ada import AdaConfig, build_augment
+from styleinv.nn.augment import Augment
 from styleinv.training.adversarial import logistic_fake, logistic_real, squared_gradient
 from styleinv.training.draws import Draws
-from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
+from styleinv.training.method import Report, TrainingConfig
 from styleinv.training.schedule import adam
 
 
-class SparseDiscriminatorConfig(Strict):
-    """StyleInV's discriminator."""
-
-    concat_res: int = Field(16, ge=4)
-    num_frames_div_factor: int = Field(2, ge=1)
-    channel_base: int = Field(16384, ge=1)
-    channel_max: int = Field(512, ge=1)
-    num_fp16_res: int = Field(4, ge=0)
-    half_dtype: str = "float16"
-    conv_clamp: float | None = 256
-    mbstd_group_size: int = Field(8, ge=1)
-
-
-class SparseConfig(Strict):
+class SparseConfig(SamplingConfig, SparseVideoConfig):
     """Key `sparse` of config/methods/mocogan_hd.yaml."""
 
-    discriminator: SparseDiscriminatorConfig = SparseDiscriminatorConfig()
-    max_num_frames: int = Field(128, ge=4)
     num_sample: int = Field(3, ge=2)
-    max_dist: int = Field(32, ge=3)
     spans: Literal["uniform", "powers_of_two"] = "powers_of_two"
-    ada: AdaConfig = AdaConfig()
     lr: float = Field(1e-4, gt=0)
     lr_discriminator: float = Field(2e-3, gt=0)
-    betas: tuple[float, float] = (0, 0.99)
-    r1_gamma: float = Field(1, ge=0)
     lambda_w_reg: float = Field(0.05, ge=0)
     lambda_mutual: float = Field(0, ge=0)
-    d_reg_interval: int = Field(16, ge=1)
-    mirror: bool = True
 
 
-class SparseMoCoGANHD(VideoMethod):
+class WalkLoss(SparseVideoLoss):
+    """Terms of the phases Gmain, Dmain and Dreg; motion noise is [steps, B, z_dim], one row for every frame after 0."""
+
+    def __init__(self, G: Generator, R: MotionGenerator, D: nn.Module, augment: Augment | None, config: SparseConfig):
+        super().__init__(D, augment, config.r1_gamma)
+        self.G, self.R, self.config = G, R, config
+
+    def _walk(self, fake: ClipInputs) -> tuple[Tensor, Tensor, Tensor]:
+        """(frames [B, F, 3, R, R], their w [B, F, w_dim], mutual information loss)."""
+        with torch.no_grad():
+            w0 = self.G.mapping(fake.z)[:, 0]
+        w, recovered = self.R(w0, fake.motion_z)
+        mutual = mutual_information_loss(recovered.flatten(0, 1), fake.motion_z.transpose(0, 1).flatten(0, 1))
+        chosen = w.gather(1, fake.t.long()[:, :, None].expand(-1, -1, w.shape[2]))
+        ws = chosen.flatten(0, 1)[:, None].expand(-1, self.G.num_ws, -1)
+        return self.G.synthesis(ws, noise_mode="const").unflatten(0, fake.t.shape), chosen, mutual
+
+    def shown(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
+        """All generated frames; the first is G(w_0)."""
+        return self._walk(fake)[0], fake.t
+
+    def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
+        """Adversarial loss, distance of latents from w_0, and mutual information."""
+        frames, w, mutual = self._walk(fake)
+        loss = F.softplus(-self.score(frames, fake.t, fake.augment)).mean()
+        drift = (w[:, 1:] - w[:, :1]).norm(dim=2).mean()
+        report("Loss/G/loss", loss)
+        report("Loss/G/w_reg", drift)
+        report("Loss/G/mutual", mutual)
+        yield loss + self.config.lambda_w_reg * drift + self.config.lambda_mutual * mutual
+
+    def discriminator_main(
+        self, fake: ClipInputs, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
+    ) -> Iterator[Tensor]:
+        """As in all methods, but that `Loss/D/loss` is the term of real clips alone."""
+        with torch.no_grad():
+            clips, t = self.shown(fake)
+        yield logistic_fake(self.score(clips, t, fake.augment), report).mean()
+        loss = logistic_real(self.score(real, real_t, augment), report).mean()
+        report("Loss/D/loss", loss)
+        yield loss
+
+    def discriminator_reg(
+        self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
+    ) -> Iterator[Tensor]:
+        """R1 of clips before their augmentation; the scores are not reported."""
+        real = real.detach().requires_grad_()
+        logits = self.score(real, real_t, augment)
+        report("Loss/signs/real", logits.sign())
+        penalty = squared_gradient(logits, real)
+        report("Loss/r1_penalty", penalty)
+        yield (logits * 0 + penalty * (self.r1_gamma / 2)).mean()
+
+
+class SparseMoCoGANHD(SparseVideoGAN):
     """The walk against the sparse video discriminator; the first frame shown is G(w_0)."""
+
+    loss: WalkLoss
 
     def __init__(
         self,
@@ -73,95 +103,35 @@ class SparseMoCoGANHD(VideoMethod):
         R: MotionGenerator,
         described: dict[str, Any],
     ):
-        self.config, self.context, self.training, self.described = config, context, training, described
-        self.G, self.R = G, R
-        d, device, store = config.discriminator, context.device, context.store
-        check_batch(training, [d.mbstd_group_size], context.world_size)
-        self.times = TimeSampling(config.num_sample, True, config.max_num_frames, config.max_dist, False, config.spans)
-        self.images_per_sample = self.times.num_frames
-        self.D = VideoDiscriminator(
-            store.resolution, self.times.num_frames, max_num_frames=config.max_num_frames, **d.model_dump()
+        super().__init__(
+            config,
+            training,
+            context,
+            config.times(config.num_sample, add_0=True),
+            "R",
+            R,
+            adam(R.parameters(), config.lr, config.betas),
+            config.lr_discriminator,
+            phase="Gmain",
+            averaged=False,
+            frozen={"G": G},
         )
-        self.D = self.D.train().requires_grad_(False).to(device)
-        self.pipe = build_augment(config.ada, device)
-        self.parts = Parts(
-            modules={"R": R, "D": self.D, "G": G},
-            optimizers={
-                "R": adam(R.parameters(), config.lr, config.betas),
-                "D": adam(self.D.parameters(), config.lr_discriminator, config.betas, config.d_reg_interval),
-            },
-            augment=self.pipe,
-            ada=config.ada,
+        self.config, self.described = config, described
+        self.loss = WalkLoss(G, R, self.D, self.pipe, config)
+
+    def inputs(self, draws: Draws, n: int) -> ClipInputs:
+        """Draw whole times, and noise for every frame up to the last of them."""
+        device, t = self.context.device, self.draw_times(self.real_times, draws, n)
+        return ClipInputs(
+            z=draws.randn("z", n, self.loss.G.z_dim, device=device),
+            motion_z=draws.randn("e", int(t.max()), n, self.loss.R.z_dim, device=device),
+            t=t,
+            augment=draws.generator("augment_fake"),
         )
-        self.phases = [
-            Phase("Gmain", "R", self._main),
-            Phase("Dmain", "D", self._discriminator_main),
-            Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
-        ]
-        self.clips = Clips(
-            store,
-            context.seed,
-            config.mirror,
-            config.max_num_frames,
-            config.max_num_frames,
-            self.times,
-        )
-
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real clips uint8 [N, F, 3, R, R] and their times [N, F]."""
-        return self.clips.batch(micro_step, size)
-
-    def _fake(self, draws: Draws, n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(frames [N F, 3, R, R], times [N, F], w [N, F, w_dim], mutual information loss)."""
-        device, rng = self.context.device, draws.python("t")
-        t = np.stack([self.times.draw(rng) for _ in range(n)])
-        with torch.no_grad():
-            w0 = self.G.mapping(draws.randn("z", n, self.G.z_dim, device=device))[:, 0]
-        e = draws.randn("e", int(t.max()), n, self.R.z_dim, device=device)
-        w, recovered = self.R(w0, e)
-        mutual = mutual_information_loss(recovered.flatten(0, 1), e.transpose(0, 1).flatten(0, 1))
-        times = torch.from_numpy(t).to(device)
-        chosen = w.gather(1, times.long()[:, :, None].expand(-1, -1, w.shape[2]))
-        ws = chosen.flatten(0, 1)[:, None].expand(-1, self.G.num_ws, -1)
-        return self.G.synthesis(ws, noise_mode="const"), times, chosen, mutual
-
-    def _score(self, frames: Tensor, t: Tensor, draws: Draws, purpose: str) -> Tensor:
-        clips = frames.reshape(t.shape[0], -1, *frames.shape[2:])
-        if self.pipe is not None:
-            clips = self.pipe(clips, draws.generator(purpose))
-        return self.D(clips, t)
-
-    def _main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        frames, t, w, mutual = self._fake(draws, len(real[0]))
-        loss = F.softplus(-self._score(frames, t, draws, "augment_fake")).mean()
-        drift = (w[:, 1:] - w[:, :1]).norm(dim=2).mean()
-        report("Loss/G/loss", loss)
-        report("Loss/G/w_reg", drift)
-        report("Loss/G/mutual", mutual)
-        yield loss + self.config.lambda_w_reg * drift + self.config.lambda_mutual * mutual
-
-    def _discriminator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        clips, t = to_float(real[0]).flatten(0, 1), real[1]
-        with torch.no_grad():
-            fake, fake_t, _, _ = self._fake(draws, len(t))
-        logits = self._score(fake, fake_t, draws, "augment_fake")
-        yield logistic_fake(logits, report).mean()
-        logits = self._score(clips, t, draws, "augment_real")
-        loss = logistic_real(logits, report).mean()
-        report("Loss/D/loss", loss)
-        yield loss
-
-    def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        clips, t = to_float(real[0]).requires_grad_(), real[1]
-        logits = self._score(clips.flatten(0, 1), t, draws, "augment_real")
-        report("Loss/signs/real", logits.sign())
-        penalty = squared_gradient(logits, clips)
-        report("Loss/r1_penalty", penalty)
-        yield (logits * 0 + penalty * (self.config.r1_gamma / 2)).mean()
 
     def generator(self) -> generate.MoCoGANHDGenerator:
         """The networks as they stand."""
-        return generate.MoCoGANHDGenerator(self.G, self.R, self.context.store.fps)
+        return generate.MoCoGANHDGenerator(self.loss.G, self.loss.R, self.context.store.fps)
 
     def sample_times(self) -> Tensor:
         """Over a clip of the training length."""

@@ -1,48 +1,31 @@
 """Losses of the motion generator: first-frame-aware sparse training (paper section 3.4, Eqs. 3-6)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from styleinv.methods.sparse_video import ClipInputs, SparseVideoLoss
 from styleinv.methods.stylegan2.synthesis import Generator
-from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.augment import Augment
-from styleinv.nn.video_discriminator import VideoDiscriminator
-from styleinv.training.adversarial import logistic_d, logistic_g, r1, report_scores
+from styleinv.training.adversarial import logistic_g
 from styleinv.training.method import Report
 
-
-@dataclass(frozen=True)
-class Fake:
-    """Inputs of one generated micro-batch.
-
-    Attributes:
-        z: content noise [B, z_dim].
-        motion_z: motion noise [B, L, z_dim].
-        t: frame times [B, F]; the first is 0 when the first frame is generated too.
-        noise: CPU generator for the synthesis noise in `random` mode.
-        augment: CPU generator of the augmentation.
-    """
-
-    z: Tensor
-    motion_z: Tensor
-    t: Tensor
-    noise: torch.Generator | None = None
-    augment: torch.Generator | None = None
+FirstFrame = Literal["replace", "append", "remove", "generated"]
 
 
-class StyleInVLoss:
-    """Terms of the phases SImain, Dmain and Dreg.
+class StyleInVLoss(SparseVideoLoss):
+    """Terms of the phases SImain, Dmain and Dreg; motion noise is [B, L, z_dim].
 
     Args:
         G: frozen image generator; gradients flow through it, not into it.
-        first_frame_in_D: show the initial frame to the discriminator (Eq. 3).
-        first_frame_use_gen: show the generated frame(0) instead of G(w_0) (the paper shows G(w_0), supplement F).
-        first_frame_recon: reconstruct the initial frame (Eq. 4).
+        first_frame: what the discriminator sees of the initial frame (Eq. 3). `replace`: G(w_0) in place of the frame
+            generated at time 0 (supplement F); `append`: G(w_0) before generated times that have no 0; `remove`:
+            nothing; `generated`: the frame generated at time 0.
+        first_frame_recon: reconstruct the initial frame (Eq. 4), which needs a frame generated at time 0.
         add_0: the generator's times start with frame 0.
         lambda_recon: weight of Eq. 4; negative compares latents instead of images.
         lambda_w_reg: weight of Eq. 5, as the mean over frames and videos.
@@ -53,10 +36,9 @@ class StyleInVLoss:
         self,
         G: Generator,
         SI: StyleInV,
-        D: VideoDiscriminator | FirstFrameDiscriminator,
+        D: nn.Module,
         augment: Augment | None = None,
-        first_frame_in_D: bool = True,
-        first_frame_use_gen: bool = False,
+        first_frame: FirstFrame = "replace",
         first_frame_recon: bool = True,
         add_0: bool = True,
         r1_gamma: float = 1.0,
@@ -66,20 +48,20 @@ class StyleInVLoss:
         noise_mode: str = "const",
         initial_noise_mode: str = "const",
     ):
-        self.G, self.SI, self.D, self.augment = G, SI, D, augment
-        self.recon, self.r1_gamma = first_frame_recon, r1_gamma
+        super().__init__(D, augment, r1_gamma)
+        self.G, self.SI = G, SI
+        self.first_frame, self.recon = first_frame, first_frame_recon
+        # With these the discriminator sees the generated frames but the one at time 0.
+        self.hides_0 = first_frame == "replace" or (first_frame == "remove" and add_0)
         self.lambda_adv, self.lambda_recon, self.lambda_w_reg = lambda_adv, lambda_recon, lambda_w_reg
         self.noise_mode, self.initial_noise_mode = noise_mode, initial_noise_mode
-        if first_frame_in_D and not first_frame_use_gen:
-            self.first_frame = "replace" if add_0 else "append"
-        else:
-            self.first_frame = "remove" if not first_frame_in_D and add_0 else "no"
 
-    def main(self, fake: Fake, report: Report) -> Iterator[Tensor]:
+    def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
         """Adversarial loss, first-frame reconstruction and latent regularisation of the motion generator (Eq. 6)."""
         w0, initial, w = self._latents(fake)
         frames = self._synthesis(w, fake)
-        logits = self._score(*self._shown(frames, initial, fake.t), fake.augment)
+        seen = frames[:, 1:] if self.hides_0 else frames
+        logits = self.score(*self._with_initial(seen, initial, fake.t), fake.augment)
         adv = logistic_g(logits, report) * self.lambda_adv
         report("Loss/G/adv", adv)
         loss = adv.mean()
@@ -96,56 +78,32 @@ class StyleInVLoss:
             loss = loss + drift.mean()
         yield loss
 
-    def discriminator_main(
-        self, fake: Fake, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
-    ) -> Iterator[Tensor]:
-        """softplus(D(fake)), then softplus(-D(real)); real [B, F, 3, R, R] in [-1, 1], real_t [B, F] in frames."""
-        with torch.no_grad():
-            _, initial, w = self._latents(fake)
-            # Frame 0 is not shown, so it is not synthesised; its row has served BatchNorm.
-            skip = len(initial) if self.first_frame in ("replace", "remove") else 0
-            frames = self._synthesis(w[skip:], fake)
-            if skip:
-                frames = torch.cat([initial[:, None], frames], dim=1)
-            clips, t = self._shown(frames, initial, fake.t)
-        yield from logistic_d(
-            lambda: self._score(clips, t, fake.augment), lambda: self._score(real, real_t, augment), report
-        )
+    def shown(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
+        """The generated frames that the discriminator sees, with the initial one as `first_frame` says."""
+        _, initial, w = self._latents(fake)
+        # Where the generated frame 0 is hidden it need not be synthesised: the rows of its latents, which come first,
+        # are left out. They were computed nevertheless, because E normalises the frames of a batch by their common
+        # statistics (BatchNorm): without frame 0 the latents of all others would differ from those in SImain.
+        seen = w[len(initial) :] if self.hides_0 else w
+        return self._with_initial(self._synthesis(seen, fake), initial, fake.t)
 
-    def discriminator_reg(
-        self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
-    ) -> Iterator[Tensor]:
-        """R1: gamma / 2 * squared gradient summed over all frames and pixels of a video."""
-        real = real.detach().requires_grad_()
-        logits = self._score(real, real_t, augment)
-        report_scores("real", logits, report)
-        yield (logits * 0 + r1(logits, real, self.r1_gamma, report)).mean()
-
-    def _latents(self, fake: Fake) -> tuple[Tensor, Tensor, Tensor]:
+    def _latents(self, fake: ClipInputs) -> tuple[Tensor, Tensor, Tensor]:
         """(w_0 [B, w_dim], G(w_0) [B, 3, R, R], w_t [F * B, w_dim])."""
         with torch.no_grad():
             ws = self.G.mapping(fake.z)
             initial = self.G.synthesis(ws, noise_mode=self.initial_noise_mode, generator=fake.noise)
         return ws[:, 0], initial, self.SI(initial, ws[:, 0], fake.motion_z, fake.t)
 
-    def _synthesis(self, w: Tensor, fake: Fake) -> Tensor:
+    def _synthesis(self, w: Tensor, fake: ClipInputs) -> Tensor:
         """w [F' * B, w_dim] -> frames [B, F', 3, R, R]."""
         ws = w[:, None].expand(-1, self.G.num_ws, -1)
         images = self.G.synthesis(ws, noise_mode=self.noise_mode, generator=fake.noise)
         return images.unflatten(0, (-1, len(fake.z))).transpose(0, 1)
 
-    def _shown(self, frames: Tensor, initial: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """What the discriminator sees of a generated clip, and at which times."""
-        if self.first_frame == "replace":
-            return torch.cat([initial[:, None], frames[:, 1:]], dim=1), t
+    def _with_initial(self, seen: Tensor, initial: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Put G(w_0) before the frames seen [B, F', 3, R, R] where it is shown; t [B, F] as generated."""
+        if self.first_frame in ("replace", "append"):
+            seen = torch.cat([initial[:, None], seen], dim=1)
         if self.first_frame == "append":
-            return torch.cat([initial[:, None], frames], dim=1), F.pad(t, (1, 0))
-        if self.first_frame == "remove":
-            return frames[:, 1:], t[:, 1:]
-        return frames, t
-
-    def _score(self, clips: Tensor, t: Tensor, generator: torch.Generator | None) -> Tensor:
-        stacked = clips.flatten(1, 2)
-        if self.augment is not None:
-            stacked = self.augment(stacked, generator)
-        return self.D(stacked, t)
+            return seen, F.pad(t, (1, 0))
+        return seen, t[:, 1:] if self.first_frame == "remove" and self.hides_0 else t
