@@ -78,4 +78,4 @@ def test_a_clip_longer_than_every_video_is_one_line(
         TINY.replace("    nframes: 8\n", "    nframes: 8\n    diffaugment: colour\n")
     )
     assert main(["train", "talking_faces/digan", *options]) == 2
-    assert "diffaugment has no 'colour'" in capsys.readouterr().err
+    assert "diffaugment: there is no 'colour'" in capsys.readouterr().err

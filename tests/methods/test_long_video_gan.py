@@ -88,7 +88,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "none of the 6 videos has the 64 frames" in refused("train", "talking_faces/long_video_gan_lr")
     scale.write_text(TINY.replace("seq_length: 8", "diffaugment: colour"))
     line = refused("train", "talking_faces/long_video_gan_lr")
-    assert "no 'colour'" in line and "long_video_gan_lr.yaml" in line
+    assert "no 'colour'" in line and "tiny.yaml: methods.long_video_gan_lr.diffaugment" in line
     still = np.zeros([4, 24, 24, 3], np.uint8)
     write_store(results / "data/talking_faces/frames.zip", [("a", still[:, :18, :18])], {"fps": 25.0}, "png")
     assert "18x18 cannot be made 4 times smaller" in refused("lowres", "talking_faces")

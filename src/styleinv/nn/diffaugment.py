@@ -5,9 +5,10 @@ differ in how far frames are shifted and in what the contrast is measured over. 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import AfterValidator
 from torch import Tensor
 
 POLICIES = ("color", "translation", "cutout")
@@ -60,8 +61,17 @@ def check_policy(policy: str) -> tuple[str, ...]:
     parts = tuple(part for part in policy.split(",") if part)
     for part in parts:
         if part not in POLICIES:
-            raise ValueError(f"diffaugment has no {part!r}; known: {', '.join(POLICIES)}")
+            raise ValueError(f"there is no {part!r}; known: {', '.join(POLICIES)}")
     return parts
+
+
+def _known(policy: str) -> str:
+    check_policy(policy)
+    return policy
+
+
+# A policy in settings: comma-separated parts of POLICIES, empty for none.
+Policy = Annotated[str, AfterValidator(_known)]
 
 
 def diffaugment(

@@ -18,7 +18,7 @@ from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.augment import rescale_time
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import Block, LowResGenerator, level_lengths
-from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
+from styleinv.methods.long_video_gan_lr.loss import LowResInputs, LowResLoss
 from styleinv.methods.long_video_gan_lr.temporal_embedding import BlurredNoise
 from styleinv.nn import clip_resample as resample
 from styleinv.nn.augment import AugmentPipe
@@ -395,9 +395,9 @@ def check_phases(case: Case) -> dict:
     chunks, batch = cfg["accum"], cfg["batch"]
     parts = [slice(i * batch // chunks, (i + 1) * batch // chunks) for i in range(chunks)]
 
-    def noise(name: str, part: slice) -> Fake:
+    def noise(name: str, part: slice) -> LowResInputs:
         values = case.tensor(name)[part]
-        return Fake(values, torch.zeros(len(values), dtype=torch.int64))
+        return LowResInputs(values, torch.zeros(len(values), dtype=torch.int64))
 
     def main(part: slice) -> Iterator[torch.Tensor]:
         if low_res:

@@ -17,7 +17,8 @@ from styleinv.methods.digan import generate
 from styleinv.methods.digan.discriminator import PairDiscriminator
 from styleinv.methods.digan.generate import NetworkConfig, build_generator
 from styleinv.methods.digan.loss import DIGANLoss
-from styleinv.nn.diffaugment import DiffAugmentDraws, check_policy, draw, reach_of
+from styleinv.nn.diffaugment import DiffAugmentDraws, Policy, draw, reach_of
+from styleinv.nn.precision import HalfDtype
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
@@ -33,7 +34,7 @@ class DiscriminatorConfig(Strict):
     channel_base: int = Field(32768, ge=1)
     channel_max: int = Field(512, ge=1)
     num_fp16_res: int = Field(4, ge=0)
-    half_dtype: str = "float16"
+    half_dtype: HalfDtype = "float16"
     conv_clamp: float | None = 256
     mbstd_group_size: int = Field(4, ge=1)
 
@@ -47,7 +48,7 @@ class Config(Strict):
     nframes: int = Field(16, ge=2)
     stride: int = Field(1, ge=1)
     sampling: Literal["per_video", "per_chunk"] = "per_video"
-    diffaugment: str = "color,translation"
+    diffaugment: Policy = "color,translation"
     lr: float = Field(0.0025, gt=0)
     betas: tuple[float, float] = (0, 0.99)
     g_reg_interval: int = Field(4, ge=1)
@@ -85,7 +86,6 @@ class DIGAN(VideoMethod):
         self.config, self.context, self.training = config, context, config.training
         store, device, d = context.store, context.device, config.discriminator
         check_batch(config.training, [d.mbstd_group_size], context.world_size)
-        check_policy(config.diffaugment)
         self.resolution = store.resolution
         G = build_generator(config.networks, self.resolution).train().requires_grad_(False).to(device)
         D = PairDiscriminator(self.resolution, **d.model_dump()).train().requires_grad_(False).to(device)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from styleinv.nn.clip_resample import Upsample, linear_filter, upsample_space
 from styleinv.nn.discriminator import DiscriminatorBlock, DiscriminatorEpilogue
-from styleinv.nn.precision import HALF, channels_at, half_from
+from styleinv.nn.precision import HALF, HalfDtype, channels_at, half_from
 
 CLAMP = 256.0
 
@@ -30,7 +30,7 @@ class SuperResDiscriminator(nn.Module):
         channel_base: int = 16384,
         channel_max: int = 512,
         num_fp16_res: int = 4,
-        half_dtype: str = "float16",
+        half_dtype: HalfDtype = "float16",
     ):
         super().__init__()
         if resolution < 8 or resolution & (resolution - 1):

@@ -12,7 +12,7 @@ from styleinv.nn.clip_resample import centre_crop, downsample_space, kaiser_filt
 from styleinv.nn.filtered_lrelu import filtered_lrelu
 from styleinv.nn.layers import FullyConnectedLayer, input_gain
 from styleinv.nn.mapping import MappingNetwork
-from styleinv.nn.precision import HALF
+from styleinv.nn.precision import HALF, HalfDtype
 
 CLAMP = 256.0
 W_AVG_BETA = 0.998
@@ -104,7 +104,9 @@ class Resample(nn.Module):
 class Synthesis(nn.Module):
     """All layers, as attributes named after their position, size and width."""
 
-    def __init__(self, w_dim: int, layers: list[LayerDesign], num_fp16_res: int, half_dtype: str, recompute: bool):
+    def __init__(
+        self, w_dim: int, layers: list[LayerDesign], num_fp16_res: int, half_dtype: HalfDtype, recompute: bool
+    ):
         super().__init__()
         self.names: list[str] = []
         self.recompute = recompute
@@ -153,7 +155,7 @@ class SuperResGenerator(nn.Module):
         channel_max: int = 512,
         num_layers: int = 14,
         num_fp16_res: int = 4,
-        half_dtype: str = "float16",
+        half_dtype: HalfDtype = "float16",
         output_scale: float = 0.25,
         recompute: bool = False,
     ):

@@ -21,6 +21,7 @@ from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.generate import load_low_res
 from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to_clips
 from styleinv.nn.augment import Augment, AugmentPipe
+from styleinv.nn.precision import HalfDtype
 from styleinv.rng import key
 from styleinv.schema import Strict
 from styleinv.training.ada import AdaConfig, build_augment
@@ -41,7 +42,7 @@ class GeneratorConfig(Strict):
     channel_max: int = Field(512, ge=1)
     num_layers: int = Field(14, ge=3)
     num_fp16_res: int = Field(4, ge=0)
-    half_dtype: str = "float16"
+    half_dtype: HalfDtype = "float16"
     recompute: bool = False
 
 
@@ -51,7 +52,7 @@ class DiscriminatorConfig(Strict):
     channel_base: int = Field(16384, ge=1)
     channel_max: int = Field(512, ge=1)
     num_fp16_res: int = Field(4, ge=0)
-    half_dtype: str = "float16"
+    half_dtype: HalfDtype = "float16"
 
 
 class CorruptionConfig(Strict):

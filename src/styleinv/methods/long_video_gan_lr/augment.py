@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styleinv.nn.diffaugment import check_policy, diffaugment, draw, reach_of
+from styleinv.nn.diffaugment import diffaugment, draw, reach_of
 
 
 class ClipAugment:
@@ -13,13 +13,9 @@ class ClipAugment:
     Args:
         policy: of DiffAugment.
         temporal_scale: speeds are 2^U(-temporal_scale, temporal_scale); 0 for none.
-
-    Raises:
-        ValueError: for an unknown policy.
     """
 
     def __init__(self, policy: str, temporal_scale: float):
-        check_policy(policy)
         self.policy, self.temporal_scale = policy, temporal_scale
 
     def __call__(self, clips: Tensor, generator: torch.Generator | None) -> Tensor:

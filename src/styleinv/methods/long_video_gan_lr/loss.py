@@ -14,7 +14,7 @@ from styleinv.training.method import Report
 
 
 @dataclass(frozen=True)
-class Fake:
+class LowResInputs:
     """Inputs of generated clips: noise, first frame [N] of each clip within what is generated, augmentation."""
 
     noise: Tensor
@@ -45,21 +45,21 @@ class LowResLoss:
         self.G, self.D, self.augment, self.r1_gamma = G, D, augment, r1_gamma
         self.frames, self.extra, self.magnitude_beta = frames, extra, magnitude_beta
 
-    def _clips(self, fake: Fake, beta: float) -> Tensor:
+    def _clips(self, fake: LowResInputs, beta: float) -> Tensor:
         clips = self.G(fake.noise, self.frames + self.extra, beta)
         return torch.stack([c[:, s : s + self.frames] for c, s in zip(clips, fake.start.tolist(), strict=True)])
 
     def _score(self, clips: Tensor, augment: torch.Generator | None) -> Tensor:
         return self.D(clips if self.augment is None else self.augment(clips, augment))
 
-    def generator_main(self, fake: Fake, report: Report) -> Iterator[Tensor]:
+    def generator_main(self, fake: LowResInputs, report: Report) -> Iterator[Tensor]:
         logits = self._score(self._clips(fake, 1), fake.augment)
         loss = logistic_g(logits, report)
         report("Loss/G/loss", loss)
         yield loss.mean()
 
     def discriminator_main(
-        self, fake: Fake, real: Tensor, augment: torch.Generator | None, report: Report
+        self, fake: LowResInputs, real: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
         """real [N, 3, T, H, W]."""
         with torch.no_grad():

@@ -17,7 +17,8 @@ from styleinv.methods.long_video_gan_lr import generate
 from styleinv.methods.long_video_gan_lr.augment import ClipAugment
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
-from styleinv.methods.long_video_gan_lr.loss import Fake, LowResLoss
+from styleinv.methods.long_video_gan_lr.loss import LowResInputs, LowResLoss
+from styleinv.nn.diffaugment import Policy
 from styleinv.rng import key
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
@@ -71,7 +72,7 @@ class Config(Strict):
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     seq_length: int = Field(128, ge=1)
     extra: int = Field(32, ge=1)
-    diffaugment: str = "color,translation,cutout"
+    diffaugment: Policy = "color,translation,cutout"
     temporal_scale: float = Field(1, ge=0)
     lr: float = Field(0.003, gt=0)
     lr_discriminator: float = Field(0.002, gt=0)
@@ -140,10 +141,10 @@ class LongVideoGANLowRes(VideoMethod):
         sources = [self.clips] if step % self.config.d_reg_interval else [self.clips, self.clips_r1]
         return tuple(clips.batch(micro_step, size)[0] for clips in sources)
 
-    def _fake(self, draws: Draws, n: int) -> Fake:
+    def _fake(self, draws: Draws, n: int) -> LowResInputs:
         noise = draws.randn("noise", *self.loss.G.noise_shape(n, self.loss.frames + self.loss.extra))
         start = torch.randint(0, self.loss.extra, [n], generator=draws.generator("start"))
-        return Fake(noise.to(self.context.device), start, draws.generator("augment_fake"))
+        return LowResInputs(noise.to(self.context.device), start, draws.generator("augment_fake"))
 
     def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         yield from self.loss.generator_main(self._fake(draws, len(real[0])), report)

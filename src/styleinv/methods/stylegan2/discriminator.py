@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from styleinv.nn.discriminator import DiscriminatorBlock, DiscriminatorEpilogue
 from styleinv.nn.mapping import MappingNetwork
-from styleinv.nn.precision import HALF, channels_at, half_from
+from styleinv.nn.precision import HALF, HalfDtype, channels_at, half_from
 
 
 class Discriminator(nn.Module):
@@ -22,7 +22,7 @@ class Discriminator(nn.Module):
         channel_base: int = 16384,
         channel_max: int = 512,
         num_fp16_res: int = 0,
-        half_dtype: str = "float16",
+        half_dtype: HalfDtype = "float16",
         conv_clamp: float | None = None,
         cmap_dim: int | None = None,
         block_kwargs: dict | None = None,

@@ -19,6 +19,7 @@ from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.loss import StyleGAN2Loss
 from styleinv.methods.stylegan2.phases import ImageGAN
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.nn.precision import HalfDtype
 from styleinv.rng import torch_generator
 from styleinv.schema import Strict
 from styleinv.training.ada import AdaConfig, build_augment
@@ -37,7 +38,7 @@ class NetworkConfig(Strict):
     channel_base: int = Field(16384, ge=1)
     channel_max: int = Field(512, ge=1)
     num_fp16_res: int = Field(4, ge=0)
-    half_dtype: str = "float16"
+    half_dtype: HalfDtype = "float16"
     conv_clamp: float | None = 256
     use_noise: bool = True
     mbstd_group_size: int = Field(8, ge=1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from styleinv.nn.conv import modulated_conv2d
 from styleinv.nn.layers import Conv2dLayer, FullyConnectedLayer
 from styleinv.nn.mapping import MappingNetwork
-from styleinv.nn.precision import HALF, channels_at, half_from
+from styleinv.nn.precision import HALF, HalfDtype, channels_at, half_from
 from styleinv.nn.resample import setup_filter, upsample2d
 
 
@@ -198,7 +198,7 @@ class SynthesisNetwork(nn.Module):
         channel_base: int = 16384,
         channel_max: int = 512,
         num_fp16_res: int = 0,
-        half_dtype: str = "float16",
+        half_dtype: HalfDtype = "float16",
         conv_clamp: float | None = None,
         architecture: str = "skip",
         use_noise: bool = True,
