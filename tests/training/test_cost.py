@@ -10,7 +10,7 @@ from torch import nn
 
 from styleinv.cli import main
 from styleinv.stages.setting import Setting
-from styleinv.training.cost import Cost, _counting
+from styleinv.training.measure import Cost, _counting
 from tests.project import make_project
 
 

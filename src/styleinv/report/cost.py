@@ -8,7 +8,7 @@ from pathlib import Path
 
 from styleinv.files import write_text
 from styleinv.report.published import read_published
-from styleinv.training.cost import Cost
+from styleinv.training.measure import Cost
 
 NOTE = (
     "Measured on the {device}; one process. Memory is what one more video in the micro-batch takes{how}. "

@@ -17,8 +17,8 @@ from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import build
 from styleinv.training.checkpoint import save_model
-from styleinv.training.cost import Cost, measure
 from styleinv.training.distribution import World
+from styleinv.training.measure import Cost, measure
 
 log = logging.getLogger(__name__)
 

@@ -56,6 +56,23 @@ class Lost(UserError):
     exit_code = 1
 
 
+def device_of(name: str = "auto") -> torch.device:
+    """Choose the device of this process without meeting the others of a run.
+
+    Of several GPUs a process takes the one of its place on the host. From then on float32 means float32: torch's
+    convolutions and products would otherwise use TF32.
+
+    Args:
+        name: `cpu`, `cuda`, or `auto` for a GPU where there is one.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    if name != "cuda" and (name != "auto" or not torch.cuda.is_available()):
+        return torch.device("cpu")
+    place = os.environ.get("LOCAL_RANK" if {"RANK", "LOCAL_RANK"} & os.environ.keys() else "SLURM_LOCALID", 0)
+    # A launcher may show each process its own GPU alone.
+    return torch.device("cuda", int(place) % max(1, torch.cuda.device_count()))
+
+
 class World:
     """This process among all; a single process needs no process group.
 
@@ -70,17 +87,12 @@ class World:
     def __init__(self, device: str = "auto"):
         adopt_slurm_step(os.environ)
         self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        # A launcher may show each process its own GPU alone.
-        local = int(os.environ.get("LOCAL_RANK", 0)) % max(1, torch.cuda.device_count() if use_cuda else 1)
-        self.device = torch.device("cuda", local) if use_cuda else torch.device("cpu")
-        # float32 means float32; torch's convolutions would use TF32.
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        self.device = device_of(device)
         self._heartbeat: Heartbeat | None = None
         if self.size > 1 and not dist.is_initialized():
-            if use_cuda:
+            if self.device.type == "cuda":
                 torch.cuda.set_device(self.device)
-            self._join("nccl" if use_cuda else "gloo")
+            self._join("nccl" if self.device.type == "cuda" else "gloo")
 
     def _join(self, backend: str) -> None:
         with self.contact(

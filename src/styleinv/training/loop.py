@@ -22,10 +22,10 @@ from styleinv.training.distribution import World
 from styleinv.training.ema import update_ema
 from styleinv.training.lock import run_lock
 from styleinv.training.method import Method, Phase
+from styleinv.training.report_means import ReportMeans
 from styleinv.training.schedule import snapshot_steps, total_steps
 from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
 from styleinv.training.snapshots import drop_models, save_model_snapshot, save_samples
-from styleinv.training.statistics import Statistics
 from styleinv.training.update import accumulate, step_optimizer
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class _Loop:
         self.tick_steps = max(1, round(self.config.tick_kimg * 1000 / self.images_per_step))
         self.rounds = self.config.batch // self.config.batch_gpu
         self.mine = range(world.rank, self.rounds, world.size)
-        self.statistics = Statistics()
+        self.means = ReportMeans()
         self.signs = torch.zeros(2, dtype=torch.float64)
         self.step = 0
         self.seconds = 0.0
@@ -158,7 +158,7 @@ class _Loop:
         step_optimizer(parts, phase, gradients)
 
     def _report(self, name: str, value: Tensor) -> None:
-        self.statistics.report(name, value)
+        self.means.report(name, value)
         if name == "Loss/signs/real":
             value = value.detach().double()
             self.signs += torch.stack([value.sum(), torch.full_like(value.sum(), value.numel())]).cpu()
@@ -174,7 +174,7 @@ class _Loop:
         self.signs = torch.zeros(2, dtype=torch.float64)
 
     def _tick(self, steps: int, seconds: float) -> None:
-        means = self.statistics.means(self.world)
+        means = self.means.means(self.world)
         if self.world.rank:
             return
         kimg = self.step * self.images_per_step / 1000
@@ -219,7 +219,7 @@ class _Loop:
             # What was counted before counts once; yet all processes must know the names, which they exchange in order.
             once = 1 if self.world.rank == 0 else 0
             self.signs = torch.tensor(progress["signs"], dtype=torch.float64) * once
-            self.statistics.sums = {
+            self.means.sums = {
                 name: torch.tensor(v, dtype=torch.float64, device=self.world.device) * once
                 for name, v in progress["statistics"].items()
             }
@@ -230,7 +230,7 @@ class _Loop:
 
     def _save(self) -> None:
         self.signs = self.world.gather(self.signs)
-        self.statistics.gather(self.world)
+        self.means.gather(self.world)
         if self.world.rank:
             return
         progress = {
@@ -238,6 +238,6 @@ class _Loop:
             "step": self.step,
             "seconds": self.seconds,
             "signs": self.signs.tolist(),
-            "statistics": {name: value.tolist() for name, value in self.statistics.sums.items()},
+            "statistics": {name: value.tolist() for name, value in self.means.sums.items()},
         }
         save_state(self.checkpoint, self.method.parts, progress)

@@ -6,7 +6,7 @@ from torch import Tensor
 from styleinv.training.distribution import World
 
 
-class Statistics:
+class ReportMeans:
     """Sums and counts by name, kept on the device so that reporting never waits for it."""
 
     def __init__(self) -> None:
