@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,11 +10,11 @@ from pydantic import Field
 from torch import Tensor
 
 from styleinv.data.sampling import Clips
-from styleinv.generator import VideoGenerator, to_float
+from styleinv.generator import to_float
 from styleinv.methods.context import Context
 from styleinv.methods.digan import generate
 from styleinv.methods.digan.discriminator import PairDiscriminator
-from styleinv.methods.digan.generate import NetworkConfig, build_generator
+from styleinv.methods.digan.generate import NetworkConfig, build_generator, load_generator
 from styleinv.methods.digan.loss import DIGANLoss
 from styleinv.nn.diffaugment import DiffAugmentDraws, Policy, draw, reach_of
 from styleinv.nn.precision import HalfDtype
@@ -26,6 +25,8 @@ from styleinv.training.schedule import adam
 
 # Shifts of the augmentation, relative to the image.
 TRANSLATION = 0.125
+
+__all__ = ["Config", "create", "load_generator"]
 
 
 class DiscriminatorConfig(Strict):
@@ -55,16 +56,6 @@ class Config(Strict):
     d_reg_interval: int = Field(16, ge=1)
     r1_gamma: float = Field(1, ge=0)
     mirror: bool = True
-
-
-def create(config: Config, context: Context) -> "DIGAN":
-    """The method, ready to train."""
-    return DIGAN(config, context)
-
-
-def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
-    """The trained method for inference."""
-    return generate.load_generator(model_file, device)
 
 
 def draw_times(rng: np.random.Generator) -> np.ndarray:
@@ -174,3 +165,6 @@ class DIGAN(VideoMethod):
             "clip_frames": (c.nframes - 1) * c.stride,
             "fps": self.context.store.fps,
         }
+
+
+create = DIGAN

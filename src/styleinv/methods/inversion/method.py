@@ -45,11 +45,6 @@ class Config(Strict):
     mirror: bool = True
 
 
-def create(config: Config, context: Context) -> "Inversion":
-    """The method, ready to train."""
-    return Inversion(config, context)
-
-
 class Inversion(Method):
     """pSp into W against the frozen averaged generator."""
 
@@ -110,3 +105,6 @@ class Inversion(Method):
             "method": "inversion",
             "encoder": self.config.encoder.model_dump(mode="json"),
         }
+
+
+create = Inversion

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from torch import Tensor
 
 from styleinv.data.sampling import Clips
 from styleinv.data.store import FrameStore
-from styleinv.generator import VideoGenerator
 from styleinv.methods.context import Context
 from styleinv.methods.long_video_gan import generate
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
+from styleinv.methods.long_video_gan.generate import load_generator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.generate import load_low_res
@@ -29,6 +28,8 @@ from styleinv.training.draws import Draws
 from styleinv.training.ema import ramped_beta
 from styleinv.training.method import Parts, Phase, Report, TrainingConfig, VideoMethod, check_batch
 from styleinv.training.schedule import adam
+
+__all__ = ["Config", "create", "load_generator"]
 
 
 class GeneratorConfig(Strict):
@@ -87,16 +88,6 @@ class Config(Strict):
     d_reg_interval: int = Field(16, ge=1)
     r1_gamma: float = Field(1, ge=0)
     mirror: bool = True
-
-
-def create(config: Config, context: Context) -> "LongVideoGAN":
-    """The method, ready to train."""
-    return LongVideoGAN(config, context)
-
-
-def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
-    """The trained method for inference."""
-    return generate.load_generator(model_file, device)
 
 
 def of_clips(pipe: AugmentPipe) -> Augment:
@@ -223,3 +214,6 @@ class LongVideoGAN(VideoMethod):
             "low_res": self.low_res,
             "fps": self.context.store.fps,
         }
+
+
+create = LongVideoGAN

@@ -83,11 +83,6 @@ class Config(Strict):
     mirror: bool = True
 
 
-def create(config: Config, context: Context) -> "LongVideoGANLowRes":
-    """The method, ready to train."""
-    return LongVideoGANLowRes(config, context)
-
-
 def consecutive(store: FrameStore, seed: int, mirror: bool, frames: int) -> Clips:
     """Clips of consecutive frames, one of every long enough video per pass."""
     return Clips(store, seed, mirror, frames, frames, lambda rng, length: np.arange(frames))
@@ -168,3 +163,6 @@ class LongVideoGANLowRes(VideoMethod):
             "generator": self.options,
             "fps": self.context.store.fps,
         }
+
+
+create = LongVideoGANLowRes

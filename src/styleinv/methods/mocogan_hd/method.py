@@ -1,14 +1,10 @@
 """Training MoCoGAN-HD (Tian et al., ICLR 2021) in one of its three forms."""
 
-from pathlib import Path
-
-import torch
 from safetensors.torch import load_file
 
-from styleinv.generator import VideoGenerator
 from styleinv.methods.context import Context
-from styleinv.methods.mocogan_hd import generate
 from styleinv.methods.mocogan_hd.cross_domain import CrossDomainMoCoGANHD
+from styleinv.methods.mocogan_hd.generate import load_generator
 from styleinv.methods.mocogan_hd.in_domain import MoCoGANHD
 from styleinv.methods.mocogan_hd.motion import MotionGenerator
 from styleinv.methods.mocogan_hd.options import Config
@@ -40,8 +36,3 @@ def create(config: Config, context: Context) -> Method:
     if config.discriminator == "sparse":
         return SparseMoCoGANHD(config.sparse, config.training, context, G, R, described)
     return MoCoGANHD(config, context, G, R, described)
-
-
-def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
-    """The trained method for inference."""
-    return generate.load_generator(model_file, device)

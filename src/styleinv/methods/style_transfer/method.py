@@ -48,11 +48,6 @@ class Config(Strict):
     mirror: bool = True
 
 
-def create(config: Config, context: Context) -> "StyleTransfer":
-    """The method, ready to train."""
-    return StyleTransfer(config, context)
-
-
 def load_decoder(model_file: Path, device: torch.device) -> Generator:
     """The averaged tuned generator of a trained run, which decodes the parent's latents."""
     return load_generator_of(model_file, device)[0]
@@ -132,3 +127,6 @@ class StyleTransfer(ImageGAN):
     def description(self) -> dict[str, Any]:
         """What rebuilds the networks."""
         return self.parent | {"method": "style_transfer", "parent": self.config.parent}
+
+
+create = StyleTransfer

@@ -143,11 +143,6 @@ def check_resolution(generator: Generator, store: FrameStore, model_file: Path) 
         )
 
 
-def create(config: Config, context: Context) -> "StyleGAN2":
-    """The method, ready to train."""
-    return StyleGAN2(config, context)
-
-
 class StyleGAN2(ImageGAN):
     """StyleGAN2-ADA on class-aware sampled frames."""
 
@@ -196,3 +191,6 @@ class StyleGAN2(ImageGAN):
         """What rebuilds the networks."""
         image = {"networks": self.config.networks.model_dump(mode="json"), "resolution": self.context.store.resolution}
         return {"method": "stylegan2", "image_generator": image, "fps": self.context.store.fps}
+
+
+create = StyleGAN2

@@ -4,18 +4,17 @@ Its own ideas are the motion codes between anchors of noise (`nn.motion`, there 
 the paper) and the discriminator of sparse frames (`nn.video_discriminator`); the training is `methods.sparse_video`.
 """
 
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from styleinv.generator import VideoGenerator
 from styleinv.methods import sparse_video
 from styleinv.methods.context import Context
 from styleinv.methods.sparse_video import ClipInputs, SparseVideoConfig, SparseVideoGAN
 from styleinv.methods.stylegan_v import generate
+from styleinv.methods.stylegan_v.generate import load_generator
 from styleinv.methods.stylegan_v.loss import StyleGANVLoss
 from styleinv.nn import motion, video_discriminator
 from styleinv.nn.precision import HalfDtype
@@ -23,6 +22,8 @@ from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.method import TrainingConfig
 from styleinv.training.schedule import adam
+
+__all__ = ["Config", "create", "load_generator"]
 
 
 class MotionConfig(motion.MotionConfig):
@@ -70,16 +71,6 @@ class Config(SparseVideoConfig):
     lr: float = Field(0.0025, gt=0)
     g_reg_interval: int = Field(4, ge=1)
     r1_gamma: float = Field(0.2048, ge=0)
-
-
-def create(config: Config, context: Context) -> "StyleGANV":
-    """The method, ready to train."""
-    return StyleGANV(config, context)
-
-
-def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
-    """The trained method for inference."""
-    return generate.load_generator(model_file, device)
 
 
 class StyleGANV(SparseVideoGAN):
@@ -141,3 +132,6 @@ class StyleGANV(SparseVideoGAN):
             "resolution": self.context.store.resolution,
             "fps": self.context.store.fps,
         }
+
+
+create = StyleGANV

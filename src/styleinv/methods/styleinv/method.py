@@ -1,19 +1,19 @@
 """Training StyleInV on clips (paper sections 3.2-3.4, supplement F)."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from styleinv.generator import VideoGenerator, to_uint8
+from styleinv.generator import to_uint8
 from styleinv.methods import sparse_video
 from styleinv.methods.context import Context
 from styleinv.methods.sparse_video import ClipInputs, SparseVideoConfig, SparseVideoGAN
 from styleinv.methods.stylegan2.method import check_resolution, load_generator_of
 from styleinv.methods.styleinv import generate
 from styleinv.methods.styleinv.discriminator_ffc import FirstFrameDiscriminator
+from styleinv.methods.styleinv.generate import load_generator
 from styleinv.methods.styleinv.loss import FirstFrame, StyleInVLoss
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn import motion, video_discriminator
@@ -24,6 +24,8 @@ from styleinv.training.checkpoint import read_model
 from styleinv.training.draws import Draws
 from styleinv.training.method import TrainingConfig
 from styleinv.training.schedule import adam
+
+__all__ = ["Config", "create", "load_generator"]
 
 
 class MotionConfig(motion.MotionConfig):
@@ -78,16 +80,6 @@ class Config(SparseVideoConfig):
     lambda_w_reg: float = Field(0.05, ge=0)
     noise_mode: Literal["const", "random", "none"] = "const"
     initial_noise_mode: Literal["const", "random", "none"] = "const"
-
-
-def create(config: Config, context: Context) -> "StyleInVMethod":
-    """The method, ready to train."""
-    return StyleInVMethod(config, context)
-
-
-def load_generator(model_file: Path, device: torch.device) -> VideoGenerator:
-    """The trained method for inference."""
-    return generate.load_generator(model_file, device)
 
 
 class StyleInVMethod(SparseVideoGAN):
@@ -202,3 +194,6 @@ class StyleInVMethod(SparseVideoGAN):
             "styleinv": self.options,
             "noise_mode": self.config.noise_mode,
         }
+
+
+create = StyleInVMethod
