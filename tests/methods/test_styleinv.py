@@ -122,7 +122,7 @@ def test_equation_3_discriminator() -> None:
 )
 def test_equation_3_what_is_seen_of_the_first_frame(first_frame: str, times: tuple, frames: list[float]) -> None:
     made = loss(first_frame=first_frame, first_frame_recon=first_frame != "append", add_0=times[0] == 0)
-    shown, t = made.shown(fake(*times))
+    shown, t = made.generated_clips(fake(*times))
     assert shown.flatten().tolist() == frames and t[0].tolist() == ([2, 4] if first_frame == "remove" else [0, 2, 4])
     reports(made.generator_main, fake(*times))
     assert made.D.frames == frames and made.D.t == t[0].tolist()

@@ -20,7 +20,7 @@ def known() -> list[str]:
 
 
 def get(name: str) -> ModuleType:
-    """The `method` module of a method.
+    """Import the `method` module of a method.
 
     Raises:
         UserError: for an unknown one.

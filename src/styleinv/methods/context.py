@@ -1,4 +1,4 @@
-"""What a method gets to train with."""
+"""The inputs that a method gets to train with."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

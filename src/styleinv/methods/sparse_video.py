@@ -85,11 +85,11 @@ class SparseVideoLoss(ABC):
 
     @abstractmethod
     def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
-        """The generator's terms."""
+        """Yield the terms of the generator."""
 
     @abstractmethod
-    def shown(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
-        """Generated clips [B, F, 3, R, R] and their times [B, F], as the discriminator sees them."""
+    def generated_clips(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
+        """Generate clips [B, F, 3, R, R] and their times [B, F], as the discriminator sees them."""
 
     def score(self, clips: Tensor, t: Tensor, generator: torch.Generator | None) -> Tensor:
         """Score clips [B, F, 3, R, R] in [-1, 1] at times t [B, F], augmented: [B]."""
@@ -99,9 +99,9 @@ class SparseVideoLoss(ABC):
     def discriminator_main(
         self, fake: ClipInputs, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
-        """softplus(D(fake)), then softplus(-D(real)); real [B, F, 3, R, R] in [-1, 1], real_t [B, F] in frames."""
+        """Yield softplus(D(fake)), then softplus(-D(real)), for real [B, F, 3, R, R] in [-1, 1] at real_t [B, F]."""
         with torch.no_grad():
-            clips, t = self.shown(fake)
+            clips, t = self.generated_clips(fake)
         yield from logistic_d(
             lambda: self.score(clips, t, fake.augment), lambda: self.score(real, real_t, augment), report
         )
@@ -109,14 +109,14 @@ class SparseVideoLoss(ABC):
     def discriminator_reg(
         self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
-        """R1 of clips before their augmentation."""
+        """Yield the R1 penalty of clips, with respect to the frames before their augmentation."""
         real = real.detach().requires_grad_()
         logits = self.score(real, real_t, augment)
         report_scores("real", logits, report)
         yield (logits * 0 + self.r1(logits, real, report)).mean()
 
     def r1(self, logits: Tensor, real: Tensor, report: Report) -> Tensor:
-        """gamma / 2 times the squared gradient, summed over all frames and pixels of a clip: [B]."""
+        """Compute gamma / 2 times the squared gradient, summed over all frames and pixels of a clip: [B]."""
         return r1(logits, real, self.r1_gamma, report)
 
 
@@ -187,7 +187,7 @@ class SparseVideoGAN(VideoMethod):
         """Draw the inputs of `n` generated clips."""
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real clips uint8 [N, F, 3, R, R] and their times [N, F]."""
+        """Return real clips uint8 [N, F, 3, R, R] and their times [N, F]."""
         return self.clips.batch(micro_step, size)
 
     def draw_times(self, times: TimeSampling, draws: Draws, n: int) -> Tensor:

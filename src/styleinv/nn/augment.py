@@ -54,7 +54,7 @@ PIPES: dict[PipeName, dict[str, Any]] = {
 
 
 def wavelet_bands(low: tuple[float, ...] = SYM2) -> Tensor:
-    """The four band-pass filters of the image-filter augmentation, [4, taps]."""
+    """Compute the four band-pass filters of the image-filter augmentation, [4, taps]."""
     lo = torch.tensor(low, dtype=torch.float64)
     hi = lo * (-1.0) ** torch.arange(len(low), dtype=torch.float64)
     lo2 = _convolve(lo, lo.flip(0)) / 2

@@ -10,41 +10,41 @@ from styleinv.nn.resample import downsample2d, upsample2d
 
 
 def linear_filter(scale: int) -> Tensor:
-    """A tent of 2 * scale taps that sums to 1: [1, 3, 3, 1] / 8 for 2."""
+    """Make a tent of 2 * scale taps that sums to 1: [1, 3, 3, 1] / 8 for 2."""
     half = (np.arange(scale) + 0.5) / scale
     taps = np.concatenate([half, half[::-1]])
     return torch.tensor(taps / taps.sum(), dtype=torch.float32)
 
 
 def kaiser_filter(scale: int) -> Tensor:
-    """A low-pass filter of 6 * scale taps."""
+    """Make a low-pass filter of 6 * scale taps."""
     taps = scipy.signal.firwin(6 * scale, 1.0, width=6.0, fs=4 * scale)
     return torch.tensor(taps, dtype=torch.float32)
 
 
 def upsample_time(x: Tensor, taps: Tensor, scale: int = 2, padding: int = 0) -> Tensor:
-    """[N, C, T, ...] -> `scale` times as many frames; `padding` frames are repeated at both ends instead of zeros."""
+    """Up-sample clips [N, C, T, ...] to `scale` times as many frames; `padding` frames at both ends are repeated."""
     y = _repeat_ends(_along_time(x), padding, time=True)
     y = upsample2d(y, taps[:, None], (1, scale))
     return _crop(y, padding * scale, time=True).reshape(*x.shape[:2], -1, *x.shape[3:])
 
 
 def downsample_time(x: Tensor, taps: Tensor, scale: int = 2, padding: int = 0) -> Tensor:
-    """[N, C, T, ...] -> T // scale frames; `padding` counts frames of the result."""
+    """Down-sample clips [N, C, T, ...] to T // scale frames; `padding` counts repeated frames of the result."""
     y = _repeat_ends(_along_time(x), padding * scale, time=True)
     y = downsample2d(y, taps[:, None], (1, scale))
     return _crop(y, padding, time=True).reshape(*x.shape[:2], -1, *x.shape[3:])
 
 
 def upsample_space(x: Tensor, taps: Tensor, scale: int = 2, padding: int = 0) -> Tensor:
-    """[N, C, H, W] or [N, C, T, H, W] -> `scale` times as high and wide."""
+    """Enlarge images [N, C, H, W] or clips [N, C, T, H, W] by `scale`."""
     y = _repeat_ends(_frames(x), padding, time=False)
     y = _crop(upsample2d(y, taps, scale), padding * scale, time=False)
     return y.reshape(*x.shape[:-2], *y.shape[2:])
 
 
 def downsample_space(x: Tensor, taps: Tensor, scale: int = 2, padding: int = 0) -> Tensor:
-    """[N, C, H, W] or [N, C, T, H, W] -> height and width divided by `scale`; `padding` counts pixels of the result."""
+    """Shrink images [N, C, H, W] or clips [N, C, T, H, W] by `scale`; `padding` counts pixels of the result."""
     y = _repeat_ends(_frames(x), padding * scale, time=False)
     y = _crop(downsample2d(y, taps, scale), padding, time=False)
     return y.reshape(*x.shape[:-2], *y.shape[2:])
@@ -70,7 +70,7 @@ def _crop(x: Tensor, count: int, time: bool) -> Tensor:
 
 
 class Upsample(nn.Module):
-    """A fixed filter as a buffer called `filter`."""
+    """Hold a fixed filter as a buffer called `filter`."""
 
     filter: Tensor
 
@@ -80,5 +80,5 @@ class Upsample(nn.Module):
 
 
 def centre_crop(x: Tensor, size: int, dim: int) -> Tensor:
-    """The middle `size` entries along a dimension."""
+    """Cut out the middle `size` entries along a dimension."""
     return x.narrow(dim, (x.shape[dim] - size) // 2, size)

@@ -78,7 +78,7 @@ def modulated_conv2d(
     flip_weight: bool = True,
     gain: float = 1.0,
 ) -> Tensor:
-    """StyleGAN2 (Karras et al. 2020, section 2.2): scale inputs by style, convolve, normalise outputs, add noise.
+    """Scale inputs by style, convolve, normalise outputs and add noise (Karras et al. 2020, section 2.2).
 
     Demodulation never forms per-sample weights: sum((w * s)^2) over inputs and taps is (s^2) @ (sum_taps w^2)^T.
 

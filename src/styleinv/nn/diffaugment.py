@@ -43,17 +43,17 @@ def draw(n: int, height: int, width: int, reach: int, generator: torch.Generator
 
 
 def reach_of(size: int, ratio: float) -> int:
-    """The longest shift of images of a size: `ratio` of it, rounded half up."""
+    """Compute the longest shift of images of a size: `ratio` of it, rounded half up."""
     return int(size * ratio + 0.5)
 
 
 def cut_size(size: int) -> int:
-    """The side of the erased rectangle: half an image's, rounded half up."""
+    """Compute the side of the erased rectangle: half an image's, rounded half up."""
     return int(size * 0.5 + 0.5)
 
 
 def check_policy(policy: str) -> tuple[str, ...]:
-    """`color,translation` -> its parts.
+    """Split a policy such as `color,translation` into its parts.
 
     Raises:
         ValueError: for a part that does not exist.
@@ -103,24 +103,24 @@ def _each(values: Tensor, clips: Tensor) -> Tensor:
 
 
 def brightness(clips: Tensor, u: Tensor) -> Tensor:
-    """Add u - 1/2."""
+    """Change brightness: add u - 1/2."""
     return clips + (_each(u, clips) - 0.5)
 
 
 def saturation(clips: Tensor, u: Tensor) -> Tensor:
-    """Scale the distance from the mean over channels by 2 u."""
+    """Change saturation: scale the distance from the mean over channels by 2 u."""
     grey = clips.mean(dim=2, keepdim=True)
     return (clips - grey) * (_each(u, clips) * 2) + grey
 
 
 def contrast(clips: Tensor, u: Tensor, over: Literal["frame", "clip"] = "frame") -> Tensor:
-    """Scale the distance from the mean by u + 1/2."""
+    """Change contrast: scale the distance from the mean by u + 1/2."""
     mean = clips.mean(dim=[1, 2, 3, 4] if over == "clip" else [2, 3, 4], keepdim=True)
     return (clips - mean) * (_each(u, clips) + 0.5) + mean
 
 
 def translation(clips: Tensor, shift: Tensor) -> Tensor:
-    """out(y, x) = in(y + rows, x + columns), zero outside."""
+    """Shift frames: out(y, x) = in(y + rows, x + columns), zero outside."""
     n, _, _, height, width = clips.shape
     padded = torch.nn.functional.pad(clips, [1, 1, 1, 1])
     shift = shift.to(clips.device)

@@ -57,7 +57,7 @@ class DiscriminatorBlock(nn.Module):
             self.skip = conv(width_in, out_channels, 1, bias=False, down=2)
 
     def forward(self, x: Tensor | None, img: Tensor | None, force_fp32: bool = False) -> tuple[Tensor, Tensor | None]:
-        """x [N, C, r, r] or None, img [N, 3, r, r] or None -> (x [N, C', r/2, r/2], img for the next block)."""
+        """Bring features x [N, C, r, r], if any, and img [N, 3, r, r], if any, to r/2: [N, C', r/2, r/2], next img."""
         dtype = torch.float32 if force_fp32 or self.half_dtype is None else self.half_dtype
         x = None if x is None else x.to(dtype)
         if self.in_channels == 0 or self.architecture == "skip":
@@ -97,7 +97,7 @@ class MinibatchStdLayer(nn.Module):
 
 
 class DiscriminatorEpilogue(nn.Module):
-    """4x4 features to logits: mini-batch std, convolution, two linear layers; always float32."""
+    """Turn 4x4 features into logits: mini-batch std, convolution, two linear layers; always float32."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class DiscriminatorEpilogue(nn.Module):
         self.out = FullyConnectedLayer(in_channels, cmap_dim or 1)
 
     def forward(self, x: Tensor, img: Tensor | None = None, cmap: Tensor | None = None) -> Tensor:
-        """x [N, C, 4, 4], cmap [N, cmap_dim] -> logits [N, 1] (or [N, cmap_dim] when `cmap` is None)."""
+        """Turn x [N, C, 4, 4] and cmap [N, cmap_dim] into logits [N, 1] ([N, cmap_dim] without `cmap`)."""
         x = x.float()
         if self.architecture == "skip":
             assert img is not None

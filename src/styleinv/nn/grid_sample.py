@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def grid_sample(x: Tensor, grid: Tensor) -> Tensor:
-    """x [N, C, H, W], grid [N, H', W', 2] in [-1, 1] -> [N, C, H', W']; zeros outside, corners not aligned."""
+    """Sample x [N, C, H, W] at grid [N, H', W', 2] in [-1, 1]: [N, C, H', W']; zeros outside, corners not aligned."""
     return _GridSample.apply(x, grid)
 
 

@@ -8,7 +8,7 @@ from styleinv.nn.irse import ArcFace
 
 
 class IDLoss(nn.Module):
-    """1 - cosine similarity of ArcFace embeddings.
+    """The identity loss: 1 - cosine similarity of ArcFace embeddings.
 
     The crop is framed for FFHQ-aligned faces of 256^2, so the loss is only meaningful for those.
     """
@@ -18,11 +18,11 @@ class IDLoss(nn.Module):
         self.facenet = ArcFace().eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> "IDLoss":
-        """Always stays in evaluation mode."""
+        """Stay in evaluation mode, whatever `mode` is."""
         return super().train(False)
 
     def embed(self, x: Tensor) -> Tensor:
-        """[N, 3, 256, 256] in [-1, 1] -> unit vectors [N, 512].
+        """Embed images [N, 3, 256, 256] in [-1, 1] as unit vectors [N, 512].
 
         Raises:
             ValueError: for other resolutions.
@@ -32,7 +32,7 @@ class IDLoss(nn.Module):
         return self.facenet(F.adaptive_avg_pool2d(x[:, :, 35:223, 32:220], (112, 112)))
 
     def forward(self, y_hat: Tensor, y: Tensor) -> Tensor:
-        """Mean over the batch; no gradient flows into the target `y`."""
+        """Compute the mean over the batch; no gradient flows into the target `y`."""
         with torch.no_grad():
             target = self.embed(y)
         return (1 - (self.embed(y_hat) * target).sum(dim=1)).mean()

@@ -62,7 +62,7 @@ def irse_units(
 
 
 class ArcFace(nn.Module):
-    """IR-SE-50 face recognition: [N, 3, 112, 112] in [-1, 1] -> unit vectors [N, 512] (Deng et al. 2019)."""
+    """IR-SE-50 face recognition (Deng et al. 2019): unit vectors [N, 512] of faces [N, 3, 112, 112] in [-1, 1]."""
 
     def __init__(self):
         super().__init__()

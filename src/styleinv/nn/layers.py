@@ -48,7 +48,7 @@ def bias_act(
 
 
 def normalize_2nd_moment(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x / sqrt(mean(x^2))."""
+    """Normalise x by its root mean square: x / sqrt(mean(x^2))."""
     return x * (x.square().mean(dim=dim, keepdim=True) + eps).rsqrt()
 
 
@@ -125,7 +125,7 @@ class Conv2dLayer(nn.Module):
 
 
 def input_gain(mean_square: Tensor, x: Tensor, beta: float) -> Tensor:
-    """1 / sqrt of a running mean of x^2, which is updated before it is used, and only where `beta` is not 1."""
+    """Compute 1 / sqrt of a running mean of x^2, which is first updated where `beta`, its decay, is not 1."""
     if beta != 1:
         mean_square.lerp_(x.detach().float().square().mean(), 1 - beta)
     # A copy, as a later forward of the same step moves the buffer.
@@ -133,7 +133,7 @@ def input_gain(mean_square: Tensor, x: Tensor, beta: float) -> Tensor:
 
 
 class MagnitudeEMA(nn.Module):
-    """Holds a running mean of x^2."""
+    """Hold the running mean of x^2 of `input_gain`."""
 
     magnitude_ema: Tensor
 
@@ -142,5 +142,5 @@ class MagnitudeEMA(nn.Module):
         self.register_buffer("magnitude_ema", torch.ones([]))
 
     def forward(self, x: Tensor, beta: float) -> Tensor:
-        """The gain of `input_gain`."""
+        """Compute the gain of `input_gain`."""
         return input_gain(self.magnitude_ema, x, beta)

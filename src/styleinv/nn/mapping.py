@@ -55,7 +55,7 @@ class MappingNetwork(nn.Module):
         truncation_cutoff: int | None = None,
         skip_w_avg_update: bool = False,
     ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] -> [N, num_ws, w_dim] (or [N, w_dim])."""
+        """Map z [N, z_dim] and c [N, c_dim] to [N, num_ws, w_dim] (or [N, w_dim])."""
         parts = []
         if z is not None and self.z_dim > 0:
             parts.append(normalize_2nd_moment(z.float()))

@@ -1,4 +1,8 @@
-"""FFA-APE: the first-frame-aware acyclic positional encoding of time and motion noise (paper section 3.3, Fig. 4)."""
+"""Motion codes: StyleGAN-V's acyclic positional encoding of time and noise (APE), and its first-frame-aware form.
+
+FFA-APE (paper section 3.3, Fig. 4) is `MotionMappingNetwork` with `first_frame_aware`; without it the network is
+StyleGAN-V's own (Skorokhodov et al. 2022).
+"""
 
 import math
 from typing import Any
@@ -14,7 +18,7 @@ from styleinv.schema import Strict
 
 
 class MotionConfig(Strict):
-    """Motion noise at anchors, and the acyclic encoding of times between them."""
+    """Settings of the motion noise at anchors, and of the acyclic encoding of times between them."""
 
     z_dim: int = Field(512, ge=1)
     v_dim: int = Field(512, ge=1)
@@ -64,7 +68,7 @@ class EqLRConv1d(nn.Module):
 
 
 class MotionMappingNetwork(nn.Module):
-    """Motion noise at anchors every `motion_z_distance` frames -> codes v_t at arbitrary times.
+    """Turn motion noise at anchors every `motion_z_distance` frames into codes v_t at arbitrary times.
 
     Args:
         z_dim, v_dim: widths of the noise and of the anchor tokens.
@@ -104,18 +108,18 @@ class MotionMappingNetwork(nn.Module):
         self.dim = self.time_encoder.dim
 
     def traj_len(self, max_t: float) -> int:
-        """How many anchors of noise cover times up to `max_t` frames."""
+        """Count the anchors of noise that cover times up to `max_t` frames."""
         return math.ceil(max(self.max_num_frames - 1, max_t) / self.distance) + 2 + self.extra
 
     def tokens(self, motion_z: Tensor) -> Tensor:
-        """Noise [B, L, z_dim] -> anchor tokens u [B, L - extra, v_dim]; u_0 is the same whatever the noise."""
+        """Map noise [B, L, z_dim] to anchor tokens u [B, L - extra, v_dim]; FFA's u_0 does not depend on the noise."""
         if self.first_frame_aware:
             first = self.frame_0_const.to(motion_z.dtype).expand(motion_z.shape[0], 1, -1)
             motion_z = torch.cat([first, motion_z[:, 1:]], dim=1)
         return self.conv(motion_z.transpose(1, 2)).transpose(1, 2)
 
     def at_times(self, u: Tensor, t: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Codes v [B * F, dim] at t [B, F] frames from tokens u, and the anchors they were taken from."""
+        """Compute codes v [B * F, dim] at times t [B, F] from tokens u, and return the anchors they were taken at."""
         left = (t / self.distance).floor().long()
         rows = torch.arange(t.shape[0], device=t.device)[:, None]
         t_left = t - t % self.distance
@@ -127,7 +131,7 @@ class MotionMappingNetwork(nn.Module):
         return v, anchors
 
     def forward(self, t: Tensor, motion_z: Tensor) -> Tensor:
-        """t [B, F] in frames, motion_z [B, >= traj_len(max t), z_dim] -> [B * F, dim], rows ordered (video, frame).
+        """Compute codes [B * F, dim], rows (video, frame), at t [B, F] from motion_z [B, >= traj_len(max t), z_dim].
 
         Raises:
             ValueError: if the noise has too few anchors.

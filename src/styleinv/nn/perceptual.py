@@ -13,7 +13,7 @@ SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 class LPIPS(nn.Module):
-    """Distance of two image batches in [-1, 1], [N, 3, H, W] each -> [N]; random weights until `load_state_dict`."""
+    """The distance [N] of image batches in [-1, 1], [N, 3, H, W] each; weights are random until `load_state_dict`."""
 
     shift: Tensor
     scale: Tensor
@@ -32,11 +32,11 @@ class LPIPS(nn.Module):
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "LPIPS":
-        """Always stays in evaluation mode."""
+        """Stay in evaluation mode, whatever `mode` is."""
         return super().train(False)
 
     def activations(self, x: Tensor) -> list[Tensor]:
-        """Unit-normalised features of the five layers."""
+        """Compute the features of the five layers, normalised to unit length."""
         x = (x - self.shift) / self.scale
         out = []
         for i, module in enumerate(self.features):
@@ -46,7 +46,7 @@ class LPIPS(nn.Module):
         return out
 
     def forward(self, y_hat: Tensor, y: Tensor) -> Tensor:
-        """No gradient flows into the target `y`."""
+        """Compute the distances; no gradient flows into the target `y`."""
         with torch.no_grad():
             target = self.activations(y)
         got = self.activations(y_hat)

@@ -10,12 +10,12 @@ HALF: dict[HalfDtype, torch.dtype] = {"float16": torch.float16, "bfloat16": torc
 
 
 def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
-    """Width of the networks at one resolution."""
+    """Return the width of the networks at one resolution."""
     return min(channel_base // resolution, channel_max)
 
 
 def half_from(img_resolution: int, num_fp16_res: int) -> int:
-    """Lowest resolution that runs in half precision; above `img_resolution` when none does."""
+    """Return the lowest resolution that runs in half precision; above `img_resolution` when none does."""
     if num_fp16_res <= 0:
         return img_resolution * 2
     return max(2 ** (int(math.log2(img_resolution)) + 1 - num_fp16_res), 8)

@@ -103,12 +103,12 @@ def downsample2d(
 
 
 def filter_size(f: Tensor | None) -> tuple[int, int]:
-    """(width, height) of a filter in taps; (1, 1) for None."""
+    """Return (width, height) of a filter in taps; (1, 1) for None."""
     return (1, 1) if f is None else (f.shape[-1], f.shape[0])
 
 
 def expand_padding(padding: Padding) -> tuple[int, int, int, int]:
-    """p or (x, y) or (x0, x1, y0, y1) -> (x0, x1, y0, y1)."""
+    """Expand p or (x, y) or (x0, x1, y0, y1) to (x0, x1, y0, y1)."""
     p = [padding] * 4 if isinstance(padding, int) else list(padding)
     if len(p) == 2:
         p = [p[0], p[0], p[1], p[1]]

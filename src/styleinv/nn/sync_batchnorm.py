@@ -18,7 +18,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
     @property
     def processes(self) -> int:
-        """How many processes share the statistics."""
+        """The number of processes that share the statistics."""
         return dist.get_world_size() if dist.is_initialized() else 1
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over processes. As every process uses the sum, its gradient is the sum of theirs."""
+    """The sum over processes. As every process uses the sum, its gradient is the sum of theirs."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

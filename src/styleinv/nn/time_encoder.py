@@ -37,7 +37,7 @@ class AlignedTimeEncoder(nn.Module):
     def forward(
         self, t: Tensor, u_left: Tensor, u_right: Tensor, t_left: Tensor, t_right: Tensor, weight: Tensor
     ) -> Tensor:
-        """t, t_left, t_right [B, F] in frames; u_left, u_right [B, F, latent_dim]; weight [B, F, 1] -> [B * F, dim].
+        """Encode t between t_left and t_right [B, F], with tokens u [B, F, latent_dim], weight [B, F, 1]: [B * F, dim].
 
         Rows are ordered (video, frame). Periods and phases come from the left anchor alone.
         """

@@ -26,7 +26,7 @@ class DiscriminatorConfig(Strict):
 
 
 class FixedTimeEncoder(nn.Module):
-    """sin and cos of frequencies pi * 2^k / 2^ceil(log2 T)."""
+    """Encode times by sine and cosine of frequencies pi * 2^k / 2^ceil(log2 T)."""
 
     fourier_coefs: Tensor
 
@@ -37,13 +37,13 @@ class FixedTimeEncoder(nn.Module):
         self.dim = 2 * count
 
     def forward(self, t: Tensor) -> Tensor:
-        """[N] frames -> [N, dim]."""
+        """Encode [N] times in frames as [N, dim]."""
         angle = self.fourier_coefs * t.float()[:, None]
         return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 class TemporalDifferenceEncoder(nn.Module):
-    """Differences between successive frame times, each as a learned embedding and Fourier features, concatenated.
+    """Encode differences of successive frame times, each by a learned embedding and Fourier features, concatenated.
 
     Args:
         num_frames: frames the discriminator sees, F; there are F - 1 differences.
@@ -57,7 +57,7 @@ class TemporalDifferenceEncoder(nn.Module):
         self.dim = (self.time_encoder.dim + (embed_dim if use_const_embed else 0)) * (num_frames - 1)
 
     def forward(self, t: Tensor) -> Tensor:
-        """t [B, F] in frames, ascending -> [B, dim]."""
+        """Encode ascending times t [B, F] in frames as [B, dim]."""
         gaps = (t[:, 1:] - t[:, :-1]).flatten()
         code = self.time_encoder(gaps)
         if self.const_embed is not None:
@@ -67,7 +67,7 @@ class TemporalDifferenceEncoder(nn.Module):
 
 
 class VideoDiscriminator(nn.Module):
-    """ResNet StyleGAN2 discriminator per frame down to `concat_res`, frames concatenated there.
+    """A ResNet StyleGAN2 discriminator per frame down to `concat_res`, where the frames are concatenated.
 
     Args:
         num_frames: F, frames per video.
@@ -132,7 +132,7 @@ class VideoDiscriminator(nn.Module):
         )
 
     def forward(self, clips: Tensor, t: Tensor, force_fp32: bool = False) -> Tensor:
-        """clips [B, F * 3, R, R] frame-major, t [B, F] in frames -> logits [B]."""
+        """Score clips [B, F * 3, R, R], frame-major, at times t [B, F] in frames: logits [B]."""
         batch = clips.shape[0]
         img: Tensor | None = clips.reshape(batch * self.num_frames, self.img_channels, *clips.shape[2:])
         x: Tensor | None = None

@@ -32,7 +32,7 @@ def build_augment(ada: AdaConfig, device: torch.device) -> AugmentPipe | None:
 
 
 def ada_update(p: float, sign_mean: float, target: float, batch: int, interval: int, ada_kimg: float) -> float:
-    """The next augmentation probability: up when the discriminator is too sure of reals, down otherwise, never < 0.
+    """Compute the next augmentation probability: up when the discriminator is too sure of reals, else down to 0.
 
     Computed in float32, as the probability is a float32 buffer.
     """

@@ -20,19 +20,19 @@ def report_scores(kind: Literal["real", "fake"], logits: Tensor, report: Report)
 
 
 def logistic_g(logits: Tensor, report: Report) -> Tensor:
-    """The generator's softplus(-D(fake)) of every sample, in the shape of the logits."""
+    """Compute the generator's softplus(-D(fake)) of every sample, in the shape of the logits."""
     report_scores("fake", logits, report)
     return F.softplus(-logits)
 
 
 def logistic_fake(logits: Tensor, report: Report) -> Tensor:
-    """The discriminator's softplus(D(fake)) of every sample, in the shape of the logits."""
+    """Compute the discriminator's softplus(D(fake)) of every sample, in the shape of the logits."""
     report_scores("fake", logits, report)
     return F.softplus(logits)
 
 
 def logistic_real(logits: Tensor, report: Report) -> Tensor:
-    """The discriminator's softplus(-D(real)) of every sample, in the shape of the logits."""
+    """Compute the discriminator's softplus(-D(real)) of every sample, in the shape of the logits."""
     report_scores("real", logits, report)
     return F.softplus(-logits)
 
@@ -52,7 +52,7 @@ def logistic_d(fake: Callable[[], Tensor], real: Callable[[], Tensor], report: R
 
 
 def squared_gradient(logits: Tensor, inputs: Tensor, each: int = 1) -> Tensor:
-    """The squared norm of d D(x) / d x for every sample x of `inputs` [N, ...], which must require gradients: [N].
+    """Compute |d D(x) / d x|^2 for every sample x of `inputs` [N, ...], which must require gradients: [N].
 
     Args:
         each: how many leading dimensions count the samples, for example 2 for every frame of clips [N, F, ...].
@@ -62,7 +62,7 @@ def squared_gradient(logits: Tensor, inputs: Tensor, each: int = 1) -> Tensor:
 
 
 def r1(logits: Tensor, inputs: Tensor, gamma: float, report: Report) -> Tensor:
-    """The R1 penalty of every sample, gamma / 2 * `squared_gradient`: [N]."""
+    """Compute the R1 penalty of every sample, gamma / 2 * `squared_gradient`: [N]."""
     penalty = squared_gradient(logits, inputs)
     report("Loss/r1_penalty", penalty)
     weighted = penalty * (gamma / 2)

@@ -43,13 +43,13 @@ def load_module(module: nn.Module, tensors: dict[str, Tensor], name: str, file: 
     state = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
     faults = mismatches(module.state_dict(), state)
     if faults:
-        shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
-        raise UserError(f"does not fit the network: {shown}", file=file, field=name, cure="Train it at this size.")
+        listed = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+        raise UserError(f"does not fit the network: {listed}", file=file, field=name, cure="Train it at this size.")
     module.load_state_dict(state)
 
 
 def mismatches(own: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
-    """What keeps `given` from being the state of a network whose state is `own`, one phrase a tensor."""
+    """List why `given` is not a state of the network whose state is `own`, one phrase per tensor."""
     faults = [f"missing {key}" for key in own if key not in given]
     faults += [f"surplus {key}" for key in given if key not in own]
     return faults + [
@@ -60,7 +60,7 @@ def mismatches(own: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
 
 
 def save_state(path: Path, parts: Parts, progress: dict[str, Any]) -> None:
-    """Write everything that the next step depends on."""
+    """Write everything that the next step depends on: networks, further tensors, ADA, optimisers and `progress`."""
     tensors = {f"tensors.{key}": value for key, value in parts.tensors.items()}
     for name, module in parts.modules.items():
         tensors |= {f"modules.{name}.{key}": value for key, value in module.state_dict().items()}
@@ -74,7 +74,7 @@ def save_state(path: Path, parts: Parts, progress: dict[str, Any]) -> None:
 
 
 def load_state(path: Path, parts: Parts) -> dict[str, Any]:
-    """Restore what `save_state` wrote; returns the progress."""
+    """Restore what `save_state` wrote into `parts`, and return the progress."""
     meta, tensors = _read(path)
     for name, module in parts.modules.items():
         prefix = f"modules.{name}."
@@ -93,7 +93,11 @@ def load_state(path: Path, parts: Parts) -> dict[str, Any]:
 
 
 def read_progress(path: Path) -> dict[str, Any]:
-    """The progress in a state's header, without reading tensors."""
+    """Read the progress in a state's header, without the tensors.
+
+    Raises:
+        UserError: for an unreadable file.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             return json.loads((file.metadata() or {})["meta"])["progress"]

@@ -8,7 +8,7 @@ from styleinv.files import write_text
 
 
 class Curves:
-    """Rows of numbers; columns may appear late, earlier rows stay empty there."""
+    """Keep the rows of curves.csv. A column may appear late; earlier rows stay empty there."""
 
     def __init__(self, path: Path, last_step: int):
         self.path = path

@@ -1,4 +1,4 @@
-"""A full disk is no reason to end a training that may save again later."""
+"""Writing that a full disk may skip: a training goes on and saves again later."""
 
 import errno
 import logging
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def unless_full(what: str) -> Iterator[None]:
-    """Turn "no space" and "over quota" while writing `what` into a warning; what was there before is still whole."""
+    """Turn "no space" and "over quota" while writing `what` into a warning; the file written before stays whole."""
     try:
         yield
     except OSError as error:

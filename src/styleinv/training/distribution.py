@@ -1,4 +1,4 @@
-"""Several processes, one batch: torchrun's environment or a Slurm step's, gloo on CPU and nccl on GPU."""
+"""The processes of one training: how they find each other (torchrun, Slurm) and what they exchange (gloo or nccl)."""
 
 import os
 import re
@@ -19,7 +19,7 @@ START, PATIENCE = timedelta(seconds=60), timedelta(minutes=30)
 
 
 def adopt_slurm_step(environment: MutableMapping[str, str]) -> None:
-    """Speak of the tasks of a Slurm step (`srun --ntasks 8 styleinv train ...`) in torchrun's words.
+    """Set torchrun's environment variables from those of a Slurm step (`srun --ntasks 8 styleinv train ...`).
 
     Processes that torchrun has started, and steps of one task, are left alone.
 
@@ -51,7 +51,7 @@ def _scontrol(*words: str) -> str:
 
 
 class Lost(UserError):
-    """Another process of the run has failed (exit code 1)."""
+    """The error that another process of the run has failed (exit code 1)."""
 
     exit_code = 1
 
@@ -129,13 +129,13 @@ class World:
             gradient.copy_(part.reshape(gradient.shape))
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """Average state that each process has moved on its own, in place, so that all agree."""
+        """Average tensors that each process has changed on its own, in place, so that all processes agree."""
         if self.size > 1:
             for tensor in tensors:
                 tensor.copy_(self.sum(tensor) / self.size)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Sum over processes."""
+        """Sum `values` over processes; the result is on the CPU."""
         if self.size > 1:
             values = values.to(self.device, copy=True)
             with self.contact():
@@ -143,12 +143,12 @@ class World:
         return values.cpu()
 
     def gather(self, values: Tensor) -> Tensor:
-        """Sum over processes on rank 0, zeros elsewhere: what was counted apart goes on being counted once."""
+        """Sum `values` over processes on rank 0 and give the others zeros, so that all is still counted once."""
         total = self.sum(values)
         return total if self.rank == 0 else torch.zeros_like(total)
 
     def any(self, flag: int) -> int:
-        """The largest flag over processes: all ranks stop together."""
+        """Return the largest flag of all processes, so that all act alike."""
         if self.size == 1:
             return flag
         value = torch.tensor(flag, device=self.device)
@@ -171,13 +171,13 @@ class World:
                 tensor.copy_(part.reshape(tensor.shape))
 
     def leave(self) -> None:
-        """Nothing more is exchanged: from now on this process may end without the others."""
+        """Tell the others that this process exchanges nothing more and may end."""
         if self._heartbeat is not None:
             self._heartbeat.leave()
             self._heartbeat = None
 
     def close(self) -> None:
-        """End the exchange; a process that has not left before is missed by the others."""
+        """End all exchange. The others take a process that has not left before for dead."""
         if self._heartbeat is not None:
             self._heartbeat.stop()
         if self.size > 1 and dist.is_initialized():

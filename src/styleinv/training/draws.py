@@ -19,13 +19,13 @@ class Draws:
     micro: int
 
     def generator(self, purpose: str) -> torch.Generator:
-        """A CPU generator of its own for `purpose`."""
+        """Give torch's CPU generator for `purpose`."""
         return torch_generator(self.seed, self.step, self.phase, self.micro, purpose)
 
     def python(self, purpose: str) -> random.Random:
-        """Python's generator for `purpose`."""
+        """Give Python's generator for `purpose`."""
         return python_generator(self.seed, self.step, self.phase, self.micro, purpose)
 
     def randn(self, purpose: str, *shape: int, device: torch.device | str = "cpu") -> Tensor:
-        """Standard normals."""
+        """Draw standard normals of a shape on the CPU, and move them to `device`."""
         return torch.randn(shape, generator=self.generator(purpose)).to(device)

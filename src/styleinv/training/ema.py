@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def ema_beta(batch: int, ema_kimg: float, rampup: float | None = None, cur_nimg: int = 0) -> float:
-    """Decay per step for a half-life of `ema_kimg` thousand images; `rampup` shortens it early on."""
+    """Compute the decay per step for a half-life of `ema_kimg` thousand images; `rampup` shortens it early on."""
     half_life = ema_kimg * 1000
     if rampup is not None:
         half_life = min(half_life, cur_nimg * rampup)

@@ -17,7 +17,7 @@ LEFT = 2**40
 
 
 class Heartbeat:
-    """Counts up this process' key in the store and watches those of the others.
+    """Count up this process' key in the store, and watch those of the others.
 
     When one of them stands still for INTERVAL * MISSES seconds, this process says so in one line and ends. Ticks are
     counted, not seconds, so that a process which was itself suspended does not blame the others.
@@ -42,7 +42,7 @@ class Heartbeat:
         self.stop()
 
     def stop(self) -> None:
-        """Stop; the others will take this process for dead unless it has left."""
+        """Stop counting. The others will take this process for dead unless it has left."""
         self._stop.set()
 
     def _beat(self) -> None:

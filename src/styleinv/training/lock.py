@@ -1,4 +1,4 @@
-"""One process per run folder."""
+"""The lock that keeps a second process out of a run folder."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from styleinv.errors import UserError
 
 @contextmanager
 def run_lock(state: Path) -> Iterator[None]:
-    """Hold `state/lock`; freed by the kernel even when the process is killed.
+    """Hold `state/lock`, which the kernel frees even when the process is killed.
 
     Raises:
         UserError: if another process holds it.

@@ -77,13 +77,14 @@ class _Loop:
         self.snapshot_steps = snapshot_steps(self.last_step, snapshots)
         self.tick_steps = max(1, round(self.config.tick_kimg * 1000 / self.images_per_step))
         self.rounds = self.config.batch // self.config.batch_gpu
-        self.mine = range(world.rank, self.rounds, world.size)
+        self.micro_batches = range(world.rank, self.rounds, world.size)
         self.means = ReportMeans()
         self.signs = torch.zeros(2, dtype=torch.float64)
         self.step = 0
         self.seconds = 0.0
 
     def run(self) -> None:
+        # Continue where a former process of the same run has saved, and read real data ahead from there.
         self._restore()
         stop = StopFlag()
         batches = prefetch(self._real, range(self.step, self.last_step))
@@ -93,20 +94,29 @@ class _Loop:
             for real in batches:
                 self._advance(real)
                 self.step += 1
+
+                # Report. The time counts what former processes of the run have spent, the rate only this one's.
                 self.seconds = before + time.monotonic() - started
                 if self.step % self.tick_steps == 0 or self.step == self.last_step:
                     self._tick(self.step - first, time.monotonic() - started)
                 if self.step in self.snapshot_steps and self.world.rank == 0:
                     save_model_snapshot(self.method, self.folder, self.step, self.images_per_step)
+
+                # Save when it is time or a signal asks for it. All processes must act alike, so the greatest request of
+                # all of them holds for each.
                 due = time.monotonic() - saved > self.config.checkpoint_minutes * 60
-                wish = self.world.any(max(stop.value, SAVE if due and self.world.rank == 0 else 0))
-                if wish or self.step == self.last_step:
-                    with nullcontext() if wish > SAVE or self.step == self.last_step else unless_full("the state"):
+                request = self.world.any(max(stop.value, SAVE if due and self.world.rank == 0 else 0))
+                ends = request > SAVE or self.step == self.last_step
+                if request or ends:
+                    # A full disk is an error only where this save is the last chance.
+                    with nullcontext() if ends else unless_full("the state"):
                         self._save()
                     saved = time.monotonic()
-                if wish > SAVE and self.step < self.last_step:
+
+                # Stop early. The others are told first, so that they do not take this process for dead.
+                if request > SAVE and self.step < self.last_step:
                     self.world.leave()
-                    if wish == REQUEUE and self.world.rank == 0:
+                    if request == REQUEUE and self.world.rank == 0:
                         requeue()
                     raise Stopped(
                         f"stopped at step {self.step} of {self.last_step} after saving",
@@ -116,6 +126,8 @@ class _Loop:
         finally:
             batches.close()
             stop.close()
+
+        # The run is complete: leave its results beside the model. The copy of the curves appears in one piece.
         self.world.leave()
         if self.world.rank == 0:
             save_samples(self.method, self.folder, "samples")
@@ -123,7 +135,7 @@ class _Loop:
             (self.folder / "curves.csv.tmp").replace(self.folder / "curves.csv")
 
     def _real(self, step: int) -> list[tuple[Tensor, ...]]:
-        return [self.method.real_batch(step * self.rounds + m, self.config.batch_gpu) for m in self.mine]
+        return [self.method.real_batch(step * self.rounds + m, self.config.batch_gpu) for m in self.micro_batches]
 
     def _advance(self, real: list[tuple[Tensor, ...]]) -> None:
         batches = [tuple(part.to(self.world.device, non_blocking=True) for part in batch) for batch in real]
@@ -131,8 +143,8 @@ class _Loop:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)
         parts = self.method.parts
-        # A resumed run has one path-length mean and one set of running statistics for all processes; so has a running
-        # one.
+        # Each process has moved the path-length mean and the running statistics on its own. After a resume all start
+        # from one saved copy; to give the same numbers, a run that goes on makes them agree after every step too.
         self.world.average(parts.tensors.values())
         self.world.broadcast(self._moving_buffers())
         beta = self.method.ema_beta(self.step)
@@ -143,7 +155,7 @@ class _Loop:
     def _moving_buffers(self) -> list[Tensor]:
         parts = self.method.parts
         trained = {id(p) for o in parts.optimizers.values() for group in o.param_groups for p in group["params"]}
-        # Also of memories, which have nothing but buffers.
+        # Buffers move in networks that are trained, and in modules without parameters, such as memories.
         networks = (
             m
             for m in parts.modules.values()
@@ -152,8 +164,8 @@ class _Loop:
         return [buffer for network in networks for buffer in network.buffers()]
 
     def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:
-        parts, numbered = self.method.parts, zip(self.mine, batches, strict=True)
-        gradients = accumulate(parts, phase, numbered, len(self.mine), self.seed, self.step, self._report)
+        parts, numbered = self.method.parts, zip(self.micro_batches, batches, strict=True)
+        gradients = accumulate(parts, phase, numbered, len(self.micro_batches), self.seed, self.step, self._report)
         self.world.mean_gradients(gradients)
         step_optimizer(parts, phase, gradients)
 
@@ -208,22 +220,27 @@ class _Loop:
             log.warning("%s: state of another configuration set aside as %s; starting afresh", state, aside.name)
 
     def _restore(self) -> None:
+        # The first process clears what belongs to other configurations; the others wait until it has.
         if self.world.rank == 0:
             self._set_aside_foreign_state()
             if not self.checkpoint.exists():
                 drop_models(self.folder)
         self.world.any(0)
+
+        # All processes read the state. The sums behind the curves and behind ADA must count once, so only the first
+        # process keeps them; the others need their names, because sums are exchanged in the order of the names.
         if self.checkpoint.exists():
             progress = load_state(self.checkpoint, self.method.parts)
             self.step, self.seconds = progress["step"], progress["seconds"]
-            # What was counted before counts once; yet all processes must know the names, which they exchange in order.
-            once = 1 if self.world.rank == 0 else 0
-            self.signs = torch.tensor(progress["signs"], dtype=torch.float64) * once
+            counted = 1 if self.world.rank == 0 else 0
+            self.signs = torch.tensor(progress["signs"], dtype=torch.float64) * counted
             self.means.sums = {
-                name: torch.tensor(v, dtype=torch.float64, device=self.world.device) * once
+                name: torch.tensor(v, dtype=torch.float64, device=self.world.device) * counted
                 for name, v in progress["statistics"].items()
             }
             log.info("resuming at step %d of %d", self.step, self.last_step)
+
+        # Rows written after the state was saved are dropped. Weights are made equal also where nothing was restored.
         self.curves = Curves(self.folder / "state" / "curves.csv", self.step)
         for module in self.method.parts.modules.values():
             self.world.broadcast([*module.parameters(), *module.buffers()])

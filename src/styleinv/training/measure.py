@@ -35,7 +35,7 @@ class Cost:
 
     @property
     def days(self) -> float:
-        """Days of one device."""
+        """Days that the whole training takes on one device."""
         return self.seconds_per_kimg * self.total_kimg / 86400
 
 
@@ -95,7 +95,7 @@ def _now(device: torch.device) -> float:
 
 
 def _bytes_per_video(method: Method, phase: Phase, device: torch.device, size: int) -> int:
-    """The slope of memory over the micro-batch, so that what does not grow with it does not count."""
+    """Measure the slope of memory over the size of the micro-batch: what does not grow with it does not count."""
     peak = _allocated if device.type == "cuda" else _kept
     fewer = max(1, size // 2)
     if size == fewer:
@@ -113,7 +113,7 @@ def _allocated(method: Method, phase: Phase, device: torch.device, size: int) ->
 
 
 def _kept(method: Method, phase: Phase, device: torch.device, size: int) -> int:
-    """The most bytes kept for a backward pass at once, parameters apart."""
+    """Measure the most bytes that are kept for a backward pass at once, apart from parameters."""
     parameters = {p.untyped_storage().data_ptr() for m in method.parts.modules.values() for p in m.parameters()}
     with _counting(parameters) as most:
         _update(method, phase, device, size)

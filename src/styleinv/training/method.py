@@ -22,7 +22,7 @@ Report = Callable[[str, Tensor], None]
 
 
 class TrainingConfig(Strict):
-    """What the loop itself needs to know; the same block in every method's YAML.
+    """Settings of the loop itself; every method's YAML has the same block.
 
     Attributes:
         batch: samples per step over all processes.
@@ -101,25 +101,25 @@ class Method(ABC):
 
     @abstractmethod
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real data of the `micro_step`-th micro-batch since the start, on the CPU; a pure function of its number."""
+        """Return the real data of the `micro_step`-th micro-batch of the run, on the CPU: a function of its number."""
 
     def ema_beta(self, step: int) -> float:
-        """Decay of the averaged weights after step number `step`, from 0: StyleGAN2-ADA's half-life in kimg."""
+        """Return the decay of averaged weights after step number `step`, from 0; by default by a half-life in kimg."""
         training = self.training
         nimg = step * training.batch * self.images_per_sample
         return ema_beta(training.batch, training.ema_kimg, training.ema_rampup, nimg)
 
     @abstractmethod
     def sample_images(self) -> np.ndarray:
-        """A fixed picture of what the run makes: uint8 [rows, columns, H, W, 3]."""
+        """Make a fixed picture of what the run makes: uint8 [rows, columns, H, W, 3]."""
 
     def sample_clips(self) -> tuple[np.ndarray, float] | None:
-        """Fixed clips uint8 [N, T, H, W, 3] and their frame rate, for methods that make videos."""
+        """Make fixed clips uint8 [N, T, H, W, 3], and tell their frame rate; None for methods that make no videos."""
         return None
 
     @abstractmethod
     def description(self) -> dict[str, Any]:
-        """What is needed to rebuild the networks of the saved model, as JSON."""
+        """Describe the networks of the saved model, as JSON, so that they can be rebuilt."""
 
 
 class VideoMethod(Method):
@@ -133,18 +133,18 @@ class VideoMethod(Method):
 
     @abstractmethod
     def generator(self) -> VideoGenerator:
-        """The averaged networks as they stand."""
+        """Return a maker of videos from the averaged networks as they stand."""
 
     def sample_times(self) -> Tensor:
-        """[8] moments, in frames, of each row of the sample picture."""
+        """Return the [8] moments, in frames, of each row of the sample picture."""
         return torch.arange(8) * 16
 
     def sample_images(self) -> np.ndarray:
-        """Four videos, a row each."""
+        """Make four videos, one per row."""
         return _channels_last(self.generator().videos(range(4), self.sample_times(), "round"))
 
     def sample_clips(self) -> tuple[np.ndarray, float]:
-        """Nine videos."""
+        """Make nine videos of `sample_length` frames."""
         generator = self.generator()
         return _channels_last(generator.videos(range(9), torch.arange(self.sample_length), "round")), generator.fps
 

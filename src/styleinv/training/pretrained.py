@@ -11,7 +11,7 @@ from styleinv.nn.perceptual import LPIPS
 
 
 def load_irse50(folder: Path) -> dict[str, Tensor]:
-    """State dict of the face-recognition IR-SE-50 that initialises the encoder and judges identity.
+    """Load the state dict of the face-recognition IR-SE-50, which initialises encoders and judges identity.
 
     Raises:
         UserError: when the file is missing or has another hash.
@@ -20,14 +20,14 @@ def load_irse50(folder: Path) -> dict[str, Tensor]:
 
 
 def load_identity(folder: Path) -> IDLoss:
-    """The identity loss with its published weights."""
+    """Load the identity loss with its published weights."""
     net = IDLoss()
     net.facenet.load_state_dict(load_irse50(folder))
     return net
 
 
 def load_lpips(folder: Path, net: str = "alex") -> LPIPS:
-    """LPIPS with its published weights."""
+    """Load LPIPS with its published weights; `net` is `alex` or `vgg`."""
     model = LPIPS(net)
     trunk = _load("alexnet" if net == "alex" else "vgg16", folder)
     own = model.features.state_dict()

@@ -1,4 +1,4 @@
-"""Means of what the losses report, from one tick to the next."""
+"""The means of reported values between two rows of curves.csv."""
 
 import torch
 from torch import Tensor
@@ -7,19 +7,19 @@ from styleinv.training.distribution import World
 
 
 class ReportMeans:
-    """Sums and counts by name, kept on the device so that reporting never waits for it."""
+    """Add up reported values by name, on the device, so that reporting never waits for the device."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
 
     def report(self, name: str, value: Tensor) -> None:
-        """Add every element of `value`."""
+        """Add every element of `value` to the sum and the count of `name`."""
         value = value.detach().double()
         update = torch.stack([value.sum(), torch.full_like(value.sum(), value.numel())])
         self.sums[name] = self.sums[name] + update if name in self.sums else update
 
     def means(self, world: World) -> dict[str, float]:
-        """Means over all processes since the last call; starts afresh."""
+        """Return the means over all processes since the last call, and start afresh."""
         names = sorted(self.sums)
         if not names:
             return {}

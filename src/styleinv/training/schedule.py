@@ -8,7 +8,7 @@ import torch
 def lazy_regularization(
     lr: float, betas: tuple[float, float], interval: int | None
 ) -> tuple[float, tuple[float, float]]:
-    """Adam's settings when its regularisation phase only runs every `interval` steps (Karras et al. 2020)."""
+    """Adapt Adam's settings to a regularisation phase that runs every `interval` steps only (Karras et al. 2020)."""
     if not interval:
         return lr, (float(betas[0]), float(betas[1]))
     ratio = interval / (interval + 1)
@@ -16,16 +16,16 @@ def lazy_regularization(
 
 
 def adam(params: Any, lr: float, betas: tuple[float, float], interval: int | None = None) -> torch.optim.Adam:
-    """Adam with the settings of lazy regularisation; the fused form is the fastest on CPU and GPU alike."""
+    """Make Adam with the settings of lazy regularisation; its fused form is the fastest on CPU and GPU alike."""
     lr, betas = lazy_regularization(lr, betas, interval)
     return torch.optim.Adam(params, lr=lr, betas=betas, eps=1e-8, fused=True)
 
 
 def total_steps(total_kimg: float, images_per_step: int) -> int:
-    """Steps until at least `total_kimg` thousand images were shown."""
+    """Count the steps until at least `total_kimg` thousand images were shown."""
     return max(1, -(-round(total_kimg * 1000) // images_per_step))
 
 
 def snapshot_steps(last_step: int, snapshots: int) -> frozenset[int]:
-    """Steps after which a model is kept: evenly spaced, the last step (whose model is the run's own) not among them."""
+    """Choose the steps after which a model is kept: evenly spaced, without the last, whose model is the run's own."""
     return frozenset(last_step * i // (snapshots + 1) for i in range(1, snapshots + 1)) - {0, last_step}

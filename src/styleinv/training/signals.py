@@ -6,14 +6,14 @@ import signal
 import subprocess
 from types import FrameType
 
-# What a process wishes after a step; the greatest wish of all processes is granted.
+# What a process asks for after a step; the greatest request of all processes is granted.
 SAVE, STOP, REQUEUE = 1, 2, 3
 
 log = logging.getLogger(__name__)
 
 
 class StopFlag:
-    """Remembers the signals that arrived; only looks at them between steps."""
+    """Remember the signals that arrive, so that the loop can act on them between steps."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -25,7 +25,7 @@ class StopFlag:
         self.value = max(self.value, REQUEUE if number == signal.SIGUSR1 else STOP)
 
     def close(self) -> None:
-        """Give the signals back."""
+        """Restore the handlers that were there before."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

@@ -12,7 +12,7 @@ from styleinv.training.method import Method
 
 
 def tile(images: np.ndarray) -> np.ndarray:
-    """uint8 [rows, columns, H, W, 3] -> one picture [rows * H, columns * W, 3]."""
+    """Tile images uint8 [rows, columns, H, W, 3] into one picture [rows * H, columns * W, 3]."""
     rows, columns, h, w, c = images.shape
     return images.transpose(0, 2, 1, 3, 4).reshape(rows * h, columns * w, c)
 
@@ -39,7 +39,7 @@ def save_model_snapshot(method: Method, folder: Path, step: int, images_per_step
 
 
 def model_snapshots(folder: Path) -> list[Path]:
-    """The models that a run has kept along its training, oldest first."""
+    """List the models that a run has kept along its training, oldest first."""
     return sorted((folder / "snapshots").glob("step*.safetensors"))
 
 

@@ -10,7 +10,7 @@ from styleinv.training.method import Parts, Phase, Report
 
 
 def parameters_of(parts: Parts, phase: Phase) -> list[nn.Parameter]:
-    """What a phase updates."""
+    """List the parameters that a phase updates."""
     return [p for group in parts.optimizers[phase.optimizer].param_groups for p in group["params"]]
 
 
@@ -23,7 +23,7 @@ def accumulate(
     step: int,
     report: Report,
 ) -> list[Tensor]:
-    """Leave the mean gradient over `count` micro-batches in the parameters of a phase, and return those there are.
+    """Compute the mean gradients over `count` micro-batches of a phase; they stay in its parameters and are returned.
 
     Args:
         batches: (number of the micro-batch within the step, its real data on the device).
@@ -44,7 +44,7 @@ def accumulate(
 
 
 def step_optimizer(parts: Parts, phase: Phase, gradients: list[Tensor]) -> None:
-    """Guard the gradients against what is not finite, and step."""
+    """Replace gradients that are not finite, and let the optimiser of the phase step."""
     for gradient in gradients:
         torch.nan_to_num(gradient, nan=0, posinf=1e5, neginf=-1e5, out=gradient)
     parts.optimizers[phase.optimizer].step()

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from styleinv.nn.layers import FullyConnectedLayer
 
-# Of the random Fourier features of space.
+# Scale of the random Fourier features of space.
 XY_SCALE = math.sqrt(10)
 
 
 def pixel_grid(size: int, device: torch.device) -> Tensor:
-    """[2, size, size]: x = 2j/n - 1 along the width, y = 1 - 2(i+1)/n along the height (not symmetric)."""
+    """Make the grid [2, size, size], not symmetric: x = 2j/n - 1 along the width, y = 1 - 2(i+1)/n along the height."""
     x = 2 * torch.arange(size, device=device, dtype=torch.float32) / size - 1
     return torch.stack([x.expand(size, size), x.flip(0)[:, None].expand(size, size)])
 
@@ -37,7 +37,7 @@ class CoordFuser(nn.Module):
         )
 
     def forward(self, w: Tensor, z_motion: Tensor, t: Tensor, size: int) -> Tensor:
-        """w and z_motion [N, w_dim], t [N] in clip lengths -> [N, 2 E, size, size]: sines, then cosines."""
+        """Compute sines, then cosines, [N, 2 E, size, size], of w and z_motion [N, w_dim] at t [N] in clip lengths."""
         n, e = w.shape[0], self.emb_size
         m = self.xyaffine(w)
         matrix, offset = XY_SCALE * m[:, : 2 * e].reshape(n, e, 2), m[:, 2 * e :]

@@ -6,7 +6,7 @@ from styleinv.methods.stylegan2.discriminator import Discriminator
 
 
 class PairDiscriminator(nn.Module):
-    """Pairs [B, 7, R, R] (two RGB frames and the plane of their time difference) -> motion and image logits.
+    """Score pairs [B, 7, R, R]: two RGB frames and the plane of their time difference.
 
     Both networks are StyleGAN2's; they share nothing.
     """
@@ -18,14 +18,14 @@ class PairDiscriminator(nn.Module):
         self.imageD = Discriminator(img_resolution, img_channels=3, epilogue_kwargs=epilogue, **options)
 
     def motion(self, pairs: Tensor) -> Tensor:
-        """Pairs [B, 7, R, R] -> [B, 1]."""
+        """Score the motion of pairs [B, 7, R, R]: [B, 1]."""
         return self.videoD(pairs)
 
     def images(self, frames: Tensor) -> Tensor:
-        """Frames [2 B, 3, R, R], the two of a pair adjacent -> [2 B, 1]."""
+        """Score frames [2 B, 3, R, R], the two of a pair adjacent: [2 B, 1]."""
         return self.imageD(frames)
 
 
 def frames_of(pairs: Tensor) -> Tensor:
-    """[B, 7, R, R] -> its frames [2 B, 3, R, R], video-major."""
+    """Take the frames [2 B, 3, R, R], video-major, out of pairs [B, 7, R, R]."""
     return pairs[:, :6].reshape(-1, 3, *pairs.shape[2:])

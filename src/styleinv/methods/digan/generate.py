@@ -43,12 +43,12 @@ class NetworkConfig(Strict):
 
 
 def build_generator(net: NetworkConfig, resolution: int) -> Generator:
-    """A freshly initialised generator."""
+    """Build the generator of a configuration, freshly initialised."""
     return Generator(img_resolution=resolution, **net.model_dump())
 
 
 def load_generator(model_file: Path, device: torch.device) -> "DIGANGenerator":
-    """The averaged generator of a trained run."""
+    """Load the averaged generator of a trained run."""
     description, tensors = read_model(model_file)
     G = build_generator(NetworkConfig.model_validate(description["networks"]), description["resolution"])
     load_module(G, tensors, "G_ema", model_file)
@@ -69,7 +69,7 @@ class DIGANGenerator:
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
-        """See `styleinv.generator.VideoGenerator`; times may be any reals."""
+        """Generate clips; see `styleinv.generator.VideoGenerator`; times may be any reals."""
         return torch.stack([self._video(seed, times.float() / self.clip_frames, rounding) for seed in seeds])
 
     def _video(self, seed: int, times: Tensor, rounding: Rounding) -> Tensor:

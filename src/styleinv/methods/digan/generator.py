@@ -28,7 +28,7 @@ class ModulatedLayer(nn.Module):
         self.affine = FullyConnectedLayer(w_dim, (in_channels + out_channels) * rank)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x [N, in, r, r], w [N, w_dim] -> [N, out, r, r]."""
+        """Apply the layer to x [N, in, r, r] under w [N, w_dim]: [N, out, r, r]."""
         out_channels, in_channels = self.weight.shape[:2]
         styles = self.affine(w)
         left = styles[:, : self.rank * out_channels].reshape(-1, out_channels, self.rank)
@@ -41,7 +41,7 @@ class ModulatedLayer(nn.Module):
 
 
 class Block(nn.Module):
-    """All layers of one (nominal) resolution.
+    """All synthesis layers of one (nominal) resolution.
 
     Args:
         in_channels: 0 for the first block, which starts from coordinates.
@@ -80,14 +80,14 @@ class Block(nn.Module):
         self.num_conv = (1 if in_channels == 0 else 2) + extra
 
     def coordinates(self, w: Tensor, z_motion: Tensor, t: Tensor) -> Tensor:
-        """The features of the first block's input, [N, 2 E, size, size]."""
+        """Compute the features of the first block's input, [N, 2 E, size, size]."""
         fuser = self.input["input"]["coord_fuser"]  # type: ignore[index]
         return fuser(w, z_motion, t, self.size)
 
     def forward(
         self, x: Tensor | None, img: Tensor | None, ws: Tensor, z_motion: Tensor, t: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """x [N, C, r, r], img [N, 3, r, r], ws [N, num_conv + 1, w_dim] -> both at this block's size."""
+        """Bring x [N, C, r, r] and img [N, 3, r, r] to this block's size by ws [N, num_conv + 1, w_dim]."""
         rows = iter(ws.unbind(1))
         w = next(rows)
         if x is None:
@@ -105,7 +105,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """ws [B, num_ws, w_dim], motion noise [B, w_dim] and times [B, T] -> frames [B * T, 3, R, R], video-major.
+    """Synthesise frames [B * T, 3, R, R], video-major, from ws [B, num_ws, w_dim], noise [B, w_dim], times [B, T].
 
     Args:
         input_resolution: working resolution of the first blocks.
@@ -158,7 +158,7 @@ class Synthesis(nn.Module):
         self.num_ws += 1  # the last block's toRGB
 
     def forward(self, ws: Tensor, z_motion: Tensor, times: Tensor) -> Tensor:
-        """times in clip lengths: 0 is the first frame, 1 the last of a training clip; any real number is allowed."""
+        """Synthesise frames at real `times` in clip lengths: 0 is the first frame of a training clip, 1 its last."""
         frames = times.shape[1]
         ws, z_motion = (value.repeat_interleave(frames, dim=0) for value in (ws, z_motion))
         x: Tensor | None = None
@@ -174,7 +174,7 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """z [B, z_dim], motion noise [B, w_dim], times [B, T] -> frames [B * T, 3, R, R]."""
+    """Generate frames [B * T, 3, R, R] from z [B, z_dim], motion noise [B, w_dim] and times [B, T]."""
 
     def __init__(self, z_dim: int, w_dim: int, img_resolution: int, mapping_layers: int = 2, **synthesis):
         super().__init__()

@@ -31,7 +31,7 @@ class DIGANLoss:
         self.G, self.D, self.policy, self.r1_gamma = G, D, policy, r1_gamma
 
     def augment(self, pairs: Tensor, draws: DiffAugmentDraws | None) -> Tensor:
-        """Pairs [B, 7, R, R] with both frames augmented alike; the plane of time differences stays."""
+        """Augment both frames of pairs [B, 7, R, R] alike; the plane of time differences stays."""
         if not self.policy:
             return pairs
         assert draws is not None
@@ -39,7 +39,7 @@ class DIGANLoss:
         return torch.cat([clips.flatten(1, 2), pairs[:, 6:]], dim=1)
 
     def fake(self, z: Tensor, z_motion: Tensor, times: Tensor) -> Tensor:
-        """Pairs [B, 7, R, R] generated at sorted `times` [B, 2]."""
+        """Generate pairs [B, 7, R, R] at sorted `times` [B, 2]."""
         frames = self.G(z, z_motion, times)
         pairs = frames.reshape(-1, 6, *frames.shape[2:])
         gap = (times[:, 1] - times[:, 0]).to(pairs)[:, None, None, None].expand(-1, 1, *pairs.shape[2:])
@@ -79,7 +79,7 @@ class DIGANLoss:
         yield motion_real.mean() + image_real.mean()
 
     def discriminator_reg(self, real: Tensor, draws: DiffAugmentDraws | None, report: Report) -> Iterator[Tensor]:
-        """R1: of motion with respect to all 7 channels before the augmentation, of images after it."""
+        """Yield R1: of motion with respect to all 7 channels before the augmentation, of images after it."""
         real = real.detach().requires_grad_()
         augmented = self.augment(real, draws)
         frames = frames_of(augmented)

@@ -30,7 +30,7 @@ __all__ = ["Config", "create", "load_generator"]
 
 
 class DiscriminatorConfig(Strict):
-    """Both discriminators; they are StyleGAN2's."""
+    """Sizes of both discriminators, which are StyleGAN2's."""
 
     channel_base: int = Field(32768, ge=1)
     channel_max: int = Field(512, ge=1)
@@ -59,12 +59,12 @@ class Config(Strict):
 
 
 def draw_times(rng: np.random.Generator) -> np.ndarray:
-    """The two times of a pair, Beta(2, 1) and Beta(1, 2), sorted: float64 [2] in [0, 1] (clip lengths)."""
+    """Draw the two times of a pair, Beta(2, 1) and Beta(1, 2), sorted: float64 [2] in [0, 1] (clip lengths)."""
     return np.sort([rng.beta(2, 1), rng.beta(1, 2)])
 
 
 def frames_at(times: np.ndarray, nframes: int) -> np.ndarray:
-    """The frames of a real pair: floor(nframes * time), sorted; both may be the same."""
+    """Choose the frames of a real pair: floor(nframes * time), sorted; both may be the same."""
     return np.sort(np.minimum((np.asarray(times) * nframes).astype(np.int64), nframes - 1), axis=-1)
 
 
@@ -95,6 +95,8 @@ class DIGAN(VideoMethod):
             Phase("Dmain", "D", self._discriminator_main),
             Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
         ]
+
+        # A clip is `nframes` frames, `stride` apart; two of them are seen.
         span = (config.nframes - 1) * config.stride + 1
         self.clips = Clips(
             store,
@@ -110,7 +112,7 @@ class DIGAN(VideoMethod):
         return frames_at(draw_times(rng), self.config.nframes) * self.config.stride
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Pairs uint8 [N, 2, 3, R, R] and their frame numbers [N, 2]."""
+        """Return pairs uint8 [N, 2, 3, R, R] and their frame numbers [N, 2]."""
         return self.clips.batch(micro_step, size)
 
     def _real(self, real: tuple[Tensor, ...]) -> Tensor:
@@ -135,15 +137,15 @@ class DIGAN(VideoMethod):
 
     def _discriminator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         n = len(real[0])
-        fake, shown = self._augment(draws, n, "augment_fake"), self._augment(draws, n, "augment_real")
-        yield from self.loss.discriminator_main(self._real(real), *self._fake(draws, n), fake, shown, report)
+        augments = self._augment(draws, n, "augment_fake"), self._augment(draws, n, "augment_real")
+        yield from self.loss.discriminator_main(self._real(real), *self._fake(draws, n), *augments, report)
 
     def _discriminator_reg(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         augment = self._augment(draws, len(real[0]), "augment_real")
         yield from self.loss.discriminator_reg(self._real(real), augment, report)
 
     def generator(self) -> generate.DIGANGenerator:
-        """The averaged networks as they stand."""
+        """Return a maker of videos from the averaged networks as they stand."""
         c = self.config
         return generate.DIGANGenerator(
             self.parts.modules["G_ema"],  # type: ignore[arg-type]
@@ -152,11 +154,11 @@ class DIGAN(VideoMethod):
         )
 
     def sample_times(self) -> Tensor:
-        """Over a clip of the training length."""
+        """Return eight moments of a clip of the training length."""
         return torch.linspace(0, (self.config.nframes - 1) * self.config.stride, 8)
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         c = self.config
         return {
             "method": "digan",

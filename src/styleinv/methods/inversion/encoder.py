@@ -13,7 +13,7 @@ WIDTHS, UNITS = (64, 64, 128, 256, 512), (3, 4, 14, 3)
 
 
 class BackboneEncoder(nn.Module):
-    """Images [N, 3, R, R] in [-1, 1] -> residual latents E(x) [N, w_dim]."""
+    """Encode images [N, 3, R, R] in [-1, 1] as residual latents E(x) [N, w_dim]."""
 
     def __init__(self, w_dim: int = 512, widths: tuple[int, ...] = WIDTHS, units: tuple[int, ...] = UNITS):
         super().__init__()
@@ -25,7 +25,7 @@ class BackboneEncoder(nn.Module):
 
 
 class PSP(nn.Module):
-    """Inv(x) = E(x) + w_avg (Eq. 1): images [N, 3, R, R] -> [N, num_ws, w_dim], all rows equal."""
+    """Invert images x [N, 3, R, R] by Inv(x) = E(x) + w_avg (Eq. 1): [N, num_ws, w_dim], all rows equal."""
 
     latent_avg: Tensor
 

@@ -28,7 +28,7 @@ class InversionLoss:
         self.lpips, self.identity = lpips, identity
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """x [N, 3, R, R] in [-1, 1] -> (total, un-weighted terms)."""
+        """Compute the total and its terms without weights for images x [N, 3, R, R] in [-1, 1]."""
         y_hat = self.synthesis(self.psp(x), noise_mode=self.noise_mode)
         terms = {"l2": F.mse_loss(y_hat, x)}
         total = terms["l2"] * self.l2_lambda

@@ -54,6 +54,8 @@ class Inversion(Method):
         device = context.device
         G, self.image_description = load_generator_of(context.upstream["stylegan2"], device)
         check_resolution(G, context.store, context.upstream["stylegan2"])
+
+        # The encoder says how far a latent lies from the generator's mean latent (Eq. 1).
         psp = PSP(G.img_resolution, G.w_dim, config.encoder.widths, config.encoder.units).train()
         psp.latent_avg.copy_(G.mapping.w_avg)
         if config.init == "arcface_ir_se50":
@@ -62,6 +64,8 @@ class Inversion(Method):
         psp = psp.requires_grad_(False).to(device)
         if config.sync_batchnorm:
             synchronize_batchnorm(psp)
+
+        # Backbones of losses are loaded only where their term counts: they may be missing otherwise.
         self.loss = InversionLoss(
             psp,
             G.synthesis,
@@ -78,7 +82,7 @@ class Inversion(Method):
         self.frames = ClassAwareFrames(context.store, context.seed, config.mirror)
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real frames uint8 [N, 3, R, R]."""
+        """Return real frames uint8 [N, 3, R, R]."""
         return (self.frames.batch(micro_step, size),)
 
     def _main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
@@ -90,7 +94,7 @@ class Inversion(Method):
 
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:
-        """Four rows of real | inversion pairs, running statistics."""
+        """Make four rows of pairs, an image and its inversion, by running statistics of BatchNorm."""
         psp, synthesis = self.loss.psp, self.loss.synthesis
         real = ClassAwareFrames(self.context.store, self.context.seed + 1, False).batch(0, 16)
         psp.eval()
@@ -100,7 +104,7 @@ class Inversion(Method):
         return pairs.permute(0, 1, 3, 4, 2).reshape(4, 8, *real.shape[2:], 3).numpy()
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return self.image_description | {
             "method": "inversion",
             "encoder": self.config.encoder.model_dump(mode="json"),

@@ -33,7 +33,7 @@ class LayerDesign:
     torgb: bool
 
     def filters(self) -> tuple[Tensor | None, Tensor | None]:
-        """Taps for up- and down-sampling."""
+        """Compute the taps of up- and down-sampling; None for none."""
         return (
             lowpass(self.up_taps, self.in_cutoff, self.in_half_width * 2, self.tmp_rate),
             lowpass(self.down_taps, self.out_cutoff, self.out_half_width * 2, self.tmp_rate),
@@ -41,7 +41,7 @@ class LayerDesign:
 
 
 def lowpass(taps: int, cutoff: float, width: float, fs: float) -> Tensor | None:
-    """Kaiser low-pass filter; a single tap is no filter."""
+    """Design a Kaiser low-pass filter; a single tap is no filter."""
     if taps == 1:
         return None
     return torch.as_tensor(scipy.signal.firwin(taps, cutoff, width=width, fs=fs), dtype=torch.float32)
@@ -63,7 +63,7 @@ def design(
     filter_size: int = 6,
     kernel: int = 3,
 ) -> list[LayerDesign]:
-    """The layers and, last, ToRGB.
+    """Design the layers and, last, ToRGB.
 
     Cutoffs grow geometrically from `first_cutoff` to half the image's long edge, which the last `num_critical` layers
     share. The condition's channels are concatenated to every layer's input and are the whole input of the first.

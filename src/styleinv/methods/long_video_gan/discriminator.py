@@ -12,7 +12,7 @@ CLAMP = 256.0
 
 
 class SuperResDiscriminator(nn.Module):
-    """Low-resolution clips at the full size and clips, both [N, 3, seq_length, H, W] -> logits [N, 1].
+    """Score clips with their low-resolution clips at the same size, both [N, 3, seq_length, H, W]: logits [N, 1].
 
     Args:
         resolution: the long edge; a smaller height is padded with zeros.
@@ -57,7 +57,7 @@ class SuperResDiscriminator(nn.Module):
         self.upsample = Upsample(linear_filter(scale))
 
     def enlarge(self, low: Tensor) -> Tensor:
-        """Low-resolution clips [N, 3, T, h, w] -> [N, 3, T, H, W], linearly."""
+        """Enlarge low-resolution clips [N, 3, T, h, w] linearly to [N, 3, T, H, W]."""
         return upsample_space(low, self.upsample.filter, self.scale)
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:

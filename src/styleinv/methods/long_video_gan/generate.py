@@ -27,7 +27,7 @@ class LongVideoGenerator:
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
-        """See `styleinv.generator.VideoGenerator`.
+        """Generate clips; see `styleinv.generator.VideoGenerator`.
 
         Raises:
             ValueError: for times that are no frames.
@@ -48,7 +48,7 @@ class LongVideoGenerator:
 
 
 def load_generator(model_file: Path, device: torch.device) -> LongVideoGenerator:
-    """The averaged generators of a trained run.
+    """Load the averaged generators of a trained run.
 
     Raises:
         UserError: for an imported model without the low-resolution half.

@@ -38,7 +38,7 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("down_filter", down)
 
     def forward(self, x: Tensor, w: Tensor, beta: float = 1.0) -> Tensor:
-        """x [N, C, H, W], w [N, w_dim] -> [N, C', H', W']."""
+        """Apply the layer to x [N, C, H, W] under w [N, w_dim]: [N, C', H', W']."""
         gain = input_gain(self.magnitude_ema, x, beta)
         styles = self.affine(w)
         if self.design.torgb:
@@ -77,7 +77,7 @@ def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, gain: Tensor, demo
 
 
 class Resample(nn.Module):
-    """Condition frames by 1/4, 1/2, 1, 2 or 4, then cropped or padded about the centre to a layer's input."""
+    """Scale condition frames by 1/4, 1/2, 1, 2 or 4, then crop or pad them about the centre to a layer's input."""
 
     def __init__(self, factor: float, size: tuple[int, int]):
         super().__init__()
@@ -131,7 +131,7 @@ class Synthesis(nn.Module):
 
 
 class SuperResGenerator(nn.Module):
-    """z and low-resolution clips -> clips.
+    """Generate clips from z and low-resolution clips.
 
     Args:
         img_width, img_height: of the result.
@@ -177,12 +177,12 @@ class SuperResGenerator(nn.Module):
         self.resamples = nn.ModuleList(Resample(layer.in_rate / self.cond_edge, layer.in_size) for layer in layers)
 
     def windows(self, low: Tensor) -> Tensor:
-        """Low-resolution clips [N, 3, T + 2 context, h, w] -> what each frame sees, [N T, 3, 2 context + 1, h, w]."""
+        """Cut clips [N, 3, T + 2 context, h, w] into the window of each frame, [N T, 3, 2 context + 1, h, w]."""
         width = 2 * self.cond_context + 1
         return low.unfold(2, width, 1).permute(0, 2, 1, 5, 3, 4).flatten(0, 1)
 
     def conditions(self, windows: Tensor) -> list[Tensor]:
-        """Windows [M, 3, 2 context + 1, h, w] -> for every layer [M, 3 (2 context + 1), H', W'].
+        """Scale windows [M, 3, 2 context + 1, h, w] for every layer, [M, 3 (2 context + 1), H', W'].
 
         Channels are colour major, then the position in the window.
         """
@@ -194,15 +194,15 @@ class SuperResGenerator(nn.Module):
         return [resample(x) for resample in self.resamples]
 
     def latents(self, z: Tensor, beta: float = 1.0, truncation_psi: float = 1.0) -> Tensor:
-        """z [N, z_dim] -> w [N, w_dim]; the running mean of w moves where `beta` is not 1."""
+        """Map z [N, z_dim] to w [N, w_dim]; the running mean of w moves where `beta` is not 1."""
         return self.mapping(z, truncation_psi=truncation_psi, skip_w_avg_update=beta == 1)[:, 0]
 
     def frames(self, w: Tensor, windows: Tensor, beta: float = 1.0) -> Tensor:
-        """w [M, w_dim] and windows [M, 3, 2 context + 1, h, w] -> frames [M, 3, H, W]."""
+        """Generate frames [M, 3, H, W] from w [M, w_dim] and windows [M, 3, 2 context + 1, h, w]."""
         return self.synthesis(self.conditions(windows), w, beta) * self.output_scale
 
     def forward(self, z: Tensor, low: Tensor, beta: float = 1.0, truncation_psi: float = 1.0) -> Tensor:
-        """z [N, z_dim], low [N, 3, T + 2 context, h, w] -> [N, 3, T, H, W], nominally in [-1, 1].
+        """Generate clips [N, 3, T, H, W], nominally in [-1, 1], from z [N, z_dim] and low [N, 3, T + 2 context, h, w].
 
         One z serves all frames of a clip. `beta` other than 1 updates the running statistics.
         """

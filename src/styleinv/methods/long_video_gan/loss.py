@@ -15,7 +15,7 @@ from styleinv.training.method import Report
 
 @dataclass(frozen=True)
 class Randomness:
-    """Sources of the corruption of low-resolution clips, of the augmentation, and of what is hidden."""
+    """Random generators of the corruption of low-resolution clips, of the augmentation, and of hiding them."""
 
     corrupt: torch.Generator | None = None
     augment: torch.Generator | None = None
@@ -26,8 +26,8 @@ class SuperResLoss:
     """The terms of each phase; every term is to be back-propagated before the next is asked for.
 
     Args:
-        corrupt: of low-resolution clips [N, 3, T, h, w], so that the network forgives what generated ones are like.
-        augment: of both resolutions, one after the other in time.
+        corrupt: spoils low-resolution clips [N, 3, T, h, w], so that the network copes with generated ones.
+        augment: augments both resolutions, which follow each other in time.
         lr_cond_prob: how often the discriminator sees the low resolution, per clip.
         magnitude_beta: decay of the generator's running statistics, which move while the discriminator learns.
     """
@@ -57,11 +57,11 @@ class SuperResLoss:
         if self.augment is not None:
             both = self.augment(both, random.augment)
         low, high = both.chunk(2, dim=2)
-        shown = torch.rand([len(low)], generator=random.hide) < self.lr_cond_prob
-        return self.D(low * shown.to(low)[:, None, None, None, None], high)
+        visible = torch.rand([len(low)], generator=random.hide) < self.lr_cond_prob
+        return self.D(low * visible.to(low)[:, None, None, None, None], high)
 
     def generator_main(self, z: Tensor, low: Tensor, random: Randomness, report: Report) -> Iterator[Tensor]:
-        """z [N, z_dim], low [N, 3, T + 2 context, h, w]."""
+        """Yield softplus(-D(fake)) for z [N, z_dim] and low [N, 3, T + 2 context, h, w]."""
         low = self._corrupted(low, random)
         logits = self._score(self._inner(low), self.G(z, low), random)
         loss = logistic_g(logits, report)
@@ -71,7 +71,7 @@ class SuperResLoss:
     def discriminator_main(
         self, z: Tensor, low: Tensor, high: Tensor, fake: Randomness, real: Randomness, report: Report
     ) -> Iterator[Tensor]:
-        """z [N, z_dim], low [N, 3, T + 2 context, h, w], high [N, 3, T, H, W]; low serves both terms."""
+        """Yield both logistic terms for z [N, z_dim], low [N, 3, T + 2 context, h, w] and high [N, 3, T, H, W]."""
         low_fake, low_real = self._corrupted(low, fake), self._corrupted(low, real)
         with torch.no_grad():
             clips = self.G(z, low_fake, self.magnitude_beta)
@@ -82,6 +82,6 @@ class SuperResLoss:
         )
 
     def discriminator_reg(self, low: Tensor, high: Tensor, random: Randomness, report: Report) -> Iterator[Tensor]:
-        """low [N, 3, T, h, w], high [N, 3, T, H, W]; the gradient is with respect to high alone."""
+        """Yield R1 with respect to high [N, 3, T, H, W] alone, for low [N, 3, T, h, w]."""
         low, high = self._corrupted(low, random), high.detach().requires_grad_()
         yield r1(self._score(low, high, random), high, self.r1_gamma, report).mean()

@@ -91,7 +91,7 @@ class Config(Strict):
 
 
 def of_clips(pipe: AugmentPipe) -> Augment:
-    """A pipe of images applied to clips [N, 3, T, H, W], with one draw for all frames of a clip."""
+    """Apply a pipe of images to clips [N, 3, T, H, W], with one draw for all frames of a clip."""
 
     def augment(clips: Tensor, draws: torch.Generator | None) -> Tensor:
         n, _, t, h, w = clips.shape
@@ -102,7 +102,7 @@ def of_clips(pipe: AugmentPipe) -> Augment:
 
 
 def corruption(config: CorruptionConfig) -> AugmentPipe:
-    """The pipe that spoils low-resolution clips."""
+    """Build the pipe that spoils low-resolution clips."""
     stds = config.model_dump(exclude={"p"})
     pipe = AugmentPipe(scale=1, rotate=1, aniso=1, xfrac=1, noise=1, **stds).requires_grad_(False)
     pipe.p.fill_(config.p)
@@ -118,7 +118,7 @@ class _Pairs:
 
 
 class LongVideoGAN(VideoMethod):
-    """Alias-free super-resolution of windows of low-resolution frames; the low-resolution half is along for the ride.
+    """Alias-free super-resolution of windows of low-resolution frames; the model holds the low-resolution half too.
 
     Raises:
         ValueError: where the two frame stores are not of the same videos.
@@ -131,6 +131,8 @@ class LongVideoGAN(VideoMethod):
         low_store = FrameStore(context.upstream["lowres"])
         if low_store.names != store.names or not np.array_equal(low_store.lengths, store.lengths):
             raise ValueError(f"{low_store.path} and {store.path} hold other videos; run the stage lowres again")
+
+        # The low-resolution half is trained already; its frozen copy makes this model complete.
         G_low, self.low_res = load_low_res(context.upstream["long_video_gan_lr"])
         self.frames_per_sample = config.seq_length
         size, small = store.resolution, low_store.resolution
@@ -139,6 +141,8 @@ class LongVideoGAN(VideoMethod):
         G = SuperResGenerator(**self.options).train().requires_grad_(False).to(device)
         D = SuperResDiscriminator(size, config.seq_length, size // small, **config.discriminator.model_dump())
         D = D.train().requires_grad_(False).to(device)
+
+        # Real low-resolution clips are spoilt, so that the network copes with generated ones later.
         pipe = build_augment(config.ada, device)
         augment = None if pipe is None else of_clips(pipe)
         corrupt = of_clips(corruption(config.corruption).to(device))
@@ -159,17 +163,19 @@ class LongVideoGAN(VideoMethod):
             Phase("Dmain", "D", self._discriminator_main),
             Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
         ]
+
+        # G, D and R1 see real clips of their own; G needs frames before and after those that it makes.
         frames, seed = config.seq_length + 2 * config.generator.cond_context, context.seed
         self.pairs = {
             purpose: _Pairs(low_store, store, key(seed, purpose), config.mirror, frames) for purpose in ("G", "D", "R1")
         }
 
     def ema_beta(self, step: int) -> float:
-        """Long-Video-GAN's own ramp, in steps."""
+        """Return the decay by Long-Video-GAN's own ramp, in steps."""
         return ramped_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Low-resolution clips for G; clips of both resolutions for D, and others for R1 in the steps that have it."""
+        """Return low-resolution clips for G, clips of both resolutions for D, and others for R1 where a step has it."""
         step = micro_step // (self.training.batch // self.training.batch_gpu)
         batch = [self.pairs["G"].low.batch(micro_step, size)[0]]
         for purpose in ["D"] if step % self.config.d_reg_interval else ["D", "R1"]:
@@ -202,12 +208,12 @@ class LongVideoGAN(VideoMethod):
         yield from self.loss.discriminator_reg(low, high, self._random(draws, "real"), report)
 
     def generator(self) -> generate.LongVideoGenerator:
-        """The averaged networks as they stand."""
+        """Return a maker of videos from the averaged networks as they stand."""
         low, G = self.parts.modules["G_low"], self.parts.modules["G_ema"]
         return generate.LongVideoGenerator(low, G, self.context.store.fps)  # type: ignore[arg-type]
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return {
             "method": "long_video_gan",
             "generator": self.options,

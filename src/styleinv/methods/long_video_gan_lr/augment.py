@@ -1,4 +1,4 @@
-"""What the low-resolution discriminator sees of a clip: DiffAugment, then a random change of speed."""
+"""Augmentation before the low-resolution discriminator: DiffAugment, then a random change of speed."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from styleinv.nn.diffaugment import diffaugment, draw, reach_of
 
 
 class ClipAugment:
-    """One draw per clip, shared by its frames.
+    """Augment clips by one draw per clip, shared by its frames.
 
     Args:
         policy: of DiffAugment.
@@ -19,7 +19,7 @@ class ClipAugment:
         self.policy, self.temporal_scale = policy, temporal_scale
 
     def __call__(self, clips: Tensor, generator: torch.Generator | None) -> Tensor:
-        """[N, 3, T, H, W] -> the same shape."""
+        """Augment clips [N, 3, T, H, W], keeping their shape."""
         n, _, frames, height, width = clips.shape
         generator = generator or torch.default_generator
         # Both axes shift as far as a quarter of the longer one.
@@ -36,7 +36,7 @@ class ClipAugment:
 
 
 def rescale_time(clips: Tensor, log2_scale: Tensor, pad: Tensor, start: Tensor) -> Tensor:
-    """Linear interpolation over time by 2^log2_scale per clip.
+    """Stretch clips in time by 2^log2_scale each, by linear interpolation.
 
     Args:
         clips: [N, C, T, H, W].

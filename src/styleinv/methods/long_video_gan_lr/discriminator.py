@@ -13,7 +13,7 @@ CLAMP = 256.0
 
 
 class Downsample(nn.Module):
-    """Space by 2, then time by 2, as far as wanted."""
+    """Halve space, then time, each only where asked for."""
 
     _downsample_filter: Tensor
 
@@ -70,7 +70,7 @@ class Block(nn.Module):
 
 
 class Epilogue(nn.Module):
-    """Features [N, C, T, h, w] -> logits [N, 1]."""
+    """Turn features [N, C, T, h, w] into logits [N, 1]."""
 
     def __init__(self, features: int, frames: int, channels: int):
         super().__init__()
@@ -88,7 +88,7 @@ class Epilogue(nn.Module):
 
 
 class LowResDiscriminator(nn.Module):
-    """Clips [N, 3, seq_length, H, W] -> logits [N, 1]; smaller edges are padded to `max_edge` with zeros.
+    """Score clips [N, 3, seq_length, H, W], whose smaller edges are padded to `max_edge` with zeros: logits [N, 1].
 
     Args:
         channels: widths of the video's features and after each of the four blocks.

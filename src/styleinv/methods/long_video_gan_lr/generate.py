@@ -1,4 +1,4 @@
-"""Low-resolution videos without end: frames of a seed are the same whichever part of its video is asked for."""
+"""Endless low-resolution videos: a frame of a seed is the same whichever part of its video is asked for."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,14 +24,14 @@ LEAD = STRIDE
 
 
 class LowResVideos:
-    """Clips of seeds' videos."""
+    """Generate any part of the endless video of a seed."""
 
     def __init__(self, G: LowResGenerator):
         self.G = G
 
     @torch.no_grad()
     def clip(self, seed: int, start: int, frames: int) -> Tensor:
-        """Frames `start` (at least -32) to `start + frames - 1` of a seed's video, [3, frames, h, w]."""
+        """Generate frames `start` (at least -32) to `start + frames - 1` of a seed's video, [3, frames, h, w]."""
         # Videos do not all begin at the same place of the hierarchy, as in training.
         offset = LEAD + key("phase", seed) % STRIDE
         parts = []
@@ -65,7 +65,7 @@ class LowResVideoGenerator:
         self.low, self.resolution, self.fps = LowResVideos(G), resolution, fps
 
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
-        """See `styleinv.generator.VideoGenerator`.
+        """Generate clips; see `styleinv.generator.VideoGenerator`.
 
         Raises:
             ValueError: for times that are no frames.
@@ -76,7 +76,7 @@ class LowResVideoGenerator:
 
 
 def whole_frames(times: Tensor) -> list[int]:
-    """Times as frame numbers.
+    """Turn times into frame numbers.
 
     Raises:
         ValueError: if they are not.
@@ -88,7 +88,7 @@ def whole_frames(times: Tensor) -> list[int]:
 
 
 def together(low: LowResVideos, seed: int, frames: Sequence[int], context: int = 0) -> Tensor:
-    """Frames of a seed's video, each with `context` frames on both sides, [3, len(frames) (2 context + 1), h, w].
+    """Generate frames of a video, each with `context` frames on both sides: [3, len(frames) (2 context + 1), h, w].
 
     Frames that lie close come from one pass.
     """
@@ -103,7 +103,7 @@ def together(low: LowResVideos, seed: int, frames: Sequence[int], context: int =
 
 
 def load_low_res(model_file: Path, name: str = "G_ema") -> tuple[LowResGenerator, dict[str, Any]]:
-    """The averaged generator of a trained run, frozen, and its options."""
+    """Load the averaged generator of a trained run, frozen, and its options."""
     description, tensors = read_model(model_file)
     options = description.get("low_res", description["generator"])
     G = LowResGenerator(**options)

@@ -23,7 +23,7 @@ LEVELS = 5
 
 
 def level_lengths(frames: int, padding: int = 8) -> list[int]:
-    """How many frames the input, temporal layer 0, ... and the last layer work on for `frames` frames of output.
+    """Count the frames that the input, temporal layer 0, ... and the last layer work on for `frames` frames of output.
 
     Every level but the last keeps `padding` frames more at both ends than are wanted, so that borders do not show.
     """
@@ -84,7 +84,7 @@ class Block(nn.Module):
         self.spatial_upsample = Upsample(linear_filter(2)) if spatial_up else None
 
     def forward(self, x: Tensor, w: Tensor, frames: int | None = None, beta: float = 1.0) -> Tensor:
-        """x [N, C, T, H, W], w [N, latent_dim, T] -> [N, C', frames, H', W']."""
+        """Apply the block to x [N, C, T, H, W] under w [N, latent_dim, T]: [N, C', frames, H', W']."""
         styles = [affine(w.transpose(1, 2)).transpose(1, 2) for affine in (self.affine_0, self.affine_1)]
         x = x * self.input_magnitude_ema_0(x, beta)
         one = x.new_ones([])
@@ -121,7 +121,7 @@ class ToRGB(nn.Module):
 
 
 class Mapping(nn.Module):
-    """The embedding of every moment -> w of that moment."""
+    """Map the embedding of every moment to w of that moment."""
 
     def __init__(self, in_dim: int, w_dim: int):
         super().__init__()
@@ -129,13 +129,13 @@ class Mapping(nn.Module):
         self.layer_1 = FullyConnectedLayer(w_dim, w_dim, activation="lrelu", lr_multiplier=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, in_dim, L] -> [N, w_dim, L]."""
+        """Map [N, in_dim, L] to [N, w_dim, L]."""
         x = normalize_2nd_moment(x.transpose(1, 2), dim=2)
         return self.layer_1(self.layer_0(x)).transpose(1, 2)
 
 
 class LowResGenerator(nn.Module):
-    """Noise -> clips [N, 3, S, H, W], nominally in [-1, 1].
+    """Generate clips [N, 3, S, H, W], nominally in [-1, 1], from noise.
 
     Args:
         channels: widths: of the temporal layers, and then of the last temporal layers and the spatial ones.
@@ -190,11 +190,11 @@ class LowResGenerator(nn.Module):
         self.to_rgb = ToRGB(latent_w_dim, d)
 
     def noise_shape(self, batch: int, frames: int) -> tuple[int, int, int]:
-        """Shape of the noise behind clips of `frames` frames."""
+        """Return the shape of the noise behind clips of `frames` frames."""
         return self.temporal_emb.noise_shape(batch, level_lengths(frames, self.temporal_padding)[0] * 2**LEVELS)
 
     def latents(self, w: Tensor, frames: int) -> list[Tensor]:
-        """w [N, w_dim, 32 T_in] -> what the input, the temporal layers, the spatial layers and ToRGB take."""
+        """Cut w [N, w_dim, 32 T_in] to the lengths of the input, the temporal layers, the spatial layers and ToRGB."""
         lengths = level_lengths(frames, self.temporal_padding)
         full = centre_crop(w, frames, 2)
         last = centre_crop(w, lengths[LEVELS], 2)
@@ -206,7 +206,7 @@ class LowResGenerator(nn.Module):
         return [temporal[0], *temporal, *[full] * (len(self.spatial_layers) + 1)]
 
     def forward(self, noise: Tensor, frames: int, beta: float = 1.0) -> Tensor:
-        """noise of `noise_shape` -> [N, 3, frames, H, W]."""
+        """Generate clips [N, 3, frames, H, W] from noise of `noise_shape`."""
         ws = self.latents(self.latent_mapping(self.temporal_emb(noise)), frames)
         lengths = level_lengths(frames, self.temporal_padding)
         start = self.w_to_temp_input(ws[0].transpose(1, 2)).transpose(1, 2)

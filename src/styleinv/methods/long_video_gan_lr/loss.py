@@ -61,7 +61,7 @@ class LowResLoss:
     def discriminator_main(
         self, fake: LowResInputs, real: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
-        """real [N, 3, T, H, W]."""
+        """Yield both logistic terms for real clips [N, 3, T, H, W]."""
         with torch.no_grad():
             clips = self._clips(fake, self.magnitude_beta)
         yield from logistic_d(lambda: self._score(clips, fake.augment), lambda: self._score(real, augment), report)

@@ -28,7 +28,7 @@ from styleinv.training.schedule import adam
 
 
 class EmbeddingConfig(Strict):
-    """Noise at many time scales; rates in frames."""
+    """Settings of the noise at many time scales; rates are in frames."""
 
     blur_widths: int = Field(128, ge=1)
     min_sampling_rate: float = Field(250, gt=0)
@@ -84,12 +84,12 @@ class Config(Strict):
 
 
 def consecutive(store: FrameStore, seed: int, mirror: bool, frames: int) -> Clips:
-    """Clips of consecutive frames, one of every long enough video per pass."""
+    """Sample clips of consecutive frames, one of every long enough video per pass."""
     return Clips(store, seed, mirror, frames, frames, lambda rng, length: np.arange(frames))
 
 
 def to_clips(real: Tensor) -> Tensor:
-    """uint8 [N, T, 3, H, W] -> float [N, 3, T, H, W] in [-1, 1]."""
+    """Turn frames uint8 [N, T, 3, H, W] into clips float [N, 3, T, H, W] in [-1, 1]."""
     return to_float(real).transpose(1, 2)
 
 
@@ -123,15 +123,17 @@ class LongVideoGANLowRes(VideoMethod):
             Phase("Dmain", "D", self._discriminator_main),
             Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
         ]
+
+        # R1 has real clips of its own.
         self.clips = consecutive(self.store, context.seed, config.mirror, config.seq_length)
         self.clips_r1 = consecutive(self.store, key(context.seed, "r1"), config.mirror, config.seq_length)
 
     def ema_beta(self, step: int) -> float:
-        """Long-Video-GAN's own ramp, in steps."""
+        """Return the decay by Long-Video-GAN's own ramp, in steps."""
         return ramped_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real clips uint8 [N, T, 3, h, w]; others for R1 in the steps that have it."""
+        """Return real clips uint8 [N, T, 3, h, w], and others for R1 in the steps that have it."""
         step = micro_step // (self.training.batch // self.training.batch_gpu)
         sources = [self.clips] if step % self.config.d_reg_interval else [self.clips, self.clips_r1]
         return tuple(clips.batch(micro_step, size)[0] for clips in sources)
@@ -152,12 +154,12 @@ class LongVideoGANLowRes(VideoMethod):
         yield from self.loss.discriminator_reg(to_clips(real[1]), draws.generator("augment_real"), report)
 
     def generator(self) -> generate.LowResVideoGenerator:
-        """The averaged networks as they stand."""
+        """Return a maker of videos from the averaged networks as they stand."""
         G = self.parts.modules["G_ema"]
         return generate.LowResVideoGenerator(G, self.store.resolution, self.context.store.fps)  # type: ignore[arg-type]
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return {
             "method": "long_video_gan_lr",
             "generator": self.options,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class BlurredNoise(nn.Module):
-    """Noise [B, channels / blur_widths, L + kernel_size - 1] -> embedding [B, channels, L].
+    """Blur noise [B, channels / blur_widths, L + kernel_size - 1] into an embedding [B, channels, L].
 
     The filters are right-aligned, so that an output depends on the past alone.
 
@@ -55,5 +55,5 @@ class BlurredNoise(nn.Module):
         return blurred.reshape(noise.shape[0], self.channels, -1)
 
     def noise_shape(self, batch: int, frames: int) -> tuple[int, int, int]:
-        """Shape of the noise behind `frames` frames of embedding."""
+        """Return the shape of the noise behind `frames` frames of embedding."""
         return batch, self.noise_channels, frames + self.kernel_size - 1

@@ -37,12 +37,12 @@ class Memory(nn.Module):
         self.q_ptr[0] = (start + count) % self.used
 
     def loss(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
-        """The sum for both kinds of image, each two views [B, dim]."""
+        """Compute the sum of both kinds of image, of each two views [B, dim]."""
         return contrastive(*real, self.q_real[: self.used]) + contrastive(*fake, self.q_fake[: self.used])
 
 
 def contrastive(a: Tensor, b: Tensor, queue: Tensor) -> Tensor:
-    """Mean over the 2B views of -log softmax of the cosine with the other view of the same image.
+    """Compute the mean over 2B views of -log softmax of the cosine with the other view of the same image.
 
     A view's logit with itself is 0, not minus infinity, as released.
 

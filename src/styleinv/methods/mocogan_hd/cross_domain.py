@@ -21,7 +21,7 @@ CONTRASTIVE_WEIGHT = 2.0
 def discriminator_terms(
     D: ImageDiscriminator, memory: Memory, first: tuple[Tensor, Tensor], later: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(hinge of first frames, hinge of later ones, contrastive); the last counts `CONTRASTIVE_WEIGHT` times.
+    """Compute the hinge of first frames, that of later ones, and the contrastive term, not weighted.
 
     Args:
         first, later: two views each of frames [B, 3, R, R]. The first view is scored.
@@ -34,16 +34,16 @@ def discriminator_terms(
 
 
 def generator_terms(D: ImageDiscriminator, first: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
-    """(minus the score of later frames, minus the cosine of their projections with those of first frames)."""
+    """Compute minus the score of later frames, and minus the cosine of their projections with those of first frames."""
     score, of_later = D(later)
     of_first = D.project(first)
     return -score.mean(), -F.cosine_similarity(of_later, of_first, dim=1).mean()
 
 
 class CrossDomainMoCoGANHD(MoCoGANHD):
-    """Motion of these videos for images of another data set: its first frames stand for real images.
+    """Motion of these videos for images of another data set, whose first frames stand for real images.
 
-    The memory takes the projections of the first process.
+    The memory is filled by the first process, from the projections of its micro-batches.
     """
 
     def _parts(self, device: torch.device) -> Parts:
@@ -66,20 +66,20 @@ class CrossDomainMoCoGANHD(MoCoGANHD):
         return Parts(trained | others, optimizers, averages={"D_img_ema": "D_img"}, average_buffers="keep")
 
     def ema_beta(self, step: int) -> float:
-        """Of the image discriminator, the only average."""
+        """Return the decay of the image discriminator's average, the only one."""
         return 0.999
 
     @staticmethod
     def clip_input(frames: Tensor) -> Tensor:
-        """Frames [B, T, 3, H, W] -> [B, 3, T, H, W]: motion is compared, not what moves."""
+        """Arrange frames [B, T, 3, H, W] as clips [B, 3, T, H, W], without frame 0 beside each: motion alone counts."""
         return frames.transpose(1, 2)
 
-    def _first_and_later(self, fake: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    def _frame_pair(self, fake: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         return fake[:, 0], fake[:, draws.python("k").randrange(1, self.config.nframes)]
 
     def _of_images(self, frames: Tensor, fake: Tensor, draws: Draws, report: Report) -> Tensor:
         rng = draws.python("warp")
-        first, later = (warp(x, rng) for x in self._first_and_later(fake, draws))
+        first, later = (warp(x, rng) for x in self._frame_pair(fake, draws))
         score, match = generator_terms(self.D, first, later)
         with torch.no_grad():
             self.memory.add(self.D_ema.project(first), self.D_ema.project(later))
@@ -88,7 +88,7 @@ class CrossDomainMoCoGANHD(MoCoGANHD):
 
     def _images(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         fake, draws = self._discriminated(draws, len(real[0]))
-        first, later = self._first_and_later(fake, draws)
+        first, later = self._frame_pair(fake, draws)
         rng = draws.python("warp")
         views = (warp(first, rng), warp(first, rng)), (warp(later, rng), warp(later, rng))
         of_first, of_later, contrast = discriminator_terms(self.D, self.memory, *views)

@@ -9,7 +9,7 @@ STRIDES = (2, 2, 2, 1, 1)
 
 
 class PatchDiscriminator(nn.Module):
-    """Five convolutions per scale; every place of the last map is a score. Scale num_D - 1 sees the full resolution.
+    """Five convolutions per scale, whose last map holds a score per patch. Scale num_D - 1 sees the full resolution.
 
     Args:
         dims: 2 for images [B, C, H, W], 3 for clips [B, C, T, H, W].
@@ -50,7 +50,7 @@ class PatchDiscriminator(nn.Module):
         self.netD = nn.ModuleDict(layers)
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
-        """Outputs of all layers, from full resolution down."""
+        """Compute the outputs of all layers of all scales, from full resolution down."""
         out = []
         for i in range(self.num_D):
             scale, y = self.num_D - 1 - i, x
@@ -64,7 +64,7 @@ class PatchDiscriminator(nn.Module):
         return out
 
     def scores(self, x: Tensor) -> list[Tensor]:
-        """The last map of every scale."""
+        """Compute the last map of every scale."""
         return [maps[-1] for maps in self(x)]
 
     def _pool(self, x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class MoCoGANHDGenerator:
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
-        """See `styleinv.generator.VideoGenerator`.
+        """Generate clips; see `styleinv.generator.VideoGenerator`.
 
         Raises:
             ValueError: for times that are no frames.
@@ -46,7 +46,7 @@ class MoCoGANHDGenerator:
 
     @torch.no_grad()
     def latents(self, seed: int, frames: list[int]) -> Tensor:
-        """w [len(frames), w_dim] of a seed's video."""
+        """Compute w [len(frames), w_dim] of a seed's video."""
         generator = torch_generator("content", seed)
         w = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
         rng = numpy_generator("motion", seed)
@@ -61,7 +61,7 @@ class MoCoGANHDGenerator:
 
 
 def load_generator(model_file: Path, device: torch.device) -> MoCoGANHDGenerator:
-    """The motion generator of a trained run, with its image generator."""
+    """Load the motion generator of a trained run, with its image generator."""
     G, description = load_generator_of(model_file, device, name="G")
     _, tensors = read_model(model_file)
     R = MotionGenerator(**description["motion"])

@@ -36,7 +36,7 @@ class Block(nn.Module):
 
 
 class ImageDiscriminator(nn.Module):
-    """Images [N, 3, R, R] -> scores [N, 1] and projections [N, proj_dim], not normalised.
+    """Give images [N, 3, R, R] scores [N, 1] and projections [N, proj_dim], which are not normalised.
 
     Raises:
         ValueError: for a resolution that the architecture does not have.
@@ -67,5 +67,5 @@ class ImageDiscriminator(nn.Module):
         return self.linear(h), self.proj2(F.relu(self.proj1(h)))
 
     def project(self, x: Tensor) -> Tensor:
-        """The projections alone."""
+        """Compute the projections alone."""
         return self.proj2(F.relu(self.proj1(self._features(x))))

@@ -41,12 +41,16 @@ class MoCoGANHD(VideoMethod):
         if store.resolution % self.frame_size:
             raise ValueError(f"frame_size {c.frame_size} does not divide the resolution {store.resolution}")
         self.parts = self._parts(device)
+
+        # The motion generator steps several times per batch of real clips, then each discriminator once.
         self.phases = [Phase(f"G{i}", "R", self._generator) for i in range(c.G_steps)]
         self.phases += [Phase("D_3d", "D_3d", self._clips), Phase("D_img", "D_img", self._images)]
         span = (c.nframes - 1) * c.stride + 1
         self.clips = Clips(
             store, context.seed, c.mirror, span, span, lambda rng, window: np.arange(c.nframes) * c.stride
         )
+
+        # The length may be given in passes over the videos.
         if c.epochs is not None:
             kimg = c.epochs * len(self.clips.videos) / 1000
             self.training = config.training.model_copy(update={"total_kimg": kimg})
@@ -65,7 +69,7 @@ class MoCoGANHD(VideoMethod):
         return Parts(modules=modules | {"G": self.G}, optimizers=optimizers)
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real clips uint8 [N, T, 3, s, s] at the discriminators' frame size."""
+        """Return real clips uint8 [N, T, 3, s, s] at the discriminators' frame size."""
         clips, _ = self.clips.batch(micro_step, size)
         if clips.shape[-1] == self.frame_size:
             return (clips,)
@@ -77,7 +81,7 @@ class MoCoGANHD(VideoMethod):
         return (torch.from_numpy(smaller).permute(0, 3, 1, 2).unflatten(0, clips.shape[:2]),)
 
     def _fake(self, draws: Draws, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """(frames [N, T, 3, s, s], noise and what the motion tells of it [N (T - 1), z_dim])."""
+        """Generate frames [N, T, 3, s, s]; also return the noise and what is recovered of it, [N (T - 1), z_dim]."""
         device, steps = self.context.device, self.config.nframes - 1
         with torch.no_grad():
             w0 = self.G.mapping(draws.randn("z", n, self.G.z_dim, device=device))[:, 0]
@@ -91,13 +95,13 @@ class MoCoGANHD(VideoMethod):
         return frames.unflatten(0, (n, steps + 1)), e.transpose(0, 1).flatten(0, 1), recovered.flatten(0, 1)
 
     def _flip(self, clip: Tensor, draws: Draws, purpose: str) -> Tensor:
-        """The whole batch reversed in time with probability 1/2."""
+        """Reverse the whole batch in time with probability 1/2."""
         return clip.flip(2) if draws.python(purpose).random() < 0.5 else clip
 
     clip_input = staticmethod(clip_input)
 
     def _of_images(self, frames: Tensor, fake: Tensor, draws: Draws, report: Report) -> Tensor:
-        """The generator's loss by the image discriminator."""
+        """Compute the generator's loss by the image discriminator."""
         k = draws.python("k").randrange(1, self.config.nframes)
         return generator_loss(*(self.D_img.scores(image_input(x, k)) for x in (frames, fake)))
 
@@ -140,13 +144,13 @@ class MoCoGANHD(VideoMethod):
         yield 0.5 * (of_real + of_fake)
 
     def generator(self) -> generate.MoCoGANHDGenerator:
-        """The networks as they stand."""
+        """Return a maker of videos from the networks as they stand."""
         return generate.MoCoGANHDGenerator(self.G, self.R, self.context.store.fps)
 
     def sample_times(self) -> Tensor:
-        """Over a clip of the training length."""
+        """Return eight moments of a clip of the training length."""
         return torch.linspace(0, self.config.nframes - 1, 8).round()
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return self.described | {"noise_mode": "const"}

@@ -16,7 +16,7 @@ __all__ = ["Config", "create", "load_generator"]
 
 
 def create(config: Config, context: Context) -> Method:
-    """The method, ready to train: against patch discriminators, or first-frame-aware and sparse."""
+    """Build the method that `discriminator` names: in-domain, across domains, or first-frame-aware and sparse."""
     G, description = load_generator_of(context.upstream["stylegan2"], context.device)
     check_resolution(G, context.store, context.upstream["stylegan2"])
     if G.w_dim != G.z_dim:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class MotionGenerator(nn.Module):
-    """w_0 and one noise vector per step -> w_0, w_1, ..., each the last plus a bounded step along the components.
+    """Walk from w_0 by one noise vector per step; every step is bounded and goes along the principal components.
 
     Args:
         z_dim: width of w and of the noise.
@@ -44,28 +44,29 @@ class MotionGenerator(nn.Module):
         self.directions.copy_(components[: self.n_pca] * stdev[: self.n_pca, None])
 
     def start(self, w0: Tensor) -> tuple[Tensor, Tensor]:
-        """The recurrent state of a video that begins at w_0 [B, z_dim]."""
+        """Compute the recurrent state of a video that begins at w_0 [B, z_dim]."""
         return self.enc_cell(w0)
 
     def step(self, w: Tensor, e: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """From w_{i-1} and noise e_i, both [B, z_dim], to (w_i, state)."""
+        """Step from w_{i-1} by noise e_i, both [B, z_dim], to w_i and the next state."""
         state = self.cell(e, state)
         return w + self.w_residual * (torch.tanh(state[0] @ self.w + self.b) @ self.directions), state
 
     def forward(self, w0: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
-        """w_0 [B, z_dim] and noise [T - 1, B, z_dim] -> w [B, T, z_dim] and the noise as the states tell it.
+        """Walk from w_0 [B, z_dim] by noise [T - 1, B, z_dim].
 
-        The second result is [B, T - 1, z_dim].
+        Returns:
+            w [B, T, z_dim], and the noise as it is recovered from the states, [B, T - 1, z_dim].
         """
-        state, path, told = self.start(w0), [w0], []
+        state, path, states = self.start(w0), [w0], []
         for noise in e:
             w, state = self.step(path[-1], noise, state)
             path.append(w)
-            told.append(torch.cat(state, dim=1))
-        recovered = self.fc2(F.relu(self.fc1(torch.stack(told, dim=1))))
+            states.append(torch.cat(state, dim=1))
+        recovered = self.fc2(F.relu(self.fc1(torch.stack(states, dim=1))))
         return torch.stack(path, dim=1), recovered
 
 
 def mutual_information_loss(recovered: Tensor, e: Tensor) -> Tensor:
-    """-mean cosine similarity of rows: the motion must tell its noise."""
+    """Compute minus the mean cosine similarity of rows, so that the noise can be recovered from the motion."""
     return -F.cosine_similarity(recovered, e, dim=1, eps=1e-8).mean()

@@ -10,7 +10,7 @@ from styleinv.training.method import TrainingConfig
 
 
 class MotionConfig(Strict):
-    """The motion generator; its width is that of w."""
+    """Sizes of the motion generator, whose width is that of w."""
 
     h_dim: int = Field(384, ge=1)
     n_pca: int = Field(384, ge=1)
@@ -18,7 +18,7 @@ class MotionConfig(Strict):
 
 
 class PCAConfig(Strict):
-    """How many mapped latents the components are taken from, and how many at once."""
+    """How many mapped latents the principal components are computed from, and how many at once."""
 
     samples: int = Field(1_000_000, ge=2)
     batch: int = Field(4000, ge=1)

@@ -8,7 +8,7 @@ from styleinv.rng import torch_generator
 
 
 def principal_components(mean: np.ndarray, second: np.ndarray, n: int) -> dict[str, np.ndarray]:
-    """Components of n samples with the given mean [D] and mean of outer products [D, D].
+    """Compute the components of n samples with the given mean [D] and mean of outer products [D, D].
 
     Returns:
         `components` [D, D] (rows, descending variance; the largest entry of each is positive), `stdev` [D] (n - 1
@@ -30,7 +30,7 @@ def principal_components(mean: np.ndarray, second: np.ndarray, n: int) -> dict[s
 
 @torch.no_grad()
 def components_of(G: Generator, samples: int, batch: int, seed: int) -> dict[str, np.ndarray]:
-    """The same of `samples` mapped latents, in constant memory."""
+    """Compute the principal components of `samples` mapped latents, in constant memory."""
     device = G.mapping.w_avg.device
     total = np.zeros(G.w_dim)
     outer = np.zeros((G.w_dim, G.w_dim))

@@ -25,7 +25,7 @@ from styleinv.training.schedule import adam
 
 
 class SparseConfig(SamplingConfig, SparseVideoConfig):
-    """Key `sparse` of config/methods/mocogan_hd.yaml."""
+    """Settings under the key `sparse` of config/methods/mocogan_hd.yaml."""
 
     num_sample: int = Field(3, ge=2)
     spans: Literal["uniform", "powers_of_two"] = "powers_of_two"
@@ -36,14 +36,14 @@ class SparseConfig(SamplingConfig, SparseVideoConfig):
 
 
 class WalkLoss(SparseVideoLoss):
-    """Terms of the phases Gmain, Dmain and Dreg; motion noise is [steps, B, z_dim], one row for every frame after 0."""
+    """The terms of the phases Gmain, Dmain and Dreg; motion noise is [steps, B, z_dim], a row per frame after 0."""
 
     def __init__(self, G: Generator, R: MotionGenerator, D: nn.Module, augment: Augment | None, config: SparseConfig):
         super().__init__(D, augment, config.r1_gamma)
         self.G, self.R, self.config = G, R, config
 
     def _walk(self, fake: ClipInputs) -> tuple[Tensor, Tensor, Tensor]:
-        """(frames [B, F, 3, R, R], their w [B, F, w_dim], mutual information loss)."""
+        """Generate frames [B, F, 3, R, R]; also return their w [B, F, w_dim] and the mutual information loss."""
         with torch.no_grad():
             w0 = self.G.mapping(fake.z)[:, 0]
         w, recovered = self.R(w0, fake.motion_z)
@@ -52,12 +52,12 @@ class WalkLoss(SparseVideoLoss):
         ws = chosen.flatten(0, 1)[:, None].expand(-1, self.G.num_ws, -1)
         return self.G.synthesis(ws, noise_mode="const").unflatten(0, fake.t.shape), chosen, mutual
 
-    def shown(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
-        """All generated frames; the first is G(w_0)."""
+    def generated_clips(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
+        """Generate all frames; the first is G(w_0)."""
         return self._walk(fake)[0], fake.t
 
     def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
-        """Adversarial loss, distance of latents from w_0, and mutual information."""
+        """Yield the adversarial loss, the distance of latents from w_0 and the mutual information, weighted."""
         frames, w, mutual = self._walk(fake)
         loss = F.softplus(-self.score(frames, fake.t, fake.augment)).mean()
         drift = (w[:, 1:] - w[:, :1]).norm(dim=2).mean()
@@ -69,9 +69,9 @@ class WalkLoss(SparseVideoLoss):
     def discriminator_main(
         self, fake: ClipInputs, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
-        """As in all methods, but that `Loss/D/loss` is the term of real clips alone."""
+        """Yield the logistic terms; unlike elsewhere, `Loss/D/loss` is the mean of the term of real clips alone."""
         with torch.no_grad():
-            clips, t = self.shown(fake)
+            clips, t = self.generated_clips(fake)
         yield logistic_fake(self.score(clips, t, fake.augment), report).mean()
         loss = logistic_real(self.score(real, real_t, augment), report).mean()
         report("Loss/D/loss", loss)
@@ -80,7 +80,7 @@ class WalkLoss(SparseVideoLoss):
     def discriminator_reg(
         self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
     ) -> Iterator[Tensor]:
-        """R1 of clips before their augmentation; the scores are not reported."""
+        """Yield the R1 penalty of clips before their augmentation; unlike elsewhere, scores are not reported."""
         real = real.detach().requires_grad_()
         logits = self.score(real, real_t, augment)
         report("Loss/signs/real", logits.sign())
@@ -130,13 +130,13 @@ class SparseMoCoGANHD(SparseVideoGAN):
         )
 
     def generator(self) -> generate.MoCoGANHDGenerator:
-        """The networks as they stand."""
+        """Return a maker of videos from the networks as they stand."""
         return generate.MoCoGANHDGenerator(self.loss.G, self.loss.R, self.context.store.fps)
 
     def sample_times(self) -> Tensor:
-        """Over a clip of the training length."""
+        """Return eight moments of a clip of the training length."""
         return torch.linspace(0, self.config.max_num_frames - 1, 8).round()
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return self.described | {"noise_mode": "const"}

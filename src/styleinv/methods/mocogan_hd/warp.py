@@ -41,7 +41,7 @@ def cutout(image: Tensor, ratio: float, case: int, across: float, along: float) 
 
 
 def flip(image: Tensor, flipped: bool) -> Tensor:
-    """Left to right, or not: [..., 3, R, R] -> [1, 3, R, R]."""
+    """Flip an image [..., 3, R, R] left to right, or not: [1, 3, R, R]."""
     image = image.reshape(1, *image.shape[-3:])
     return image.flip(3) if flipped else image
 

@@ -18,7 +18,7 @@ from styleinv.training.method import Report
 
 
 def tuned_parameters(G: Generator, finetune_g_res: int | None) -> list[nn.Parameter]:
-    """The parameters of the synthesis blocks from `finetune_g_res` up; None for all blocks. The mapping never moves.
+    """List the parameters of the synthesis blocks from `finetune_g_res` up, or of all for None; never the mapping's.
 
     Raises:
         ValueError: if the generator has no such block.
@@ -60,7 +60,7 @@ class StyleTransferLoss(StyleGAN2Loss):
         self.path_length = path_length
 
     def generator_main(self, z: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
-        """softplus(-D(G(ws))) plus the distances of G(ws) to the parent's image of the same ws, un-augmented."""
+        """Yield softplus(-D(G(ws))) plus distances of G(ws), not augmented, from the parent's image of the same ws."""
         images, ws = self.generate(z, draws)
         logits = self.logits(images, draws, "fake")
         loss = logistic_g(logits, report).mean()
@@ -86,6 +86,6 @@ class StyleTransferLoss(StyleGAN2Loss):
     def generator_reg(
         self, z: Tensor, draws: Draws, report: Report, pl_noise: Tensor | None = None
     ) -> Iterator[Tensor]:
-        """Path length regularisation, or no term at all."""
+        """Yield the path length regularisation, or no term at all."""
         if self.path_length:
             yield from super().generator_reg(z, draws, report, pl_noise)

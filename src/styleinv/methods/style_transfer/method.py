@@ -30,7 +30,7 @@ from styleinv.training.schedule import adam
 
 
 class Config(Strict):
-    """config/methods/style_transfer.yaml; the networks are the parent's."""
+    """Settings of config/methods/style_transfer.yaml; the networks are the parent's."""
 
     training: TrainingConfig
     parent: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -49,7 +49,7 @@ class Config(Strict):
 
 
 def load_decoder(model_file: Path, device: torch.device) -> Generator:
-    """The averaged tuned generator of a trained run, which decodes the parent's latents."""
+    """Load the averaged tuned generator of a trained run, which decodes the parent's latents."""
     return load_generator_of(model_file, device)[0]
 
 
@@ -71,6 +71,8 @@ class StyleTransfer(ImageGAN):
             )
         if config.identity_weight > 0 and resolution != 256:
             raise ValueError(f"identity_weight must be 0 at {resolution}x{resolution}: faces are framed for 256x256")
+
+        # The networks are built as the parent's were, whatever this data set's settings say.
         networks = NetworkConfig.model_validate(self.parent["image_generator"]["networks"])
         check_batch(config.training, [networks.mbstd_group_size], context.world_size)
         D = build_discriminator(networks, resolution)
@@ -93,6 +95,8 @@ class StyleTransfer(ImageGAN):
             r1_gamma=config.r1_gamma,
             pl_weight=config.pl_weight,
         )
+
+        # Only the optimiser knows which blocks are tuned; the others never get gradients.
         tuned = tuned_parameters(G, config.finetune_g_res)
         self.parts = Parts(
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G_raw)},
@@ -112,7 +116,7 @@ class StyleTransfer(ImageGAN):
 
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:
-        """A 4 x 8 grid of raw | tuned pairs: the parent's image and the averaged tuned one, constant noise."""
+        """Make a 4 x 8 grid of pairs: the parent's image and the averaged tuned one, with constant noise."""
         z = Draws(self.context.seed, 0, "samples", 0).randn("z", 16, self.loss.G.z_dim, device=self.context.device)
         tuned = self.parts.modules["G_ema"]
         assert isinstance(tuned, Generator)
@@ -125,7 +129,7 @@ class StyleTransfer(ImageGAN):
         return grid.permute(0, 1, 3, 4, 2).reshape(4, 8, *grid.shape[3:], 3).numpy()
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return self.parent | {"method": "style_transfer", "parent": self.config.parent}
 
 

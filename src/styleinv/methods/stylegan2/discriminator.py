@@ -11,7 +11,7 @@ from styleinv.nn.precision import HALF, HalfDtype, channels_at, half_from
 
 
 class Discriminator(nn.Module):
-    """Images [N, img_channels, R, R] -> logits [N, 1]."""
+    """Score images [N, img_channels, R, R]: logits [N, 1]."""
 
     def __init__(
         self,

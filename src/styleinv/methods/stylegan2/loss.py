@@ -15,7 +15,7 @@ from styleinv.training.method import Report
 
 
 class StyleGAN2Loss:
-    """Terms of each phase, each a mean over the micro-batch.
+    """The terms of each phase, each a mean over the micro-batch.
 
     Args:
         G, D: the networks.
@@ -42,7 +42,7 @@ class StyleGAN2Loss:
         self.pl_mean = torch.zeros([])
 
     def generate(self, z: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """z [N, z_dim] -> (images, ws [N, num_ws, w_dim]), with style mixing at one cut for the micro-batch."""
+        """Generate images and their ws [N, num_ws, w_dim] from z [N, z_dim], mixing styles at one cut for all."""
         ws = self.G.mapping(z)
         if self.style_mixing_prob > 0:
             rng = draws.python("style_mixing")
@@ -53,13 +53,13 @@ class StyleGAN2Loss:
         return self.G.synthesis(ws, noise_mode=self.noise_mode, generator=draws.generator("noise")), ws
 
     def logits(self, images: Tensor, draws: Draws, purpose: str) -> Tensor:
-        """Discriminator scores of augmented images."""
+        """Augment and score images: [N, 1]."""
         if self.augment is not None:
             images = self.augment(images, draws.generator(f"augment_{purpose}"))
         return self.D(images)
 
     def generator_main(self, z: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
-        """softplus(-D(G(z)))."""
+        """Yield softplus(-D(G(z)))."""
         images, _ = self.generate(z, draws)
         logits = self.logits(images, draws, "fake")
         loss = logistic_g(logits, report)
@@ -69,7 +69,7 @@ class StyleGAN2Loss:
     def generator_reg(
         self, z: Tensor, draws: Draws, report: Report, pl_noise: Tensor | None = None
     ) -> Iterator[Tensor]:
-        """Path length regularisation on the first 1 / pl_batch_shrink of z.
+        """Yield the path length regularisation on the first 1 / pl_batch_shrink of z.
 
         The gradient also flows through the freshly updated mean, as released.
         """
@@ -87,7 +87,7 @@ class StyleGAN2Loss:
         yield (images[:, 0, 0, 0] * 0 + penalty * self.pl_weight).mean()
 
     def discriminator_main(self, z: Tensor, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
-        """softplus(D(G(z))), then softplus(-D(real))."""
+        """Yield softplus(D(G(z))), then softplus(-D(real))."""
         yield from logistic_d(
             lambda: self.logits(self.generate(z, draws)[0], draws, "fake"),
             lambda: self.logits(real, draws, "real"),
@@ -95,7 +95,7 @@ class StyleGAN2Loss:
         )
 
     def discriminator_reg(self, real: Tensor, draws: Draws, report: Report) -> Iterator[Tensor]:
-        """R1 with respect to the images before their augmentation."""
+        """Yield the R1 penalty, with respect to the images before their augmentation."""
         real = real.detach().requires_grad_()
         logits = self.logits(real, draws, "real")
         report_scores("real", logits, report)

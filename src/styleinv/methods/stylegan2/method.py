@@ -62,7 +62,7 @@ class Config(Strict):
 
 
 def build_generator(net: NetworkConfig, resolution: int) -> Generator:
-    """The generator of a configuration, freshly initialised."""
+    """Build the generator of a configuration, freshly initialised."""
     return Generator(
         net.z_dim,
         net.w_dim,
@@ -80,7 +80,7 @@ def build_generator(net: NetworkConfig, resolution: int) -> Generator:
 
 
 def build_discriminator(net: NetworkConfig, resolution: int) -> Discriminator:
-    """The discriminator of a configuration, freshly initialised."""
+    """Build the discriminator of a configuration, freshly initialised."""
     return Discriminator(
         resolution,
         channel_base=net.channel_base,
@@ -93,7 +93,7 @@ def build_discriminator(net: NetworkConfig, resolution: int) -> Discriminator:
 
 
 def load_generator_of(model_file: Path, device: torch.device, name: str = "G_ema") -> tuple[Generator, dict[str, Any]]:
-    """The frozen image generator inside a model of this project, and the model's description."""
+    """Load the frozen image generator inside a model of this project, and the model's description."""
     description, tensors = read_model(model_file)
     image = description["image_generator"]
     generator = build_generator(NetworkConfig.model_validate(image["networks"]), image["resolution"])
@@ -102,7 +102,7 @@ def load_generator_of(model_file: Path, device: torch.device, name: str = "G_ema
 
 
 def load_image_generator(model_file: Path, device: torch.device) -> "StillGenerator":
-    """The averaged image generator as a maker of stills, for FID alone."""
+    """Load the averaged image generator as a maker of stills, for FID alone."""
     generator, description = load_generator_of(model_file, device)
     return StillGenerator(generator, description.get("fps", 1.0))
 
@@ -118,7 +118,7 @@ class StillGenerator:
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
-        """See `styleinv.generator.VideoGenerator`."""
+        """Generate clips; see `styleinv.generator.VideoGenerator`."""
         stills = []
         for seed in seeds:
             generator = torch_generator("content", seed)
@@ -149,6 +149,7 @@ class StyleGAN2(ImageGAN):
     def __init__(self, config: Config, context: Context):
         self.config, self.context, self.training = config, context, config.training
         resolution, device = context.store.resolution, context.device
+        # Networks start without gradients: the loop switches on those of the phase that it runs.
         check_batch(config.training, [config.networks.mbstd_group_size], context.world_size)
         G = build_generator(config.networks, resolution).train().requires_grad_(False).to(device)
         D = build_discriminator(config.networks, resolution).train().requires_grad_(False).to(device)
@@ -174,13 +175,15 @@ class StyleGAN2(ImageGAN):
             augment=pipe,
             ada=config.ada,
         )
+
+        # Without path length there is no phase for it; Adam's settings stay those of lazy regularisation.
         g_reg_interval = config.g_reg_interval if config.pl_weight > 0 else None
         self.phases = self.image_phases(g_reg_interval, config.d_reg_interval)
         self.frames = ClassAwareFrames(context.store, context.seed, config.mirror)
 
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:
-        """A 4 x 8 grid of the averaged generator, fixed latents, constant noise."""
+        """Make a 4 x 8 grid of images of the averaged generator from fixed latents, with constant noise."""
         z = Draws(self.context.seed, 0, "samples", 0).randn(
             "z", 32, self.config.networks.z_dim, device=self.context.device
         )
@@ -188,7 +191,7 @@ class StyleGAN2(ImageGAN):
         return to_uint8(images, "round").permute(0, 2, 3, 1).reshape(4, 8, *images.shape[2:], 3).cpu().numpy()
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         image = {"networks": self.config.networks.model_dump(mode="json"), "resolution": self.context.store.resolution}
         return {"method": "stylegan2", "image_generator": image, "fps": self.context.store.fps}
 

@@ -25,7 +25,7 @@ class ImageGAN(Method):
     frames: ClassAwareFrames
 
     def image_phases(self, g_reg_interval: int | None, d_reg_interval: int) -> list[Phase]:
-        """Gmain, Greg, Dmain, Dreg in this order; no Greg where the interval is None."""
+        """List Gmain, Greg, Dmain and Dreg in this order, without Greg where its interval is None."""
         path_length = [] if g_reg_interval is None else [Phase("Greg", "G", self._generator_reg, g_reg_interval)]
         return [
             Phase("Gmain", "G", self._generator_main),
@@ -35,7 +35,7 @@ class ImageGAN(Method):
         ]
 
     def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Real images uint8 [N, 3, R, R]."""
+        """Return real images uint8 [N, 3, R, R]."""
         return (self.frames.batch(micro_step, size),)
 
     def _z(self, draws: Draws, n: int) -> Tensor:

@@ -100,7 +100,7 @@ class ToRGBLayer(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution; architectures `skip` (used by the paper), `resnet` and `orig`."""
+    """All synthesis layers of one resolution; architectures `skip` (used by the paper), `resnet` and `orig`."""
 
     resample_filter: Tensor
 
@@ -150,7 +150,7 @@ class SynthesisBlock(nn.Module):
         generator: torch.Generator | None = None,
         frames: int = 1,
     ) -> tuple[Tensor, Tensor | None]:
-        """x [N, C, r/2, r/2], img [N, 3, r/2, r/2], ws [N, num_conv + num_torgb, w_dim] -> the same at r.
+        """Bring x [N, C, r/2, r/2] and img [N, 3, r/2, r/2] to resolution r by ws [N, num_conv + num_torgb, w_dim].
 
         The first block starts from its constant; x [N, input_dim] joins it at every pixel, where there is one.
         """
@@ -181,7 +181,7 @@ class SynthesisBlock(nn.Module):
 
 
 class SynthesisNetwork(nn.Module):
-    """ws [N, num_ws, w_dim] -> images [N, img_channels, R, R], nominally in [-1, 1], not clamped.
+    """Synthesise images [N, img_channels, R, R], nominally in [-1, 1], not clamped, from ws [N, num_ws, w_dim].
 
     Args:
         channel_base, channel_max: width at resolution r is min(channel_base // r, channel_max).
@@ -235,10 +235,13 @@ class SynthesisNetwork(nn.Module):
         inputs: Tensor | None = None,
         frames: int = 1,
     ) -> Tensor:
-        """`noise_mode`: `random`, `const` (videos, supplement E) or `none`; `generator`: CPU source of the noise.
+        """Synthesise images from ws [N, num_ws, w_dim].
 
-        inputs: [N, input_dim], for a network that has such an input. frames: how many consecutive rows are of one video
-        and share their random noise.
+        Args:
+            noise_mode: `random`, `const` (videos, supplement E) or `none`.
+            generator: CPU source of random noise.
+            inputs: [N, input_dim], for a network that has such an input.
+            frames: how many consecutive rows are of one video and share their random noise.
         """
         x, img = inputs, None
         first = 0
@@ -253,7 +256,7 @@ class SynthesisNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """z [N, z_dim] -> images [N, 3, R, R]: mapping, then synthesis."""
+    """Generate images [N, 3, R, R] from z [N, z_dim]: mapping, then synthesis."""
 
     def __init__(
         self,

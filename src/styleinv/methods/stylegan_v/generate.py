@@ -26,7 +26,7 @@ class StyleGANVGenerator:
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
-        """See `styleinv.generator.VideoGenerator`; times may be any non-negative reals."""
+        """Generate clips; see `styleinv.generator.VideoGenerator`; times may be any non-negative reals."""
         return torch.stack([self._video(seed, times.double(), rounding) for seed in seeds])
 
     def _video(self, seed: int, times: Tensor, rounding: Rounding) -> Tensor:
@@ -45,12 +45,12 @@ class StyleGANVGenerator:
 
 
 def build_generator(options: dict[str, Any], resolution: int) -> Generator:
-    """A freshly initialised generator of a model's description."""
+    """Build the generator of a model's description, freshly initialised."""
     return Generator(img_resolution=resolution, **options)
 
 
 def load_generator(model_file: Path, device: torch.device) -> StyleGANVGenerator:
-    """The averaged generator of a trained run."""
+    """Load the averaged generator of a trained run."""
     description, tensors = read_model(model_file)
     G = build_generator(description["generator"], description["resolution"])
     load_module(G, tensors, "G_ema", model_file)

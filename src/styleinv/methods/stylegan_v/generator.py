@@ -11,7 +11,7 @@ from styleinv.nn.motion import MotionMappingNetwork
 
 
 class Generator(nn.Module):
-    """z [B, z_dim], times [B, F] and motion noise [B, L, motion z_dim] -> frames [B * F, 3, R, R], video-major.
+    """Generate frames [B * F, 3, R, R], video-major, from z [B, z_dim], times [B, F] and noise [B, L, motion z_dim].
 
     Args:
         motion: options of `MotionMappingNetwork`, without `first_frame_aware`.
@@ -37,7 +37,7 @@ class Generator(nn.Module):
         self.mapping = MappingNetwork(z_dim, 0, w_dim, self.num_ws, mapping_layers)
 
     def frames(self, ws: Tensor, t: Tensor, motion_z: Tensor, force_fp32: bool = False) -> Tensor:
-        """ws [B, num_ws, w_dim], t [B, F] in frames, any real number >= 0 -> [B * F, 3, R, R]."""
+        """Generate frames [B * F, 3, R, R] from ws [B, num_ws, w_dim] at times t [B, F], any real frames >= 0."""
         codes = self.motion_encoder(t, motion_z)
         return self.synthesis(ws.repeat_interleave(t.shape[1], dim=0), force_fp32=force_fp32, inputs=codes)
 
@@ -45,5 +45,5 @@ class Generator(nn.Module):
         return self.frames(self.mapping(z, truncation_psi=truncation_psi), t, motion_z)
 
     def motion_noise(self, n: int, max_t: float, generator: torch.Generator) -> Tensor:
-        """Noise [n, L, motion z_dim] for times up to `max_t`, drawn on the CPU."""
+        """Draw motion noise [n, L, motion z_dim] for times up to `max_t` on the CPU."""
         return torch.randn([n, self.motion_encoder.traj_len(max_t), self.motion_encoder.z_dim], generator=generator)

@@ -18,18 +18,18 @@ class StyleGANVLoss(SparseVideoLoss):
         super().__init__(D, augment, r1_gamma)
         self.G = G
 
-    def shown(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
-        """All generated frames."""
+    def generated_clips(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
+        """Generate all frames."""
         return self.G(fake.z, fake.t, fake.motion_z).unflatten(0, fake.t.shape), fake.t
 
     def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
-        """softplus(-D(G(z)))."""
-        loss = logistic_g(self.score(*self.shown(fake), fake.augment), report)
+        """Yield softplus(-D(G(z)))."""
+        loss = logistic_g(self.score(*self.generated_clips(fake), fake.augment), report)
         report("Loss/G/loss", loss)
         yield loss.mean()
 
     def r1(self, logits: Tensor, real: Tensor, report: Report) -> Tensor:
-        """gamma / 2 times the squared gradient of every frame, as a mean over the frames of a clip: [B]."""
+        """Compute gamma / 2 times the squared gradient of every frame, as a mean over the frames of a clip: [B]."""
         penalty = squared_gradient(logits, real, each=2)
         report("Loss/r1_penalty", penalty)
         per_clip = penalty.mean(dim=1) * (self.r1_gamma / 2)

@@ -33,7 +33,7 @@ class MotionConfig(motion.MotionConfig):
 
 
 class GeneratorConfig(Strict):
-    """StyleGAN2's, with a short mapping."""
+    """Sizes of the generator, StyleGAN2's with a short mapping network."""
 
     z_dim: int = Field(512, ge=1)
     w_dim: int = Field(512, ge=1)
@@ -121,11 +121,11 @@ class StyleGANV(SparseVideoGAN):
         )
 
     def generator(self) -> generate.StyleGANVGenerator:
-        """The averaged networks as they stand."""
+        """Return a maker of videos from the averaged networks as they stand."""
         return generate.StyleGANVGenerator(self.parts.modules["G_ema"], self.context.store.fps)  # type: ignore[arg-type]
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return {
             "method": "stylegan_v",
             "generator": self.options,

@@ -15,7 +15,7 @@ from styleinv.nn.video_discriminator import TemporalDifferenceEncoder
 
 
 class FirstFrameDiscriminator(nn.Module):
-    """ResNet StyleGAN2 discriminator per frame down to `concat_res`; there the first frame parts from the others.
+    """A ResNet StyleGAN2 discriminator per frame down to `concat_res`; from there the first frame has its own tower.
 
     The others are concatenated and see the time differences among themselves. The first frame becomes a vector
     (`bcond*`, `b4cond`), which is put beside their embedding of time and compared with their features.
@@ -98,7 +98,7 @@ class FirstFrameDiscriminator(nn.Module):
         self.b4 = epilogue(2 * self.cmap_dim)
 
     def forward(self, clips: Tensor, t: Tensor, force_fp32: bool = False) -> Tensor:
-        """clips [B, F * 3, R, R] frame-major, t [B, F] in frames -> logits [B]."""
+        """Score clips [B, F * 3, R, R], frame-major, at times t [B, F] in frames: logits [B]."""
         batch = clips.shape[0]
         img: Tensor | None = clips.reshape(batch * self.num_frames, self.img_channels, *clips.shape[2:])
         x: Tensor | None = None

@@ -20,7 +20,7 @@ class AdaIN(nn.Module):
         self.fc = FullyConnectedLayer(style_dim, num_features * 2, lr_multiplier=lr_multiplier)
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
-        """x [B, C, H, W], s [F * B, style_dim] with rows (frame, video) -> [F * B, C, H, W]."""
+        """Normalise x [B, C, H, W] by styles s [F * B, style_dim], rows (frame, video): [F * B, C, H, W]."""
         frames = s.shape[0] // x.shape[0]
         gamma, beta = self.fc(s).unflatten(0, (frames, x.shape[0]))[..., None, None].chunk(2, dim=2)
         # One normalisation serves all frames of a video that share x.
@@ -40,7 +40,7 @@ class AdainResBlk(nn.Module):
         self.norm2 = AdaIN(style_dim, dim, lr_multiplier)
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
-        """x [B, C, H, W], s [F * B, style_dim] -> [F * B, C, H, W]."""
+        """Modulate x [B, C, H, W] by styles s [F * B, style_dim], rows (frame, video): [F * B, C, H, W]."""
         residual = self.conv1(F.leaky_relu(self.norm1(x, s), 0.2))
         residual = self.conv2(F.leaky_relu(self.norm2(residual, s), 0.2))
         out = (residual.unflatten(0, (-1, x.shape[0])) + x).flatten(0, 1)
@@ -78,7 +78,7 @@ class ModulatedEncoder(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
-        """x [B, 3, R, R], s [F * B, style_dim] with rows (frame, video) -> [F * B, w_dim].
+        """Encode x [B, 3, R, R] under styles s [F * B, style_dim], rows (frame, video): [F * B, w_dim].
 
         `s=None` leaves the AdaIN blocks out: the raw inversion encoder.
         """

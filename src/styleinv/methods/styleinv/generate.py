@@ -37,7 +37,7 @@ class StyleInVGenerator:
         self.device = G.mapping.w_avg.device
 
     def styled(self, decoder: Generator) -> "StyleInVGenerator":
-        """The same videos in the style of a fine-tuned generator.
+        """Return a maker of the same videos in the style of a fine-tuned generator.
 
         Raises:
             ValueError: if `decoder` was not tuned from G, so that its W is another.
@@ -51,7 +51,7 @@ class StyleInVGenerator:
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
-        """See `styleinv.generator.VideoGenerator`; times may be any non-negative reals."""
+        """Generate clips; see `styleinv.generator.VideoGenerator`; times may be any non-negative reals."""
         clips = []
         for seed in seeds:
             w0, initial = self.first_frame(seed)
@@ -61,13 +61,13 @@ class StyleInVGenerator:
 
     @torch.no_grad()
     def first_frame(self, seed: int) -> tuple[Tensor, Tensor]:
-        """(w_0 [1, w_dim], G(w_0) [1, 3, R, R]) of a seed."""
+        """Compute w_0 [1, w_dim] and G(w_0) [1, 3, R, R] of a seed."""
         generator = torch_generator("content", seed)
         w0 = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
         return w0, self._synthesis(self.G, w0)
 
     def motion_noise(self, seed: int, max_t: float) -> Tensor:
-        """[1, L, z_dim]; longer videos continue the noise of shorter ones."""
+        """Draw the motion noise [1, L, z_dim] of a seed; longer videos continue the noise of shorter ones."""
         motion = self.SI.mapping.motion_encoder
         rng = numpy_generator("motion", seed)
         noise = rng.standard_normal((1, motion.traj_len(max_t), motion.z_dim)).astype(np.float32)
@@ -75,13 +75,13 @@ class StyleInVGenerator:
 
     @torch.no_grad()
     def latents(self, w0: Tensor, initial: Tensor, motion_z: Tensor, times: Tensor) -> Tensor:
-        """w_t [T, w_dim] of one video at `times` [T] in frames."""
+        """Compute w_t [T, w_dim] of one video at `times` [T] in frames."""
         t = times.float().to(self.device)[None]
         return torch.cat([self.SI(initial, w0, motion_z, part) for part in t.split(CHUNK, dim=1)])
 
     @torch.no_grad()
     def decode(self, w: Tensor) -> Tensor:
-        """w [T, w_dim] -> frames [T, 3, R, R] in [-1, 1], the same noise in all of them."""
+        """Synthesise frames [T, 3, R, R] in [-1, 1] from w [T, w_dim], with the same noise in all of them."""
         return self._synthesis(self.decoder, w)
 
     def _synthesis(self, G: Generator, w: Tensor) -> Tensor:
@@ -89,12 +89,12 @@ class StyleInVGenerator:
 
 
 def build_styleinv(description: dict[str, Any]) -> StyleInV:
-    """The motion generator of a model's description, freshly initialised."""
+    """Build the motion generator of a model's description, freshly initialised."""
     return StyleInV(**description["styleinv"])
 
 
 def load_generator(model_file: Path, device: torch.device) -> StyleInVGenerator:
-    """The averaged motion generator of a trained run."""
+    """Load the averaged motion generator of a trained run."""
     G, description = load_generator_of(model_file, device, name="G")
     _, tensors = read_model(model_file)
     SI = build_styleinv(description)

@@ -18,7 +18,7 @@ FirstFrame = Literal["replace", "append", "remove", "generated"]
 
 
 class StyleInVLoss(SparseVideoLoss):
-    """Terms of the phases SImain, Dmain and Dreg; motion noise is [B, L, z_dim].
+    """The terms of the phases SImain, Dmain and Dreg; motion noise is [B, L, z_dim].
 
     Args:
         G: frozen image generator; gradients flow through it, not into it.
@@ -57,7 +57,7 @@ class StyleInVLoss(SparseVideoLoss):
         self.noise_mode, self.initial_noise_mode = noise_mode, initial_noise_mode
 
     def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
-        """Adversarial loss, first-frame reconstruction and latent regularisation of the motion generator (Eq. 6)."""
+        """Yield the loss of the motion generator (Eq. 6): adversarial, first frame, latent regularisation."""
         w0, initial, w = self._latents(fake)
         frames = self._synthesis(w, fake)
         seen = frames[:, 1:] if self.hides_0 else frames
@@ -78,8 +78,8 @@ class StyleInVLoss(SparseVideoLoss):
             loss = loss + drift.mean()
         yield loss
 
-    def shown(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
-        """The generated frames that the discriminator sees, with the initial one as `first_frame` says."""
+    def generated_clips(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
+        """Generate what the discriminator sees: the frames, with the initial one as `first_frame` says."""
         _, initial, w = self._latents(fake)
         # Where the generated frame 0 is hidden it need not be synthesised: the rows of its latents, which come first,
         # are left out. They were computed nevertheless, because E normalises the frames of a batch by their common
@@ -88,14 +88,14 @@ class StyleInVLoss(SparseVideoLoss):
         return self._with_initial(self._synthesis(seen, fake), initial, fake.t)
 
     def _latents(self, fake: ClipInputs) -> tuple[Tensor, Tensor, Tensor]:
-        """(w_0 [B, w_dim], G(w_0) [B, 3, R, R], w_t [F * B, w_dim])."""
+        """Compute w_0 [B, w_dim], G(w_0) [B, 3, R, R] and w_t [F * B, w_dim] with rows (frame, video)."""
         with torch.no_grad():
             ws = self.G.mapping(fake.z)
             initial = self.G.synthesis(ws, noise_mode=self.initial_noise_mode, generator=fake.noise)
         return ws[:, 0], initial, self.SI(initial, ws[:, 0], fake.motion_z, fake.t)
 
     def _synthesis(self, w: Tensor, fake: ClipInputs) -> Tensor:
-        """w [F' * B, w_dim] -> frames [B, F', 3, R, R]."""
+        """Synthesise frames [B, F', 3, R, R] from latents w [F' * B, w_dim]."""
         ws = w[:, None].expand(-1, self.G.num_ws, -1)
         images = self.G.synthesis(ws, noise_mode=self.noise_mode, generator=fake.noise)
         return images.unflatten(0, (-1, len(fake.z))).transpose(0, 1)

@@ -8,7 +8,7 @@ from styleinv.nn.motion import MotionMappingNetwork
 
 
 class MappingFuse(nn.Module):
-    """(w_0, motion noise, times) -> temporal styles.
+    """Map w_0, motion noise and times to temporal styles s_t.
 
     Args:
         motion: keyword arguments of `MotionMappingNetwork`.
@@ -36,7 +36,7 @@ class MappingFuse(nn.Module):
             setattr(self, f"fcf{i}", layer)
 
     def forward(self, w0: Tensor, motion_z: Tensor, t: Tensor) -> Tensor:
-        """w0 [B, content_dim], motion_z [B, L, z_dim], t [B, F] frames -> [F * B, w_dim], rows (frame, video)."""
+        """Map w0 [B, content_dim], motion_z [B, L, z_dim], t [B, F] frames to [F * B, w_dim], rows (frame, video)."""
         batch, frames = t.shape
         v = self.motion_encoder(t, motion_z).unflatten(0, (batch, frames)).transpose(0, 1).flatten(0, 1)
         x = torch.cat([w0.repeat(frames, 1), v], dim=1) if self.concat_content else v

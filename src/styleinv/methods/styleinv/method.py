@@ -172,13 +172,13 @@ class StyleInVMethod(SparseVideoGAN):
         )
 
     def generator(self) -> generate.StyleInVGenerator:
-        """The averaged networks as they stand."""
+        """Return a maker of videos from the averaged networks as they stand."""
         average = self.parts.modules["SI_ema"]
         assert isinstance(average, StyleInV)
         return generate.StyleInVGenerator(self.loss.G, average, self.context.store.fps, self.config.noise_mode)
 
     def sample_images(self) -> np.ndarray:
-        """Rows of G(w_0) and then 8 frames of the video that grows from it."""
+        """Make four rows: G(w_0), then 8 frames of the video that starts from it."""
         generator = self.generator()
         steps = torch.linspace(0, self.config.sampling.max_num_frames - 1, 8).round()
         rows = []
@@ -188,7 +188,7 @@ class StyleInVMethod(SparseVideoGAN):
         return torch.stack(rows).permute(0, 1, 3, 4, 2).numpy()
 
     def description(self) -> dict[str, Any]:
-        """What rebuilds the networks."""
+        """Describe what rebuilds the networks."""
         return self.image_description | {
             "method": "styleinv",
             "styleinv": self.options,

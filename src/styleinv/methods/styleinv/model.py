@@ -8,7 +8,7 @@ from styleinv.methods.styleinv.mapping import MappingFuse
 
 
 class StyleInV(nn.Module):
-    """The motion generator: initial frame, its latent, motion noise and times -> latents in W.
+    """The motion generator: latents in W from the initial frame, its latent, motion noise and times.
 
     Args:
         mapping: keyword arguments of `MappingFuse`.
@@ -29,7 +29,7 @@ class StyleInV(nn.Module):
             self.register_buffer("latent_avg", torch.zeros([mapping.get("w_dim", 512)]))
 
     def forward(self, x: Tensor, w0: Tensor, motion_z: Tensor, t: Tensor) -> Tensor:
-        """x = G(w0) [B, 3, R, R], w0 [B, w_dim], motion_z [B, L, z_dim], t [B, F] frames -> [F * B, w_dim].
+        """Compute w_t [F * B, w_dim] from x = G(w0) [B, 3, R, R], w0 [B, w_dim], motion_z [B, L, z_dim], t [B, F].
 
         Rows are ordered (frame, video).
         """
