@@ -120,7 +120,7 @@ def test_settings_that_nothing_would_read_are_refused(tmp_path: Path) -> None:
     scale, dataset = folder / "config/tiny.yaml", folder / "config/datasets/talking_faces.yaml"
     original = scale.read_text()
     scale.write_text(original.replace("  styleinv:", "  styleinvv:"))
-    refused(lambda: load_scale(scale), "tiny.yaml: methods.styleinvv:", "unknown method", " styleinv.")
+    refused(lambda: load_scale(scale), "tiny.yaml: methods.styleinvv:", "unknown method", " styleinv")
     scale.write_text(original.replace("digan-clip128:", "digan-clip182:"))
     refused(lambda: load_scale(scale), "tiny.yaml: methods.digan-clip182:", "unknown variant", "clip128")
     scale.write_text(original.replace("  talking_faces:", "  talking_face:"))
@@ -190,7 +190,7 @@ def test_a_source_is_checked_by_the_schema_of_its_kind(tmp_path: Path) -> None:
         refused(lambda: load_dataset("talking_faces", scale), *parts)
         file.write_text(files[file])
 
-    fault(dataset, "type: synthetic", "type: synthetik", "talking_faces.yaml: source.type: unknown kind", " taichi.")
+    fault(dataset, "type: synthetic", "type: synthetik", "talking_faces.yaml: source.type: unknown kind", " taichi")
     fault(dataset, "type: synthetic", "type: [a]", "talking_faces.yaml: source.type: unknown kind")
     fault(dataset, "  type: synthetic\n", "", "talking_faces.yaml: source.type: Field required")
     fault(

@@ -13,7 +13,7 @@ from styleinv.files import write_json
 from styleinv.provenance import Recorder
 from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
-from styleinv.training.distribution import World
+from styleinv.training.distribution import device_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def crop(dataset: str, setting: Setting) -> None:
     recorder = Recorder("crop", dataset, fingerprint(config), [paths.raw(dataset)])
     aligner = None
     if isinstance(config.crop, Alignment):
-        device = World(setting.scale.device).device
+        device = device_of(setting.scale.device)
         aligner = make_aligner(config.crop, config.resolution, setting, device)
     census = crop_dataset(manifest, raw, out, config, aligner)
     write_json(paths.census(dataset), account(census, manifest, config.expected).plain())

@@ -21,7 +21,7 @@ from styleinv.files import write_json
 from styleinv.schema import Layer, parse
 from styleinv.stages.crop import STAND_IN, make_aligner
 from styleinv.stages.setting import Setting
-from styleinv.training.distribution import World
+from styleinv.training.distribution import device_of
 
 MIN_FRAMES = 8  # shorter clips are not written
 USUAL = "single"  # the preset that the report compares with
@@ -58,7 +58,7 @@ def crop_video(
         raise UserError("there is no GPU that torch can use", field="--device", cure="Use cpu or auto.")
 
     # Follow the face, then write its clips.
-    torch_device = World(device).device
+    torch_device = device_of(device)
     aligner = make_aligner(settings, resolution, setting, torch_device)
     followed, clips = _follow(aligner, file, (info.height, info.width))
     names = [f"{file.stem}_ffhq{f'_{i + 1}' if len(clips) > 1 else ''}.mp4" for i in range(len(clips))]

@@ -21,7 +21,7 @@ from styleinv.provenance import Recorder
 from styleinv.runs import Run
 from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
-from styleinv.training.distribution import World
+from styleinv.training.distribution import device_of
 
 
 def makes_stills(run: Run) -> bool:
@@ -32,7 +32,7 @@ def makes_stills(run: Run) -> bool:
 def load_scored(run: Run, model: Path, setting: Setting) -> VideoGenerator:
     """Load what is scored of a run's model: videos, or stills of an image generator."""
     if makes_stills(run):
-        return methods.get(run.method).load_image_generator(model, World(setting.scale.device).device)
+        return methods.get(run.method).load_image_generator(model, device_of(setting.scale.device))
     return load_generator_of(run, model, setting)
 
 
@@ -50,7 +50,7 @@ def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator
     module = methods.get(run.method)
     if not hasattr(module, "load_generator"):
         raise UserError(f"{run.method} makes no videos", cure="Evaluate a video method, such as styleinv.")
-    return module.load_generator(model, World(setting.scale.device).device)
+    return module.load_generator(model, device_of(setting.scale.device))
 
 
 def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
@@ -60,7 +60,7 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
     generator, stills = load_scored(run, model, setting), makes_stills(run)
     store = FrameStore(paths.frames(run.dataset))
     recorder = Recorder("evaluate", str(run), fingerprint(config), [store.path, model])
-    device = World(scale.device).device
+    device = device_of(scale.device)
     detectors = load_detectors(config.detectors, device)
     options: dict[str, Any] = {
         "cache": paths.features,
@@ -89,7 +89,7 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
 def evaluate_folders(real: Path, fake: Path, setting: Setting, detectors: str, protocol: Name) -> dict[str, Any]:
     """Score one folder (or frame store) of videos against another by the same protocol."""
     config = setting.scale.evaluation
-    loaded = load_detectors(detectors, World(setting.scale.device).device)
+    loaded = load_detectors(detectors, device_of(setting.scale.device))
     options: dict[str, Any] = {"cache": setting.paths.features, "dataset": real.name, "batch": config.batch}
     return score(_videos(real), _videos(fake), config.stored_as(protocol), loaded, **options)
 

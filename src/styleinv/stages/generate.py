@@ -11,7 +11,7 @@ from styleinv.generator import VideoGenerator
 from styleinv.runs import Run
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
-from styleinv.training.distribution import World
+from styleinv.training.distribution import device_of
 
 # Frames generated at once, so that an hour of video needs constant memory.
 CHUNK = 128
@@ -27,7 +27,7 @@ def styled(generator: VideoGenerator, style: Run, setting: Setting) -> VideoGene
     if not hasattr(module, "load_decoder") or not hasattr(generator, "styled"):
         raise UserError("do not go together", field="run and --style", cure="Give a styleinv run and a style transfer.")
     try:
-        return generator.styled(module.load_decoder(model, World(setting.scale.device).device))
+        return generator.styled(module.load_decoder(model, device_of(setting.scale.device)))
     except ValueError as error:
         raise UserError(str(error), file=model, cure="Tune the image generator that the run builds on.") from None
 

@@ -8,7 +8,7 @@ from styleinv.runs import Run, parse_run
 from styleinv.schema import fingerprint
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import configuration_of, upstream_of
-from styleinv.training.distribution import World
+from styleinv.training.distribution import device_of
 from styleinv.training.preparation import Material
 
 
@@ -34,7 +34,7 @@ def prepare(name: str, run: Run, setting: Setting, trial: bool = False) -> None:
         source = paths.model(below)
     if not source.exists():
         raise UserError("does not exist", file=source, cure="Run the stage that makes it first.")
-    out, device = preparation.output(paths, run), World(setting.scale.device).device
+    out, device = preparation.output(paths, run), device_of(setting.scale.device)
     known = getattr(config, preparation.settings) if preparation.settings else {}
     recorder = Recorder(name, str(run) if preparation.per == "run" else run.dataset, fingerprint(known), [source])
     made = preparation.make(Material(source, out, config, setting.scale.seed, device, trial))

@@ -20,7 +20,7 @@ from styleinv.schema import fingerprint
 from styleinv.stages.evaluate import load_scored, makes_stills
 from styleinv.stages.setting import Setting
 from styleinv.training.checkpoint import read_model
-from styleinv.training.distribution import World
+from styleinv.training.distribution import device_of
 from styleinv.training.snapshots import model_snapshots
 
 # Videos that the motion diagnostics look at.
@@ -45,7 +45,7 @@ def progress(run: Run, setting: Setting) -> None:
             cure="Set `snapshots` in the scale's YAML and train again.",
         )
     store = FrameStore(paths.frames(run.dataset))
-    device = World(setting.scale.device).device
+    device = device_of(setting.scale.device)
     detectors = load_detectors(config.detectors, device)
     recorder = Recorder("progress", str(run), fingerprint(config), [store.path, paths.model(run)])
     rows, stills = [], makes_stills(run)

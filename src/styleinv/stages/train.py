@@ -149,7 +149,8 @@ def _create(module: ModuleType, config: BaseModel, context: Context, setting: Se
     try:
         return module.create(config, context)
     except ValueError as error:
-        raise UserError(str(error), file=setting.method_file(run), cure="Change the sizes it names.") from None
+        cure = "Correct it there, or where the data set or the scale overrides it."
+        raise UserError(str(error), file=setting.method_file(run), cure=cure) from None
 
 
 def _finish(method: Method, run: Run, setting: Setting, recorder: Recorder, world: World) -> None:
