@@ -11,7 +11,7 @@ import torch
 from styleinv.config import lineage, method_title
 from styleinv.data.store import write_store
 from styleinv.paths import Paths
-from styleinv.report.cost import Stage, write_cost
+from styleinv.report.cost_table import Stage, write_cost
 from styleinv.runs import Run
 from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
