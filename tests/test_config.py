@@ -253,3 +253,14 @@ def test_configuration_is_read_without_the_heavy_packages() -> None:
 
     code = "import styleinv.config, sys; print({'torch', 'cv2', 'yt_dlp'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_the_paper_scale_has_the_settings_that_were_decided() -> None:
+    """FFA-APE of SkyTimelapse and TaiChi is the released one, since the paper states none for them."""
+    for dataset in ("sky", "sky_original", "taichi"):
+        config = resolve(ROOT, f"{dataset}/styleinv", "paper")
+        motion = config.motion
+        assert (motion.motion_z_distance, motion.min_period_len, motion.max_period_len) == (128, 32, 1024), dataset
+        assert config.sampling.max_dist == 128
+    faces = resolve(ROOT, "deeperforensics/styleinv", "paper")
+    assert (faces.motion.motion_z_distance, faces.motion.max_period_len, faces.sampling.max_dist) == (16, 128, 32)
