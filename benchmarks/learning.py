@@ -24,6 +24,19 @@ ROOT = Path(__file__).parent.parent
 DATASET = "talking_faces"
 RUNS = ["styleinv", "styleinv-no_ffa_ape", "styleinv-no_ffa_st_no_recon", "styleinv-no_ffa_st"]
 RUNS += ["stylegan_v", "digan", "mocogan_hd", "long_video_gan", "stylegan2"]
+ABLATIONS = {
+    "styleinv": "StyleInV",
+    "styleinv-no_ffa_ape": "without FFA-APE (`no_ffa_ape`)",
+    "styleinv-no_ffa_st": "first frame not in the discriminator (`no_ffa_st`)",
+    "styleinv-no_ffa_st_no_recon": "nor reconstructed (`no_ffa_st_no_recon`)",
+}
+METHODS = {
+    "styleinv": "StyleInV, 54 kimg of frames",
+    "stylegan_v": "StyleGAN-V, 60 kimg of frames",
+    "digan": "DIGAN, 15 kimg of pairs",
+    "mocogan_hd": "MoCoGAN-HD, 3 kimg of 16-frame clips",
+    "long_video_gan": "Long-Video-GAN, 5 kimg of low-resolution clips, 2 of super-resolution",
+}
 SNAPSHOTS = 5
 PANELS = ["fid", "fvd16", "fvd128", "motion_energy", "motion_roughness", "identity_drift", "first_frame_error"]
 
@@ -68,6 +81,36 @@ def collect(tables: dict[str, Path], out: Path) -> None:
             merged[merged["run"] == run].drop(columns="run").to_csv(file, index=False)
         for name, group in (("ablations", ours), ("methods", methods)):
             curves_figure({run: files[run] for run in group}, out / f"learning-{name}.png", PANELS)
+
+
+def at_step(curves: pd.DataFrame, run: str, step: int) -> pd.Series:
+    """Numbers of a run at a step, interpolated linearly between the models that were scored."""
+    own = curves[curves["run"] == run].sort_values("step").set_index("step")[PANELS]
+    return own.reindex(own.index.union([step])).interpolate("index").loc[step]
+
+
+def tables(csv: Path) -> tuple[str, str]:
+    """Write both tables of docs/learning.md: StyleInV and its ablations at equal steps, all methods at their end."""
+    curves = pd.read_csv(csv)
+    last = {run: int(group["step"].max()) for run, group in curves.groupby("run")}
+    step = last["styleinv"]
+    formats = dict(zip(PANELS, (".1f", ".2f", ".2f", ".4f", ".2f", ".3f", ".3f"), strict=True))
+    shown = [name for name in PANELS if name != "motion_roughness"]
+
+    def cells(run: str, step: int, names: list[str]) -> list[str]:
+        row = at_step(curves, run, step)
+        return [format(row[name], formats[name]) for name in names]
+
+    rows = [[title, *cells(run, step, shown)] for run, title in ABLATIONS.items()]
+    head = ["", "FID", "FVD16", "FVD128", "motion energy", "identity drift", "first-frame error (rms, 0..1)"]
+    ablations = _markdown(f"at step {step:,}", head, rows)
+    rows = [[title, *cells(run, last[run], shown[:-1])] for run, title in METHODS.items()]
+    return ablations, _markdown("", ["", *head[1:6]], rows)
+
+
+def _markdown(corner: str, head: list[str], rows: list[list[str]]) -> str:
+    lines = [[corner, *head[1:]], ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def main() -> None:

@@ -169,3 +169,16 @@ def test_settings_that_exclude_each_other_are_refused(settings: dict, says: str)
     training = {"batch": 4, "batch_gpu": 4, "total_kimg": 1}
     with pytest.raises(ValueError, match=says):
         StyleInVMethod(Config(training=training, **settings), context=None)  # type: ignore[arg-type]
+
+
+def test_ablations_take_as_many_steps_as_the_full_model() -> None:
+    """Also those that show one frame less: kimg count the first frame of every video."""
+    from styleinv.training.schedule import total_steps
+
+    steps = {}
+    for variant in ("", "-no_inversion", "-no_ffa_ape", "-no_ffa_st", "-no_ffa_st_no_recon"):
+        run = parse_run(f"deeperforensics/styleinv{variant}")
+        config = load_method(run, ROOT / "config/paper.yaml", Config)
+        counted = StyleInVMethod.frames_counted(config)
+        steps[variant] = total_steps(config.training.total_kimg, config.training.batch * counted)
+    assert set(steps.values()) == {97_657}, steps

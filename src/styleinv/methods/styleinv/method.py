@@ -130,6 +130,7 @@ class StyleInVMethod(SparseVideoGAN):
             frozen={"G": G},
             discriminator=FirstFrameDiscriminator if ffc else VideoDiscriminator,
         )
+        self.images_per_sample = self.frames_counted(config)
         self.loss = StyleInVLoss(
             G,
             SI,
@@ -145,6 +146,14 @@ class StyleInVMethod(SparseVideoGAN):
             noise_mode=config.noise_mode,
             initial_noise_mode=config.initial_noise_mode,
         )
+
+    @staticmethod
+    def frames_counted(config: Config) -> int:
+        """Count the frames of a video for `total_kimg`: the first one too where it is not shown.
+
+        So all runs of this family take as many steps (the released code counts what is shown, a third more steps).
+        """
+        return config.sampling.num_sample + 1
 
     def _styleinv_options(self, w_dim: int, trunk: dict[str, Any]) -> dict[str, Any]:
         c = self.config
