@@ -193,3 +193,38 @@ def test_the_doctor_answers_in_lines_and_by_its_exit_code(
     assert len(good) == 2 and re.match(r"20\d\d-\d\d-\d\d arcane: ok: ", good[0])
     refused(run(study, capsys, "data", "doctor", "arcane", "metfaces"), "1 of 2 sources", "metfaces", code=1)
     refused(run(study, capsys, "data", "doctor", "tachi"), "tachi.yaml", "taichi")
+
+
+def test_folders_are_scored_by_the_protocols_counts_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not by those of a scale, and without a checkout around."""
+    from styleinv.files import read_json
+
+    rng = np.random.default_rng(0)
+    for side in ("real", "fake"):
+        (tmp_path / side).mkdir()
+        for i in range(3):
+            frames = rng.integers(0, 255, (130, 32, 32, 3), dtype=np.uint8)
+            write_video(tmp_path / side / f"{i}.mp4", frames, 25)
+    monkeypatch.chdir(tmp_path)
+    words = ["evaluate", "--real", "real", "--fake", "fake", "--detectors", "stand-in", "--out", "scores.json"]
+    assert main(words) == 0
+    scores = read_json(tmp_path / "scores.json")
+    rules = scores["protocol"]["rules"]
+    assert (rules["n_fake"], rules["fid_items"], rules["real_clips"]) == (2048, 50_000, 2048)
+    assert scores["protocol"]["fake"] == "fake" and len(scores["protocol"]["fake_sha256"]) == 64
+    assert scores["protocol"]["codec"] == "video file .mp4"
+    assert "3 generated videos; the protocol has 2048" in caplog.text
+    assert scores["scored"]["date"] and not (tmp_path / "results").exists()
+    assert main([*words, "--n", "2", "--lengths", "16"]) == 0
+    scores = read_json(tmp_path / "scores.json")
+    assert scores["protocol"]["metrics"]["fvd16"]["fake"] == 2 and "fvd128" not in scores
+    assert "2 of 3 generated videos are scored" in caplog.text
+
+
+def test_options_that_would_do_nothing_are_refused(study: Path, capsys: pytest.CaptureFixture) -> None:
+    for words in (["--protocol", "lossless"], ["--detectors", "official"], ["--out", "x.json"], ["--real", "."]):
+        refused(run(study, capsys, "evaluate", "talking_faces/styleinv", *words), words[0], "is for folders")
+    refused(run(study, capsys, "evaluate", "--real", ".", "--fake", ".", "--keep", "x"), "--keep", "is for runs")
+    refused(run(study, capsys, "evaluate", "--real", ".", "--fake", ".", "--lengths", "0"), "--lengths", "positive")

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,11 @@ def read_json(path: str | Path) -> Any:
 def expand(path: str) -> Path:
     """Read a path as a user writes it: `~` and environment variables are filled in."""
     return Path(os.path.expandvars(os.path.expanduser(path)))
+
+
+def natural_order(name: str | Path) -> list[str | int]:
+    """Make a sort key of a name that takes its numbers as numbers: `2.png` comes before `10.png`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(name))]
 
 
 def sha256(path: str | Path) -> str:

@@ -34,7 +34,7 @@ class Recorder:
 
     def write(self, path: Path, outputs: list[Path], device: str = "cpu", **extra: Any) -> None:
         """Write the record; `outputs` are hashed, `extra` is added as is."""
-        commit, dirty = _commit()
+        commit, dirty = code_commit()
         gpu = torch.cuda.max_memory_allocated() if device.startswith("cuda") else 0
         record = {
             "stage": self.stage,
@@ -57,11 +57,16 @@ class Recorder:
         write_json(path, record)
 
 
-def _commit() -> tuple[str | None, bool | None]:
+def code_commit() -> tuple[str | None, bool | None]:
+    """Return the commit of this package's own checkout and whether it has changes; None where it is in no checkout."""
+
     def git(*args: str) -> str:
-        return subprocess.run(["git", *args], capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(Path(__file__).parent), *args]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        # Installed packages often lie inside some other repository, whose commit says nothing of them.
+        git("ls-files", "--error-unmatch", Path(__file__).name)
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
     except (OSError, subprocess.CalledProcessError):
         return None, None

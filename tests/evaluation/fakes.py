@@ -30,6 +30,7 @@ class TinyStore:
         self.lengths = np.array(lengths)
         self.resolution = RESOLUTION
         self.fps = 25.0
+        self.storage = "none"
         self.read = 0
 
     @property

@@ -25,6 +25,8 @@ RECORD = ProtocolRecord(
     rules=Protocol(),
     dataset="sky",
     real_sha256="ab" * 32,
+    fake="sky/styleinv",
+    fake_sha256="ef" * 32,
     detectors={
         "image": DetectorRecord(name="inception", sha256="11" * 32, dim=2048),
         "video": DetectorRecord(name="i3d", sha256="22" * 32, dim=400),
@@ -151,6 +153,14 @@ def test_compare() -> None:
         compare_scores(scores(RECORD, 3.0), other, ("mine", "yours"))
     with pytest.raises(UserError, match="yours: has no valid protocol record"):
         compare_scores(scores(RECORD, 3.0), {"fid": 2.0}, ("mine", "yours"))
+
+
+def test_stored_frames_compare_with_the_codec_they_went_through() -> None:
+    """How floats became 8 bit before somebody stored them is not known, and no reason to refuse."""
+    stored = changed(rounding="as stored", generation_seed=None, fake="folder")
+    assert differences(RECORD, stored, "fid") == []
+    other = changed(rounding="as stored", codec="jpeg quality 90 4:2:0")
+    assert differences(RECORD, other, "fid") == ["codec: jpeg quality 75 4:2:0 against jpeg quality 90 4:2:0"]
 
 
 def test_a_metric_that_only_one_of_them_has_is_said_and_not_guessed() -> None:

@@ -124,14 +124,15 @@ def test_folder_of_fakes(detectors: Detectors) -> None:
     fake = TinyStore([12, 12, 25, 6, 12], seed=7)
     scores = score(TinyStore(LENGTHS), fake, tiny_protocol(), detectors)
     record = ProtocolRecord.model_validate(scores["protocol"])
-    assert (record.codec, record.rounding, record.generation_seed) == ("as stored", "as stored", None)
+    assert (record.codec, record.rounding, record.generation_seed) == ("none", "as stored", None)
+    assert (record.fake, record.fake_sha256) == ("", fake.sha256)
     # At most clip_length frames of each: 4 x 12 + 6; the video of 6 frames is in FVD4 only.
     assert [made.fake for made in record.metrics.values()] == [54, 5, 4]
     same = TinyStore(LENGTHS)
     itself = score(same, same, tiny_protocol(fid_choice="all", clip_choice="first", clip_length=30), detectors)
     assert itself["fid"] == pytest.approx(0, abs=1e-8)
     generated = score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors)
-    with pytest.raises(UserError, match="codec: as stored against jpeg"):
+    with pytest.raises(UserError, match="codec: none against jpeg"):
         compare_scores(scores, generated)
 
 
@@ -275,3 +276,50 @@ def test_a_further_metric_changes_no_other_score_and_shares_their_features(
     finally:
         detectors.video._network = original
     assert looked == plain
+
+
+def test_features_that_are_not_finite_name_side_metric_and_video(detectors: Detectors) -> None:
+    original = detectors.video._network
+
+    def broken(pixels: torch.Tensor, *flags: bool) -> torch.Tensor:
+        features = original(pixels, *flags)
+        features[-1] = torch.nan
+        return features
+
+    detectors.video._network = broken
+    try:
+        with pytest.raises(UserError, match=r"real FVD4: the features of video v\d+ are not finite"):
+            score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors)
+    finally:
+        detectors.video._network = original
+
+
+def test_nothing_is_computed_when_the_other_side_does_not_fit(detectors: Detectors) -> None:
+    real = TinyStore(LENGTHS)
+    with pytest.raises(UserError, match="the generated videos: 0 of 2.*--lengths"):
+        score(real, TinyStore([5, 5]), tiny_protocol(), detectors)
+    assert real.read == 0
+    with pytest.raises(UserError, match="Give more videos"):
+        score(real, TinyStore([12]), tiny_protocol(), detectors)
+
+
+def test_stored_frames_tell_their_codec(tmp_path: Path, detectors: Detectors) -> None:
+    """Frames that were kept compare with the run that made them; so do those of the official pipelines."""
+    protocol = tiny_protocol(n_fake=3, fid_items=20)
+    score(TinyStore(LENGTHS), TinyGenerator(), protocol, detectors, keep=tmp_path / "a")
+    assert VideoFolder(tmp_path / "a").storage == protocol.codec == "jpeg quality 75 4:2:0"
+    score(TinyStore(LENGTHS), TinyGenerator(), protocol.stored_as("lossless"), detectors, keep=tmp_path / "b")
+    assert VideoFolder(tmp_path / "b").storage == "none"
+    stored = score(TinyStore(LENGTHS), VideoFolder(tmp_path / "a"), protocol, detectors)
+    made = score(TinyStore(LENGTHS), TinyGenerator(), protocol, detectors)
+    assert compare_scores(stored, made).refused == {}
+
+
+def test_frames_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    import cv2
+
+    folder = tmp_path / "videos/one"
+    folder.mkdir(parents=True)
+    for number in range(12):
+        cv2.imwrite(str(folder / f"frame{number}.png"), np.full((8, 8, 3), number, np.uint8))
+    assert VideoFolder(tmp_path / "videos").frames(0, range(12))[:, 0, 0, 0].tolist() == list(range(12))

@@ -11,6 +11,7 @@ from styleinv.data.manifest import Entry, Span
 from styleinv.data.video import read_frames, read_selected
 from styleinv.data.video_folder import is_image
 from styleinv.errors import UserError
+from styleinv.files import natural_order
 
 CLIP_TOLERANCE = 1  # frames: what rounding between two rates may take or add
 
@@ -101,9 +102,8 @@ def encoded_images(path: Path, inside: str | None = None) -> Iterator[tuple[str,
         UserError: a zip, or a member of it, that is damaged.
     """
     if inside is None:
-        for image in (
-            sorted((file for file in path.iterdir() if is_image(file.name)), key=str) if path.is_dir() else [path]
-        ):
+        images = filter(lambda file: is_image(file.name), path.iterdir()) if path.is_dir() else [path]
+        for image in sorted(images, key=natural_order):
             yield image.name, image.read_bytes()
         return
     archive = open_zip(path.resolve())

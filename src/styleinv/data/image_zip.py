@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from styleinv.data.video_folder import is_image
 from styleinv.errors import UserError
+from styleinv.files import natural_order
 
 MAX_MEMBERS = 5_000_000
 MAX_BYTES = 64 << 20  # of one image, unpacked
@@ -52,7 +53,7 @@ class ImageZip:
             self.folders.setdefault("" if folder == "." else folder, []).append(info)
         self.folders = dict(sorted(self.folders.items()))
         for images in self.folders.values():
-            images.sort(key=lambda info: info.filename)
+            images.sort(key=lambda info: natural_order(info.filename))
 
     @property
     def archives(self) -> list[str]:

@@ -186,6 +186,7 @@ class FrameStore:
         try:
             videos, self.resolution, self.fps = table["videos"], int(table["resolution"]), float(table["fps"])
             self.codec: str = table["codec"]
+            self.storage = f"frame store, {self.codec}"
             self.meta: dict[str, Any] = table["meta"]
             self.names: list[str] = list(videos)
             self.lengths = np.array([int(videos[name]) for name in self.names], np.int64)

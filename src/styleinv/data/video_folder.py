@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from styleinv import files
+from styleinv.data.image import storage_of
 from styleinv.data.store import decode
 from styleinv.data.video import count_frames, is_video, list_videos, probe, read_frames
 from styleinv.errors import UserError
@@ -20,9 +21,9 @@ IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".ppm", ".bmp"))  # compare
 class VideoFolder:
     """Either video files, or folders of images, anywhere below one folder.
 
-    Image folders: every folder (links followed) that holds images is a video; frames are sorted by path and videos by
-        the path of their first
-    frame (the official rule). Video files: sorted by path; the one read last stays decoded in memory.
+    Image folders: every folder (links followed) that holds images is a video; frames are sorted by path, numbers in it
+    by their value, and videos by the path of their first frame. Video files: sorted by path; the one read last stays
+    decoded in memory.
 
     Attributes:
         path: the folder.
@@ -77,6 +78,11 @@ class VideoFolder:
                 f"{file.relative_to(self.path).as_posix()}\0{files.sha256(file)}\n".encode("utf-8", "surrogateescape")
             )
         return total.hexdigest()
+
+    @functools.cached_property
+    def storage(self) -> str:
+        """How the first frame is stored."""
+        return storage_of(self._images[0][0].read_bytes()) if self._images else f"video file {self._videos[0].suffix}"
 
     def frames(self, video: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Read frames of one video.
@@ -140,7 +146,7 @@ def image_folders(root: Path) -> tuple[dict[str, list[Path]], bool]:
         has_videos = has_videos or any(map(is_video, names))
         frames = [Path(place, name) for name in names if is_image(name)]
         if frames:
-            groups[os.path.relpath(place, root)] = sorted(frames, key=str)
+            groups[os.path.relpath(place, root)] = sorted(frames, key=files.natural_order)
     return dict(sorted(groups.items(), key=lambda group: str(group[1][0]))), has_videos
 
 

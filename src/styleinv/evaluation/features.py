@@ -38,20 +38,23 @@ class Pool:
         kinds: which summaries are made.
         seeds: number of evaluation seeds S.
         length: frames of an item.
+        what: whose features these are, for messages.
     """
 
-    def __init__(self, detector: Detector, kinds: Iterable[type[Summary]], seeds: int, length: int):
-        self._detector, self._batch = detector, max(1, FRAMES_PER_BATCH // length)
+    def __init__(self, detector: Detector, kinds: Iterable[type[Summary]], seeds: int, length: int, what: str):
+        self._detector, self._batch, self._what = detector, max(1, FRAMES_PER_BATCH // length), what
+        self._names: list[str] = []
         self._items: list[torch.Tensor] = []
         self._counts: list[np.ndarray] = []
         self._summaries: Made = {kind: [kind(detector.dim) for _ in range(seeds)] for kind in kinds}
 
-    def add(self, clip: torch.Tensor, counts: np.ndarray) -> None:
-        """Add one item, uint8 [length, 3, R, R], drawn `counts[s]` times by seed s."""
+    def add(self, clip: torch.Tensor, counts: np.ndarray, name: str) -> None:
+        """Add one item, uint8 [length, 3, R, R], of the video `name`, drawn `counts[s]` times by seed s."""
         # A copy: a view would keep the whole video in memory until its batch is full.
         item = clip[0] if self._detector.kind == "image" else clip.transpose(0, 1)
         self._items.append(item.clone())
         self._counts.append(counts)
+        self._names.append(name)
         if len(self._items) == self._batch:
             self._flush()
 
@@ -64,10 +67,13 @@ class Pool:
         if not self._items:
             return
         features = self._detector(torch.stack(self._items))
+        if not (finite := np.isfinite(features).all(axis=1)).all():
+            name = self._names[int((~finite).argmax())]
+            raise UserError(f"{self._what}: the features of video {name} are not finite", cure="Look at its frames.")
         for summaries in self._summaries.values():
             for summary, counts in zip(summaries, np.stack(self._counts, axis=1), strict=True):
                 summary.append(np.repeat(features, counts, axis=0))
-        self._items, self._counts = [], []
+        self._items, self._counts, self._names = [], [], []
 
 
 class Drawn:
@@ -105,7 +111,7 @@ def real_summaries(
     """Summarise the features of the real side: for every metric one summary per evaluation seed.
 
     Raises:
-        UserError: no frame at all, or no video long enough for a clip.
+        UserError: no frame at all, or features that are not finite.
     """
     lengths = [int(length) for length in store.lengths]
     if sum(lengths) == 0:
@@ -113,8 +119,6 @@ def real_summaries(
     result = {}
     for group in looking_alike(metrics_of(protocol)):
         items, detector = group[0].items, detectors.of(group[0].items.detector)
-        require_long_enough(lengths, group, dataset)
-
         # What earlier evaluations of the same videos have left need not be computed again.
         base = {"side": "real", "videos": store.sha256, "detector": detector.sha256, "rule": items.real_rule}
         kinds = dict.fromkeys(metric.summary for metric in group)
@@ -124,7 +128,8 @@ def real_summaries(
         # One pass over the videos serves all seeds and all metrics of the group.
         if missing:
             drawn = Drawn([items.real(lengths, seed) for seed in missing])
-            made = _real_pass(store, items, Pool(detector, kinds, len(missing), items.length), drawn, group[0].title)
+            pool = Pool(detector, kinds, len(missing), items.length, f"real {group[0].title}")
+            made = _real_pass(store, items, pool, drawn, group[0].title)
             for kind, summaries in made.items():
                 for seed, summary in zip(missing, summaries, strict=True):
                     cache.put(base | {"seed": seed}, summary)
@@ -144,10 +149,10 @@ def _real_pass(store: VideoStore, items: Items, pool: Pool, drawn: Drawn, title:
         if items.length == 1:
             frames = read_clip(store, video, [start for start, _ in chosen])
             for number, (_, counts) in enumerate(chosen):
-                pool.add(frames[number : number + 1], counts)
+                pool.add(frames[number : number + 1], counts, store.names[video])
         else:
             for start, counts in chosen:
-                pool.add(read_clip(store, video, (start + offsets).tolist()), counts)
+                pool.add(read_clip(store, video, (start + offsets).tolist()), counts, store.names[video])
         progress.step(len(chosen))
     return pool.close()
 
@@ -166,11 +171,9 @@ def fake_summaries(
         fresh: make the videos even when everything is cached (someone wants to keep the frames).
 
     Raises:
-        UserError: no video is long enough for a clip.
+        UserError: features that are not finite.
     """
     groups = looking_alike(metrics_of(protocol))
-    for group in groups:
-        require_long_enough(fakes.lengths, group, "the generated videos")
     base: dict[str, Any] = {"side": "fake", "videos": fakes.identity, "rounding": fakes.rounding, "codec": fakes.codec}
     base |= {name: getattr(protocol, name) for name in ("n_fake", "clip_length", "generation_seed")}
 
@@ -219,13 +222,14 @@ def _fake_pass(fakes: Fakes, groups: list[list[Metric]], protocol: Protocol, det
         seeds = protocol.seeds if items.fake_varies else protocol.seeds[:1]
         draws.append(Drawn([items.fake(fakes.lengths, seed) for seed in seeds]))
         kinds = dict.fromkeys(metric.summary for metric in group)
-        pools.append(Pool(detectors.of(items.detector), kinds, len(seeds), items.length))
+        what = f"generated {group[0].title}"
+        pools.append(Pool(detectors.of(items.detector), kinds, len(seeds), items.length, what))
     progress = Progress("generated videos", len(fakes.lengths))
     for video, clip in enumerate(fakes.clips()):
         for group, drawn, pool in zip(groups, draws, pools, strict=True):
             items = group[0].items
             for start, counts in drawn.of(video):
-                pool.add(clip[start : start + items.span : items.stride], counts)
+                pool.add(clip[start : start + items.span : items.stride], counts, fakes.names[video])
         progress.step(1)
     return [pool.close() for pool in pools]
 
@@ -236,14 +240,16 @@ def require_long_enough(lengths: Iterable[int], group: list[Metric], whose: str)
     Raises:
         UserError: with the numbers.
     """
-    lengths, items = list(lengths), group[0].items
+    lengths, items = [int(length) for length in lengths], group[0].items
     enough = sum(one >= items.span for one in lengths)
+    shorter = f"or leave {items.length} out: --lengths, or evaluation.fvd_lengths of the scale"
+    cure = "Give more videos." if len(lengths) < 2 else f"Use longer videos, {shorter}."
     if items.span > 1 and enough < 2:
         raise UserError(
             f"{enough} of {len(lengths)} videos have the {items.span} frames that {group[0].title} needs "
             f"(at least 2 must); the longest has {max(lengths, default=0)}",
             file=whose or "the data set",
-            cure=f"Use longer videos, or leave {items.length} out of the protocol's fvd_lengths.",
+            cure=cure,
         )
 
 

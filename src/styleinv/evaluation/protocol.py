@@ -26,6 +26,10 @@ STORAGE: dict[str, dict[str, Any]] = {
 }
 
 
+# How the floats of stored videos became 8 bit, which nobody can tell any more.
+AS_STORED = "as stored"
+
+
 class Protocol(Strict):
     """The rules by which scores are computed; the defaults are the ones behind the paper's tables.
 
@@ -166,6 +170,7 @@ class ProtocolRecord(Strict):
     Attributes:
         rules: the protocol that was asked for.
         dataset, real_sha256: the real videos.
+        fake, fake_sha256: the generated videos, or the model that made them; no hash where it is not known.
         detectors: the feature networks by kind.
         stand_in: True when one of them was a small random network.
         resolution: of real and generated frames.
@@ -180,6 +185,8 @@ class ProtocolRecord(Strict):
     rules: Protocol
     dataset: str
     real_sha256: str
+    fake: str
+    fake_sha256: str | None
     detectors: dict[str, DetectorRecord]
     stand_in: bool
     resolution: int
@@ -239,6 +246,7 @@ def differences(a: ProtocolRecord, b: ProtocolRecord, metric: str) -> list[str]:
         f"{name}: {left.get(name, 'absent')} against {right.get(name, 'absent')}"
         for name in names
         if left.get(name) != right.get(name)
+        and not (name == "rounding" and AS_STORED in (left.get(name), right.get(name)))
     ]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from styleinv.errors import UserError
 from styleinv.evaluation.cache import SummaryCache
 from styleinv.evaluation.detectors import Detectors
-from styleinv.evaluation.features import fake_summaries, real_summaries
-from styleinv.evaluation.metrics import metrics_of
+from styleinv.evaluation.features import fake_summaries, real_summaries, require_long_enough
+from styleinv.evaluation.metrics import looking_alike, metrics_of
 from styleinv.evaluation.protocol import MetricRecord, Protocol, ProtocolRecord, library_versions
 from styleinv.evaluation.stores import Fakes, GeneratedFakes, StoredFakes, VideoStore, is_store
 from styleinv.generator import VideoGenerator
@@ -25,6 +25,7 @@ def score(
     cache: Path | None = None,
     fake_id: str | None = None,
     dataset: str = "",
+    name: str = "",
     batch: int = 8,
     keep: Path | None = None,
 ) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def score(
         cache: folder for summaries of features, None for none.
         fake_id: content hash of the generator's weights; without it nothing of generated videos is cached. A store has
             its own.
-        dataset: name of the data set, for messages and the record.
+        dataset, name: names of the data set and of what is scored, for messages and the record.
         batch: videos generated at once; never changes a score.
         keep: folder that receives the generated frames as they were scored; None keeps nothing.
 
@@ -65,6 +66,10 @@ def score(
             file=dataset or None,
             cure="Scores need one resolution; make the other one again.",
         )
+    # Everything that would fail is said before the first feature is computed.
+    for group in looking_alike(metrics_of(protocol)):
+        require_long_enough(real.lengths, group, dataset)
+        require_long_enough(fakes.lengths, group, "the generated videos")
     summaries = SummaryCache(cache)
     real_side = real_summaries(real, protocol, detectors, summaries, dataset)
     fake_side = fake_summaries(fakes, protocol, detectors, summaries, fresh=keep is not None)
@@ -83,6 +88,8 @@ def score(
         rules=protocol.changed(),
         dataset=dataset,
         real_sha256=real.sha256,
+        fake=name,
+        fake_sha256=fakes.identity,
         detectors={"image": detectors.image.record, "video": detectors.video.record},
         stand_in=detectors.stand_in,
         resolution=real.resolution,

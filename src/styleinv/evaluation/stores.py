@@ -1,5 +1,6 @@
 """The two things evaluation can look at: stored videos and generated ones."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol as Contract
@@ -10,8 +11,10 @@ import torch
 
 from styleinv.errors import UserError
 from styleinv.evaluation import codec, sampling
-from styleinv.evaluation.protocol import Protocol
+from styleinv.evaluation.protocol import AS_STORED, Protocol
 from styleinv.generator import VideoGenerator
+
+log = logging.getLogger(__name__)
 
 
 class VideoStore(Contract):
@@ -22,6 +25,7 @@ class VideoStore(Contract):
         lengths: frames of each video.
         resolution: height and width of every frame.
         sha256: hash of the content, so that a changed file is noticed.
+        storage: how frames are stored, in the words of a protocol's codec where it can be told.
     """
 
     @property
@@ -35,6 +39,9 @@ class VideoStore(Contract):
 
     @property
     def sha256(self) -> str: ...
+
+    @property
+    def storage(self) -> str: ...
 
     def frames(self, video: int, indices: Sequence[int]) -> np.ndarray:
         """Read frames of one video: uint8 [T, R, R, 3]."""
@@ -71,7 +78,10 @@ class StoredFakes:
         self.lengths = [min(int(store.lengths[video]), protocol.clip_length) for video in self._videos]
         self.resolution = store.resolution
         self.identity: str | None = store.sha256
-        self.rounding = self.codec = "as stored"
+        self.names = [store.names[video] for video in self._videos]
+        self.rounding, self.codec = AS_STORED, store.storage
+        if len(self._videos) < len(store.lengths):
+            log.warning("%d of %d generated videos are scored", len(self._videos), len(store.lengths))
 
     def clips(self) -> Iterator[torch.Tensor]:
         """Give one video after the other, uint8 [T, 3, R, R]."""
@@ -87,6 +97,7 @@ class GeneratedFakes:
     ):
         self._generator, self._protocol, self._batch, self._keep = generator, protocol, batch, keep
         self.lengths = [protocol.clip_length] * protocol.n_fake
+        self.names = [f"of seed {protocol.generation_seed + i}" for i in range(protocol.n_fake)]
         self.resolution = generator.resolution
         self.identity = identity
         self.rounding, self.codec = protocol.rounding, protocol.codec

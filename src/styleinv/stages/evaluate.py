@@ -1,7 +1,11 @@
 """evaluate: FID and FVD of a trained run, with their protocol record."""
 
+import datetime
 import json
+import logging
 import math
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +17,17 @@ from styleinv.data.video_folder import VideoFolder
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.diagnostics import diagnose
-from styleinv.evaluation.protocol import Name
+from styleinv.evaluation.protocol import Name, Protocol
 from styleinv.evaluation.score import score
 from styleinv.files import sha256, write_json
 from styleinv.generator import VideoGenerator
-from styleinv.provenance import Recorder
+from styleinv.provenance import Recorder, code_commit
 from styleinv.runs import Run
-from styleinv.schema import fingerprint
+from styleinv.schema import Layer, fingerprint, parse
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import device_of
+
+log = logging.getLogger(__name__)
 
 
 def makes_stills(run: Run) -> bool:
@@ -66,6 +72,7 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
         "cache": paths.features,
         "fake_id": sha256(model),
         "dataset": run.dataset,
+        "name": str(run),
         "batch": config.batch,
     }
     rules = config.changed().of_stills() if stills else config.changed()
@@ -86,35 +93,67 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
     recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run)], str(device))
 
 
-def evaluate_folders(real: Path, fake: Path, setting: Setting, detectors: str, protocol: Name) -> dict[str, Any]:
-    """Score one folder (or frame store) of videos against another by the same protocol."""
-    config = setting.scale.evaluation
-    loaded = load_detectors(detectors, device_of(setting.scale.device))
-    options: dict[str, Any] = {"cache": setting.paths.features, "dataset": real.name, "batch": config.batch}
-    return score(_videos(real), _videos(fake), config.stored_as(protocol), loaded, **options)
+def evaluate_folders(
+    real: Path,
+    fake: Path,
+    setting: Setting,
+    detectors: str = "official",
+    protocol: Name = "styleinv",
+    n: int | None = None,
+    lengths: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Score one folder (or frame store) of videos against another, by the protocol's own counts and no scale's.
+
+    Args:
+        real, fake: the folders.
+        setting: where weights lie; features are cached where there is a results folder.
+        detectors: `official` or `stand-in`.
+        protocol: a row of `STORAGE`.
+        n: so many videos on each side instead of 2,048.
+        lengths: frames of the clips of FVD instead of 16 and 128.
+    """
+    changes: dict[str, Any] = {} if n is None else {"n_fake": n, "real_clips": n}
+    changes |= {} if lengths is None else {"fvd_lengths": tuple(lengths), "clip_length": max(128, *lengths)}
+    rules = parse(Protocol, Layer("--protocol, --n, --lengths", {"protocol": protocol} | changes))
+    sides = _videos(real), _videos(fake)
+    for name, videos in (("real", sides[0]), ("generated", sides[1])):
+        if len(videos.names) < rules.n_fake:
+            log.warning("%d %s videos; the protocol has %d", len(videos.names), name, rules.n_fake)
+    cache = setting.paths.features if setting.paths.root.is_dir() else None
+    networks = load_detectors(detectors, device_of("auto"))
+    scores = score(*sides, rules, networks, cache=cache, dataset=real.name, name=fake.name)
+    commit, dirty = code_commit()
+    made = {"date": datetime.date.today().isoformat(), "styleinv": version("styleinv")}
+    return scores | {"scored": made | {"commit": commit, "dirty": dirty}}
 
 
 def evaluate_any(
     run: Run | None,
-    real: Path | None,
-    fake: Path | None,
-    detectors: str,
-    protocol: Name,
-    out: Path | None,
-    keep: Path | None,
     setting: Setting,
+    real: Path | None = None,
+    fake: Path | None = None,
+    keep: Path | None = None,
+    out: Path | None = None,
+    **rules: Any,
 ) -> str | None:
     """Score a run, or one folder against another and return the scores as JSON.
 
     Raises:
-        UserError: neither is named, or what the two raise.
+        UserError: neither is named, options that would do nothing, or what the two raise.
     """
+    given = {name: value for name, value in rules.items() if value is not None}
     if run:
+        of_folders = {"real": real, "fake": fake, "out": out} | given
+        if idle := [name for name, value in of_folders.items() if value is not None]:
+            cure = "A run is scored by its scale (--config), into its metrics.json."
+            raise UserError(f"is for folders, not for the run {run}", field=f"--{idle[0]}", cure=cure)
         evaluate(run, setting, keep)
         return None
     if real is None or fake is None:
         raise UserError("nothing to evaluate", cure="Name a run, or give --real DIR and --fake DIR.")
-    scores = evaluate_folders(real, fake, setting, detectors, protocol)
+    if keep is not None:
+        raise UserError("is for runs; the videos of a folder lie in it already", field="--keep", cure="Leave it out.")
+    scores = evaluate_folders(real, fake, setting, **given)
     if out:
         write_json(out, scores)
     return json.dumps(scores, indent=2)

@@ -49,6 +49,7 @@ class ArrayStore:
         self.lengths = [len(video) for video in videos]
         self.resolution = videos[0].shape[1]
         self.sha256 = sha256
+        self.storage = "none"
         self._videos = videos
 
     def frames(self, video: int, indices: Sequence[int]) -> np.ndarray:
