@@ -1,5 +1,6 @@
 """Detectors: identity, call, and that nothing runs before its hash is verified."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,8 @@ def test_official_files_are_fetched_first(tmp_path: Path, monkeypatch: pytest.Mo
 def test_trust_on_first_use(tmp_path: Path, scripts: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STYLEINV_WEIGHTS", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    weight = weights.WEIGHTS["inception"]
+    weight = replace(weights.WEIGHTS["inception"], sha256=None, size=None)
+    monkeypatch.setitem(weights.WEIGHTS, "inception", weight)
     path = tmp_path / weight.file_name
     path.write_bytes(scripts["image"].read_bytes())
     with pytest.raises(UserError, match="no SHA-256 in config/weights.lock.json"):
@@ -128,9 +130,13 @@ def test_trust_on_first_use(tmp_path: Path, scripts: dict[str, Path], monkeypatc
 
 
 def test_published_hash_and_size_are_enforced(tmp_path: Path) -> None:
-    (tmp_path / "i3d_torchscript.pt").write_bytes(b"x")
-    with pytest.raises(UserError, match="expected bec6519f"):
-        weights.verify("i3d", tmp_path)
+    for name, file, hash_ in (
+        ("i3d", "i3d_torchscript.pt", "bec6519f"),
+        ("inception", "inception-2015-12-05.pt", "f58cb9b6"),
+    ):
+        (tmp_path / file).write_bytes(b"x")
+        with pytest.raises(UserError, match=f"expected {hash_}"):
+            weights.verify(name, tmp_path)
     with pytest.raises(UserError, match="no weight is called 'ic3d'"):
         weights.where("ic3d")
 
@@ -147,6 +153,8 @@ def test_fetch_downloads_once_and_verifies(tmp_path: Path, monkeypatch: pytest.M
         assert key in (weight.url for weight in weights.WEIGHTS.values())
 
     monkeypatch.setattr(weights, "download", download)
+    unknown = replace(weights.WEIGHTS["inception"], sha256=None, size=None)
+    monkeypatch.setitem(weights.WEIGHTS, "inception", unknown)
     lock = tmp_path / "lock.json"
     assert weights.fetch_weights(["inception"], tmp_path, lock) == [tmp_path / "inception-2015-12-05.pt"]
     assert asked == [(weights.WEIGHTS["inception"].url, None, lock)]

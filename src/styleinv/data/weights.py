@@ -53,8 +53,9 @@ class Weight:
 WEIGHTS = {
     "inception": Weight(
         "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
-        None,
-        None,
+        # From public pins of this address by others; the file itself has not been fetched and verified here.
+        "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+        95_607_719,
         "Inception: Apache-2.0; packaging: NVIDIA, non-commercial",
     ),
     "i3d": Weight(
