@@ -135,6 +135,20 @@ def test_first_half_of_the_id_spans_data_sets() -> None:
         assert a.split("-")[0] == b.split("-")[0] and a.split("-")[1] != b.split("-")[1]
 
 
+def test_what_differs_from_the_paper_is_told() -> None:
+    assert RECORD.unlike_paper == []
+    other = changed(rules=Protocol(n_fake=512, fid_items=10_000), resolution=128, stand_in=True, codec="none")
+    assert other.unlike_paper == [
+        "n fake 512 instead of 2048",
+        "fid items 10000 instead of 50000",
+        "codec none instead of jpeg quality 75 4:2:0",
+        "resolution 128 instead of 256",
+        "stand-in detectors",
+    ]
+    stills = changed(metrics={"fid": METRICS["fid"]}, rules=Protocol().of_stills())
+    assert stills.unlike_paper == []
+
+
 def test_id_survives_json() -> None:
     again = ProtocolRecord.model_validate(json.loads(RECORD.model_dump_json()))
     assert again.id == RECORD.id and again == RECORD
@@ -147,7 +161,11 @@ def scores(record: ProtocolRecord, fid: float) -> dict:
 
 def test_compare() -> None:
     result = compare_scores(scores(RECORD, 3.0), scores(RECORD, 5.0))
-    assert result.scores == {"fid": ("FID", 3.0, 5.0), "fvd16": ("FVD16", 1.0, 1.0)} and result.refused == {}
+    assert {name: (pair.title, pair.a, pair.b) for name, pair in result.scores.items()} == {
+        "fid": ("FID", 3.0, 5.0),
+        "fvd16": ("FVD16", 1.0, 1.0),
+    }
+    assert result.refused == {} and not result.stand_in and result.scores["fid"].told_apart is None
     other = scores(changed(codec="none", rules=Protocol(n_fake=7)), 3.0)
     with pytest.raises(UserError, match="mine.*yours.*codec: jpeg quality 75 4:2:0 against none; n_fake: 2048 again"):
         compare_scores(scores(RECORD, 3.0), other, ("mine", "yours"))

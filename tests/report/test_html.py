@@ -25,6 +25,7 @@ def page(tmp_path: Path, stand_in: bool = True) -> str:
         "protocol": {"codec": "jpeg <75>", "metrics": {n: {"title": n.upper()} for n in ("fid", "fvd16", "fvd128")}},
         "protocol_id": "aa-bb", "protocol_ids": {}, "stand_in": stand_in,
         "diagnostics": {"motion_energy": 0.012345},
+        "also": {"lossless": {"protocol_id": "cc-bb", "protocol": {"codec": "none at all"}, "stand_in": stand_in}},
     }  # fmt: skip
     provenance = {
         "commit": "0123456789abcdef",
@@ -75,6 +76,8 @@ def test_page_shows_everything(tmp_path: Path) -> None:
         "TaiChi",
         "DIGAN (clip128)",
         "aa-bb",
+        "cc-bb",
+        "none at all",
         "motion energy",
         "0.0123",
     ):

@@ -98,6 +98,28 @@ def test_warnings(tmp_path: Path) -> None:
     assert "SkyTimelapse: rows made by different rules are **not comparable** in FID, FVD16, FVD128" in notes[1]
 
 
+def test_published_numbers_of_other_rules_stand_in_brackets(tmp_path: Path) -> None:
+    """A score of 512 videos at 128 pixels is not set beside the paper's as if it were made like it."""
+    reduced = result(
+        "taichi", "styleinv", 30.0, unlike_paper=["n fake 512 instead of 2048", "resolution 128 instead of 256"]
+    )
+    _, text = written(tmp_path, reduced)
+    assert "**Note.** published numbers in brackets were made by other rules: n fake 512 instead of 2048; resol" in text
+    assert "| 30.00 ± 0.25 | (41.55) |" in text
+    _, text = written(tmp_path, result("taichi", "styleinv", 30.0))
+    assert "brackets" not in text and "| 30.00 ± 0.25 | 41.55 |" in text
+    # Without a published number there is nothing to say.
+    _, text = written(tmp_path, result("toy", "styleinv", 30.0, unlike_paper=["n fake 512 instead of 2048"]))
+    assert "brackets" not in text
+
+
+def test_rows_of_a_protocol_that_was_asked_for_are_no_warning(tmp_path: Path) -> None:
+    one, other = result("sky", "digan", 3.0), result("sky", "digan", 2.0, protocol="bb-11")
+    for row, name in ((one, "styleinv"), (other, "lossless")):
+        row.metrics["protocol"]["rules"] = {"protocol": name}
+    assert "not comparable" not in written(tmp_path, one, other)[1]
+
+
 def test_bold_only_among_comparable_rows(tmp_path: Path) -> None:
     results = [
         result("sky", "digan", 3.0),

@@ -139,6 +139,10 @@ class EvaluationConfig(Protocol):
     batch: int = Field(8, ge=1)
 
 
+# What a reader has to know before setting a score beside the paper's.
+PAPER_RULES = ("n_fake", "clip_length", "fid_items", "fid_choice", "real_clips", "clip_choice", "stride")
+
+
 class DetectorRecord(Strict):
     """Which network made the features."""
 
@@ -232,6 +236,19 @@ class ProtocolRecord(Strict):
         rules = self.rules.model_dump(mode="json", exclude={"protocol", "metrics", "fvd_lengths", "generation_seed"})
         networks = {kind: detector.sha256 for kind, detector in self.detectors.items()}
         return f"{_short_hash(rules | self._common() | networks)}-{_short_hash({'real': self.real_sha256})}"
+
+    @property
+    def unlike_paper(self) -> list[str]:
+        """What differs from how the scores of the paper's tables were made, in words; empty where nothing does."""
+        paper = (
+            Protocol() if any(made.detector == "video" for made in self.metrics.values()) else Protocol().of_stills()
+        )
+        rules = [(name, getattr(self.rules, name), getattr(paper, name)) for name in PAPER_RULES]
+        rules += [("codec", self.codec, paper.codec), ("resolution", self.resolution, 256)]
+        lines = [
+            f"{name.replace('_', ' ')} {ours} instead of {theirs}" for name, ours, theirs in rules if ours != theirs
+        ]
+        return lines + (["stand-in detectors"] if self.stand_in else [])
 
 
 def _short_hash(fields: dict[str, Any]) -> str:

@@ -46,7 +46,8 @@ def score(
     Returns:
         A dictionary that JSON can hold: for every metric m of the protocol the mean over the evaluation seeds `m`,
         their standard deviation `m_std` (None for one seed) and the list `m_runs`; `protocol` (the record),
-        `protocol_id`, `protocol_ids` (of each metric), `stand_in`, `seconds`.
+        `protocol_id`, `protocol_ids` (of each metric), `stand_in`, `unlike_paper` (what
+        differs from the rules of the paper's tables), `seconds`.
 
     Raises:
         UserError: resolutions differ, videos are too short, or features are not finite.
@@ -107,5 +108,6 @@ def score(
         "protocol_id": record.id,
         "protocol_ids": {name: record.metric_id(name) for name in made},
         "stand_in": record.stand_in,
+        "unlike_paper": record.unlike_paper,
         "seconds": round(time.monotonic() - started, 1),
     }

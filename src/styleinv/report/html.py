@@ -127,6 +127,7 @@ def _environment() -> jinja2.Environment:
         "curves": _curves,
         "score": lambda row, column: tables.score_text(row[column.name], row.get(f"{column.name}_std")),
         "best_text": tables.best_text,
+        "published": tables.published_text,
         # An id is two hashes: it may be broken between them.
         "breakable": lambda text: Markup("-<wbr>").join(text.split("-")),
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
@@ -175,8 +176,9 @@ def duration(seconds: float) -> str:
 
 
 def _records(runs: Sequence[RunView]) -> dict[str, Any]:
-    """Protocol id -> record, each once."""
-    return {view.metrics["protocol_id"]: view.metrics["protocol"] for view in runs if view.metrics}
+    """Protocol id -> record, each once, those of further protocols too."""
+    scores = [one for view in runs if view.metrics for one in (view.metrics, *view.metrics.get("also", {}).values())]
+    return {one["protocol_id"]: one["protocol"] for one in scores}
 
 
 def _curves(path: Path) -> str:

@@ -58,8 +58,9 @@ class Table:
 
     Attributes:
         columns: in this order.
-        rows: one dictionary per result, with the columns of the CSV, `titles` (data set, method) and `ids` (metric ->
-            id of the rules it was made by); None where there is no number.
+        rows: one dictionary per result, with the columns of the CSV, `titles` (data set, method), `ids` (metric -> id
+            of its rules), `rules` (the name of the protocol) and `unlike_paper` (what differs from the paper's
+            rules); None where there is no number.
         best_by: the metric whose best value along the training is shown; None where no model along it was kept.
     """
 
@@ -107,6 +108,8 @@ def make_table(
         row |= {f"{best_by}_best": min(result.along, default=None), f"{best_by}_best_of": len(result.along) or None}
         row |= {"protocol": metrics.get("protocol_id"), "stand_in": metrics.get("stand_in")}
         row |= {"titles": (result.dataset, result.method), "ids": metrics.get("protocol_ids", {})}
+        row |= {"unlike_paper": metrics.get("unlike_paper", [])}
+        row |= {"rules": metrics["protocol"].get("rules", {}).get("protocol", "")}
         rows.append(row)
     return Table(chosen, rows, known.get(best_by) if kept else None, _best_cells(chosen, rows))
 
@@ -146,8 +149,9 @@ def notes(table: Table) -> list[str]:
     lines = []
     if any(row["stand_in"] for row in table.rows):
         lines.append(STAND_IN_NOTE)
-    for dataset in dict.fromkeys(row["dataset"] for row in table.rows):
-        rows = [row for row in table.rows if row["dataset"] == dataset]
+    # Rows by another named protocol say so; what nobody asked for are rows of one name that differ.
+    for dataset, rules in dict.fromkeys((row["dataset"], row["rules"]) for row in table.rows):
+        rows = [row for row in table.rows if (row["dataset"], row["rules"]) == (dataset, rules)]
         unlike = [
             c.title for c in table.columns if len({row["ids"][c.name] for row in rows if c.name in row["ids"]}) > 1
         ]
@@ -156,7 +160,23 @@ def notes(table: Table) -> list[str]:
                 f"{rows[0]['titles'][0]}: rows made by different rules are **not comparable** in {', '.join(unlike)}; "
                 "`styleinv compare A B` says what differs."
             )
+    printed = [row for row in table.rows if row["unlike_paper"] and published_names(table, row)]
+    if reasons := dict.fromkeys(reason for row in printed for reason in row["unlike_paper"]):
+        lines.append(f"published numbers in brackets were made by other rules: {'; '.join(reasons)}.")
     return lines
+
+
+def published_names(table: Table, row: dict[str, Any]) -> list[str]:
+    """List the scores of a row that the paper prints."""
+    return [c.name for c in table.columns if c.score and row[f"{c.name}_published"] is not None]
+
+
+def published_text(row: dict[str, Any], column: Column) -> str:
+    """Write the printed number, in brackets where it was made by other rules than the row's; empty without one."""
+    printed = row[f"{column.name}_published"]
+    if printed is None:
+        return ""
+    return f"({printed:.2f})" if row["unlike_paper"] else f"{printed:.2f}"
 
 
 def write_table(
@@ -212,8 +232,7 @@ def _markdown(table: Table, shares: Sequence[str]) -> str:
             text = score_text(row[column.name], row.get(f"{column.name}_std"))
             cells.append(f"**{text}**" if (number, column.name) in table.best else text)
             if column.score:
-                printed = row[f"{column.name}_published"]
-                cells.append("" if printed is None else f"{printed:.2f}")
+                cells.append(published_text(row, column))
         if table.best_by:
             cells.append(best_text(row, table.best_by))
         lines.append(_line([*cells, f"`{row['protocol']}`" if row["protocol"] else ""]))
@@ -223,7 +242,8 @@ def _markdown(table: Table, shares: Sequence[str]) -> str:
             "test data. All other scores are the last model's."
         )
     lines.append(
-        "\nMean ± standard deviation over evaluation seeds; lower is better; bold: best of the comparable rows."
+        "\nMean ± standard deviation over evaluation seeds, which draw other real clips and frames of the same videos; "
+        "lower is better; bold: best of the comparable rows."
     )
     if shares:
         lines.append(f"\n{shares_text(shares)}")

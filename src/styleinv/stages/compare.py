@@ -16,10 +16,23 @@ def compare(a: str, b: str, setting: Setting) -> str:
         UserError: no metric can be compared, naming every field of the protocols that differs.
     """
     result = compare_scores(_scores(a, setting), _scores(b, setting), (a, b))
-    lines = [f"{'':8} {a:>24} {b:>24} {'difference':>12}"]
-    for title, first, second in result.scores.values():
-        lines.append(f"{title:8} {first:24.3f} {second:24.3f} {second - first:12.3f}")
-    return "\n".join([*lines, *(f"{metric}: not comparable: {why}" for metric, why in result.refused.items())])
+    width = max(24, len(a), len(b))
+    lines = [f"{'':8} {a:>{width}} {b:>{width}} {'difference':>12}"]
+    for pair in result.scores.values():
+        numbers = (_number(pair.a, pair.a_std), _number(pair.b, pair.b_std))
+        verdict = {None: "", True: "", False: "  within the deviations"}[pair.told_apart]
+        lines.append(f"{pair.title:8} {numbers[0]:>{width}} {numbers[1]:>{width}} {pair.difference:>+12.3f}{verdict}")
+    lines += [f"{metric}: not comparable: {why}" for metric, why in result.refused.items()]
+    lines.append(
+        "± is the standard deviation over evaluation seeds, which draw other real clips and frames; lower is better."
+    )
+    if result.stand_in:
+        lines.append("Stand-in detectors: these scores compare with each other, with nothing published.")
+    return "\n".join(lines)
+
+
+def _number(mean: float, std: float | None) -> str:
+    return f"{mean:.3f}" if std is None else f"{mean:.3f} ± {std:.3f}"
 
 
 def _scores(name: str, setting: Setting) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tables, figures, report: what the runs of a configuration come to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,10 @@ def _shares(runs: list[Run], setting: Setting) -> list[str]:
 def _other_protocols(runs: list[Run], setting: Setting) -> list[RunResult]:
     """Give the same runs by the protocols that only the report shows, as rows of their own."""
     return [
-        _result(run, setting, scores)
+        replace(result, method=f"{result.method}, {name}")
         for run in runs
-        for scores in read_json(setting.paths.metrics(run)).get("also", {}).values()
+        for name, scores in read_json(setting.paths.metrics(run)).get("also", {}).items()
+        for result in (_result(run, setting, scores),)
     ]
 
 
