@@ -20,7 +20,7 @@ original = loop._Loop._real
 def recorded(self: loop._Loop, step: int) -> list[tuple[Tensor, ...]]:
     batches = original(self, step)
     with open(f"{os.environ['BATCHES']}-{self.world.rank}", "a") as file:
-        for micro, batch in zip(self.mine, batches, strict=True):
+        for micro, batch in zip(self.micro_batches, batches, strict=True):
             digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in batch)).hexdigest()
             file.write(f"{step} {micro} {digest}\n")
     return batches
