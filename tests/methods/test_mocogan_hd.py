@@ -82,7 +82,7 @@ def test_missing_components_are_one_line(tmp_path: Path, capsys: pytest.CaptureF
         assert main([*command, *options]) == 2
         assert "does not exist" in capsys.readouterr().err
     assert main(["pca", "talking_faces/styleinv", *options]) == 2
-    assert "needs no principal components" in capsys.readouterr().err
+    assert "styleinv needs no pca" in capsys.readouterr().err
 
 
 def test_the_sparse_variant_keeps_the_names_of_its_phases() -> None:
