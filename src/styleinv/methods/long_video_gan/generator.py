@@ -137,6 +137,7 @@ class SuperResGenerator(nn.Module):
         img_width, img_height: of the result.
         cond_width, cond_height: of the low-resolution frames.
         cond_context: low-resolution frames before and after each frame that it is made from.
+        num_critical: last layers, ToRGB apart, that share the highest cutoff.
         num_fp16_res: octaves, from the highest, that run in half precision on a GPU.
         recompute: trade time for memory: layers are computed again in the backward pass.
     """
@@ -154,6 +155,7 @@ class SuperResGenerator(nn.Module):
         channel_base: int = 32768,
         channel_max: int = 512,
         num_layers: int = 14,
+        num_critical: int = 2,
         num_fp16_res: int = 4,
         half_dtype: HalfDtype = "float16",
         output_scale: float = 0.25,
@@ -170,6 +172,7 @@ class SuperResGenerator(nn.Module):
             channel_base=channel_base,
             channel_max=channel_max,
             num_layers=num_layers,
+            num_critical=num_critical,
             margin_size=margin_size,
         )
         self.synthesis = Synthesis(w_dim, layers, num_fp16_res, half_dtype, recompute)
