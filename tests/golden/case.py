@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -56,8 +57,39 @@ class Case:
 
     @cached_property
     def outputs(self) -> dict[str, np.ndarray]:
-        """Expected outputs."""
+        """Expected outputs as they are stored: a large one as `<name>.sub` and `<name>.stats`."""
         return self._under("out/")
+
+    @cached_property
+    def wanted(self) -> list[str]:
+        """Names of the expected outputs, each once in whatever form it is stored."""
+        names = (name.rpartition(".")[0] if self._is_part(name) else name for name in self.outputs)
+        return list(dict.fromkeys(names))
+
+    def _stride(self, name: str) -> int | None:
+        """Of the samples that are stored of a large output; None for outputs that are stored whole."""
+        declared = self.manifest.get("outputs")
+        entry = declared.get(name) if isinstance(declared, dict) else None
+        return entry.get("stride") if isinstance(entry, dict) else None
+
+    def _is_part(self, name: str) -> bool:
+        base, _, part = name.rpartition(".")
+        return part in ("sub", "stats") and self._stride(base) is not None
+
+    def stored(self, got: dict[str, np.ndarray | torch.Tensor]) -> dict[str, np.ndarray]:
+        """Bring computed outputs into the form that the case stores: large ones as samples and statistics."""
+        found = {}
+        for name, value in got.items():
+            value = np.asarray(value.detach() if isinstance(value, torch.Tensor) else value)
+            if stride := self._stride(name):
+                flat = value.astype(np.float64).ravel()
+                found[f"{name}.sub"] = flat[::stride]
+                found[f"{name}.stats"] = np.array(
+                    [flat.mean(), flat.std(), np.linalg.norm(flat), flat.min(), flat.max()]
+                )
+            else:
+                found[name] = value
+        return found
 
     def tensor(self, name: str) -> torch.Tensor:
         """An input as a tensor."""
@@ -106,6 +138,14 @@ def fill(name: str, shape: list[int], rule: dict, seed: int) -> np.ndarray:
     return (x * np.float32(rule["std"]) + np.float32(rule["mean"])).astype(np.float32)
 
 
+def spans_of(total_dists: list[int] | None) -> Literal["uniform", "powers_of_two"]:
+    """The rule of `TimeSampling` for an official list of spans; none means that all spans are as likely."""
+    if total_dists is None:
+        return "uniform"
+    assert total_dists == [2**i for i in range(12)], f"no rule draws spans from {total_dists}"
+    return "powers_of_two"
+
+
 def stats(x: np.ndarray | torch.Tensor) -> np.ndarray:
     """[mean, std, l2, min, max] and 64 samples of a flattened tensor, in float64."""
     x = np.asarray(x.detach() if isinstance(x, torch.Tensor) else x).astype(np.float64).ravel()
@@ -120,7 +160,7 @@ def l2(tensor: torch.Tensor | None, absent: float = 0.0) -> float:
 
 def failures(case: Case, got: dict[str, np.ndarray]) -> dict[str, str]:
     """What the computed outputs miss of the limits of a case: one line for each such output, by its name."""
-    found = {}
+    found, got = {}, case.stored(got)
     for key, limit in case.limits.items():
         name = key.removeprefix("out/")
         if name == key or "see" in limit:
@@ -128,8 +168,7 @@ def failures(case: Case, got: dict[str, np.ndarray]) -> dict[str, str]:
         if name not in got:
             found[name] = "not computed"
             continue
-        have = np.asarray(got[name].detach() if isinstance(got[name], torch.Tensor) else got[name])
-        if fault := compare(case, name, have, case.outputs[name], limit):
+        if fault := compare(case, name, got[name], case.outputs[name], limit):
             found[name] = fault
     return found
 

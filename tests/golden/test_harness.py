@@ -82,3 +82,18 @@ def test_the_closing_table_counts_what_deviates() -> None:
     assert first.split() == ["toy/loss", "1", "cases", "1", "pending"]
     assert second.endswith("3 cases  1 deviating, 1 failed, 1 passed")
     assert third == "deviates on purpose: toy_small: a: the mean, not the sum"
+
+
+def test_large_outputs_are_held_to_what_is_stored_of_them(tmp_path: Path) -> None:
+    limits = {"out/y.sub": {"equal": True}, "out/y.stats": LIMIT, "out/z.sub": LIMIT}
+    manifest = {"kind": "toy/net", "limits": limits, "outputs": {"y": {"stride": 4}, "z.sub": {}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    y = np.arange(10.0).reshape(2, 5)
+    stats = np.array([4.5, 8.25**0.5, 285**0.5, 0, 9])
+    arrays = {"out/y.sub": np.array([0.0, 4, 8]), "out/y.stats": stats, "out/z.sub": np.ones(1)}
+    np.savez(tmp_path / "data.npz", **arrays)
+    case = Case(tmp_path)
+    assert case.wanted == ["y", "z.sub"]
+    assert verdict(case, {"y": y, "z.sub": np.ones(1)}, "") == ([], [])
+    lines, _ = verdict(case, {"y": y + 1, "z.sub": np.ones(1)}, "")
+    assert lines[0].startswith("y.sub: not equal") and lines[1].startswith("y.stats: off by")

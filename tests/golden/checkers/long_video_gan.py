@@ -29,7 +29,7 @@ from styleinv.training.ema import ramped_beta
 from styleinv.training.schedule import lazy_regularization
 from tests.golden.case import Case, fill
 from tests.golden.checkers.digan import entries
-from tests.golden.checkers.mocogan_hd import gradnorms, stored
+from tests.golden.checkers.mocogan_hd import gradnorms
 from tests.golden.checkers.stylegan2 import Collector
 from tests.golden.oracles.stylegan2 import filter2d
 
@@ -59,20 +59,23 @@ def check_ops(case: Case) -> dict:
 
 def check_resample(case: Case) -> dict:
     v5, v3, image = (case.tensor(name) for name in ("v5", "v3", "im"))
-    linear = resample.linear_filter(2)
-    out = {
-        "lin2.filter": linear,
-        "tlin_up2.v5": resample.upsample_time(v5, linear),
-        "tlin_up2.v3": resample.upsample_time(v3, linear),
-        "tlin_up2.pad1": resample.upsample_time(v5, linear, padding=1),
-        "sbil_up2": resample.upsample_space(v5, linear),
-        "tlin_down2.v3": resample.downsample_time(v3, linear),
-    }
+    out = {}
+    for s in case.config["lin_scales"]:
+        taps = resample.linear_filter(s)
+        out |= {
+            f"lin{s}.filter": taps,
+            f"tlin_up{s}.v5": resample.upsample_time(v5, taps, s),
+            f"tlin_up{s}.v3": resample.upsample_time(v3, taps, s),
+            f"tlin_up{s}.pad1": resample.upsample_time(v5, taps, s, padding=1),
+            f"sbil_up{s}": resample.upsample_space(v5, taps, s),
+            f"tlin_down{s}.v3": resample.downsample_time(v3, taps, s),
+        }
     for s in case.config["kai_scales"]:
         taps = resample.kaiser_filter(s)
         out |= {f"tkai_down{s}.filter": taps, f"tkai_down{s}.v3": resample.downsample_time(v3, taps, s)}
         out |= {f"kai_down{s}.filter": taps, f"kai_down{s}": resample.downsample_space(image, taps, s, padding=1)}
-        out |= stored(case, f"kai_up{s}", resample.upsample_space(image, taps, s, padding=1))
+        out[f"kai_up{s}"] = resample.upsample_space(image, taps, s, padding=1)
+    linear = resample.linear_filter(2)
     smaller = resample.downsample_space(v5, linear)
     return out | {
         "down3d": resample.downsample_time(smaller, linear),
@@ -82,8 +85,9 @@ def check_resample(case: Case) -> dict:
 
 
 def check_schedule(case: Case) -> dict:
+    padding = case.config["temporal_padding"]
     out = {
-        "lengths": np.array([level_lengths(int(n)) for n in case.inputs["seq_lengths"]]),
+        "lengths": np.array([level_lengths(int(n), padding) for n in case.inputs["seq_lengths"]]),
         "ema_beta": np.array([ramped_beta(int(step)) for step in case.inputs["steps"]]),
     }
     out["D_lrate_lres"], betas = lazy_regularization(0.002, (0, 0.99), 16)
@@ -104,10 +108,7 @@ def check_blurred_noise(case: Case) -> dict:
     }
     for row in case.config["rows"]:
         out[f"row{row}"] = rows[row, -case.outputs[f"row{row}"].size :] if f"row{row}" in case.outputs else rows[row]
-    got: dict = {}
-    for name, value in out.items():
-        got |= stored(case, name, torch.as_tensor(value))
-    return got
+    return out
 
 
 def check_temporal_scale(case: Case) -> dict:
@@ -160,13 +161,13 @@ def check_low_res_generator(case: Case) -> dict:
     video = G(noise, frames)
     for hook in hooks:
         hook.remove()
-    out = stored(case, "emb", emb)
+    out = {"emb": emb}
     for i, w in enumerate(ws):
-        out |= stored(case, f"w{i}", w)
-    out |= stored(case, "temporal_input", G.w_to_temp_input(ws[0].transpose(1, 2)).transpose(1, 2))
+        out[f"w{i}"] = w
+    out["temporal_input"] = G.w_to_temp_input(ws[0].transpose(1, 2)).transpose(1, 2)
     for i, feature in enumerate(features):
-        out |= stored(case, f"feat{i}", feature)
-    out |= stored(case, "video", video)
+        out[f"feat{i}"] = feature
+    out["video"] = video
     if case.config.get("grads"):
         (video * weights(case, "g", video)).sum().backward()
         out |= gradnorms(case, "gradnorm.", G)
@@ -175,9 +176,9 @@ def check_low_res_generator(case: Case) -> dict:
         with torch.no_grad():
             video = G(noise, frames, beta=case.config["beta"])
         state = G.state_dict()
-        for name in case.manifest["outputs"]:
+        for name in case.wanted:
             if name == "video_beta":
-                out |= stored(case, name, video)
+                out[name] = video
             elif name.startswith("after."):
                 out[name] = state[name.removeprefix("after.")]
     return out
@@ -197,8 +198,7 @@ def check_low_res_discriminator(case: Case) -> dict:
     logits = D(video)
     (gradient,) = torch.autograd.grad(logits.sum(), video, create_graph=True)
     penalty = gradient.square().flatten(1).sum(dim=1)
-    out = stored(case, "logits", logits) | stored(case, "dlogits_dvideo", gradient)
-    out |= stored(case, "r1_penalty", penalty)
+    out = {"logits": logits, "dlogits_dvideo": gradient, "r1_penalty": penalty}
     F.softplus(-logits).mean().backward(retain_graph=True)
     out |= gradnorms(case, "gradnorm.", D)
     D.zero_grad()
@@ -253,9 +253,9 @@ def check_augment(case: Case) -> dict:
     with given_draws(case):
         y = stacked(pipe, x)
     (y * weights(case, "g", y)).sum().backward()
-    out = stored(case, "y", y) | stored(case, "dx", x.grad)
+    out = {"y": y, "dx": x.grad}
     if "debug_percentile" in case.config:
-        out |= stored(case, "y_debug", stacked(pipe, x.detach(), debug_percentile=case.config["debug_percentile"]))
+        out["y_debug"] = stacked(pipe, x.detach(), debug_percentile=case.config["debug_percentile"])
     return out
 
 
@@ -306,20 +306,20 @@ def check_super_res_generator(case: Case) -> dict:
     z, low = case.tensor("z"), case.tensor("lr").requires_grad_()
     out = {}
     for i, condition in enumerate(G.conditions(G.windows(low))):
-        out |= stored(case, f"cond{i}", condition)
+        out[f"cond{i}"] = condition
     out["w"] = G.latents(z)
     video = G(z, low)
-    out |= stored(case, "video", video)
+    out["video"] = video
     if case.config.get("grads"):
         (video * weights(case, "g", video)).sum().backward()
         out["d_lr"] = low.grad
         out |= gradnorms(case, "gradnorm.", G)
     with torch.no_grad():
         if "psi" in case.config:
-            out |= stored(case, "video_trunc", G(z, low, truncation_psi=case.config["psi"]))
-        out |= stored(case, "video_update", G(z, low, beta=0.999))
+            out["video_trunc"] = G(z, low, truncation_psi=case.config["psi"])
+        out["video_update"] = G(z, low, beta=0.999)
     state = G.state_dict()
-    names = [name for name in case.manifest["outputs"] if name.startswith("after.")]
+    names = [name for name in case.wanted if name.startswith("after.")]
     return out | {name: state[name.removeprefix(f"after.{prefix}")] for name in names}
 
 
@@ -341,7 +341,7 @@ def check_super_res_discriminator(case: Case) -> dict:
     (gradient,) = torch.autograd.grad(logits.sum(), high, create_graph=True)
     penalty = gradient.square().flatten(1).sum(dim=1)
     out = {"logits": logits, "logits_preup": logits, "r1_penalty": penalty}
-    out |= stored(case, "dlogits_dhr", gradient) | stored(case, "lr_up", large_low)
+    out |= {"dlogits_dhr": gradient, "lr_up": large_low}
     F.softplus(-logits).mean().backward(retain_graph=True)
     out |= gradnorms(case, "gradnorm.", D)
     D.zero_grad()
@@ -434,7 +434,7 @@ def check_phases(case: Case) -> dict:
             names |= {"D_sign_fake": "signs/fake", "D_sign_real": "signs/real"}
             out |= {f"D.loss.{theirs}": reports[f"Loss/{ours}"] for theirs, ours in names.items()}
             state = loss.G.state_dict()
-            for name in case.manifest["outputs"]:
+            for name in case.wanted:
                 if name.startswith("G_after_D."):
                     out[name] = state[name.removeprefix("G_after_D.").removeprefix("SG3.")]
         elif phase is reg:

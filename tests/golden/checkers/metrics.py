@@ -70,7 +70,7 @@ def check_protocol(case: Case) -> dict[str, np.ndarray]:
     fixed = Protocol(
         n_fake=config["n_fake"],
         clip_length=config["fake_len"],
-        real_clips=config["max_items"],
+        real_clips=len(real.names),
         fvd_lengths=(frames,),
         fid_choice="all",
         clip_choice="first",
@@ -110,7 +110,8 @@ def check_replayed(case: Case, real: ArrayStore, fake: ArrayStore, detectors: De
     logs = {metric: case.arrays[f"log/{metric}_seed{seed}"].astype(int) for metric in ("fvd", "fid")}
     lengths = np.array(real.lengths)
     fid_real, fid_gen = fid_items(config, real, fake)
-    n_real = {"fvd": results["fvd_n_real"] * frames, "fid": fid_real}
+    fvd_real, fvd_gen = fvd_items(config, real, fake)
+    n_real = {"fvd": fvd_real * frames, "fid": fid_real}
     for metric, log in logs.items():
         sides = []
         for store, part in ((real, log[: n_real[metric]]), (fake, log[n_real[metric] :])):
@@ -131,10 +132,13 @@ def check_replayed(case: Case, real: ArrayStore, fake: ArrayStore, detectors: De
             f"{metric}, seed {seed}: {distance}, official {want}"
         )
 
-    starts = logs["fvd"][: n_real["fvd"]].reshape(-1, frames, 2)
-    kept = np.flatnonzero(lengths >= frames)
-    assert sorted(starts[:, 0, 0]) == sorted(kept), "FVD: one clip of every long enough real video"
-    assert (np.diff(starts[:, :, 1], axis=1) == 1).all(), "FVD: consecutive frames"
+    clips = logs["fvd"].reshape(-1, frames, 2)
+    kept = np.flatnonzero(lengths >= frames).tolist()
+    random.Random(seed).shuffle(kept)
+    assert clips[:fvd_real, 0, 0].tolist() == kept[:fvd_real], "FVD: one clip of each of the first long enough videos"
+    assert (np.diff(clips[:, :, 1], axis=1) == 1).all(), "FVD: consecutive frames"
+    chosen = clips[fvd_real:, 0]
+    assert len(set(chosen[:, 0])) == len(chosen) == fvd_gen and not chosen[:, 1].any(), "FVD: beginnings of generated"
     shuffled = list(range(len(lengths)))
     random.Random(seed).shuffle(shuffled)
     assert (logs["fid"][:fid_real, 0] == np.resize(shuffled, fid_real)).all(), "FID: shuffled videos in turn"
@@ -147,18 +151,34 @@ def fid_items(config: dict, real: ArrayStore, fake: ArrayStore) -> tuple[int, in
     return min(config["fid_real"], sum(real.lengths)), min(config["fid_gen"], sum(fake.lengths))
 
 
+def fvd_items(config: dict, real: ArrayStore, fake: ArrayStore) -> tuple[int, int]:
+    """Clips on the real and on the generated side: of all videos that are long enough, or as many as are allowed."""
+    longs = (sum(length >= config["nframes"] for length in store.lengths) for store in (real, fake))
+    n_real, n_fake = (min(config["max_items"], count) for count in longs)
+    return n_real, n_fake
+
+
 def check_distribution(
     case: Case, real: ArrayStore, fake: ArrayStore, detectors: Detectors, protocol: Protocol
 ) -> None:
     """Scores over our seeds have the mean and spread of the official ones over theirs."""
     config = case.config
-    ours = {}
+    fvd = f"fvd{config['nframes']}"
     # The official run takes another number of real images than of generated ones; a protocol has one number for both.
-    reals = real_summaries(real, protocol.changed(fid_items=config["fid_real"]), detectors, SummaryCache(None), "")
+    of_reals = protocol.changed(fid_items=config["fid_real"], real_clips=config["max_items"])
+    reals = real_summaries(real, of_reals, detectors, SummaryCache(None), "")
     fakes = fake_summaries(StoredFakes(fake, protocol), protocol, detectors, SummaryCache(None))
-    for metric, name in (("fid", "fid"), ("fvd", f"fvd{config['nframes']}")):
+    # It also draws the generated videos of FVD anew for each seed; a protocol draws them once.
+    fakes[fvd] = []
+    for seed in protocol.seeds:
+        drawn = protocol.changed(metrics=("fvd",), n_fake=fvd_items(config, real, fake)[1], generation_seed=seed)
+        made = fake_summaries(StoredFakes(fake, drawn), drawn.changed(repeats=1), detectors, SummaryCache(None))
+        fakes[fvd] += made[fvd]
+    ours = {}
+    for metric, name in (("fid", "fid"), ("fvd", fvd)):
         ours[metric] = [frechet(*pair).distance for pair in zip(reals[name], fakes[name], strict=True)]
     assert (reals["fid"][0].n, fakes["fid"][0].n) == fid_items(config, real, fake)
+    assert (reals[fvd][0].n, fakes[fvd][0].n) == fvd_items(config, real, fake)
     for metric, scores in ours.items():
         mean, std, _, _ = case.manifest["results"][f"{metric}_official_40_seeds_mean_std_min_max"]
         error = std * np.sqrt(1 / 40 + 1 / len(scores))

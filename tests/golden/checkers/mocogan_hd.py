@@ -18,7 +18,6 @@ from styleinv.methods.mocogan_hd.pca import principal_components
 from styleinv.methods.stylegan2.method import build_generator
 from styleinv.training.ema import update_ema
 from tests.golden.case import Case, fill
-from tests.golden.checkers.diffaugment import large
 
 
 def rows_of(case: Case, net: str | None = None) -> dict[str, torch.Tensor]:
@@ -38,16 +37,9 @@ def rows_of(case: Case, net: str | None = None) -> dict[str, torch.Tensor]:
     return found
 
 
-def stored(case: Case, name: str, value: torch.Tensor) -> dict:
-    """As the case stores it, whole or in part."""
-    if "stride" in case.manifest["outputs"][name]:
-        return large(case, name, value)
-    return {name: value}
-
-
 def gradnorms(case: Case, prefix: str, net: nn.Module) -> dict:
     params = dict(net.named_parameters())
-    wanted = [name for name in case.outputs if name.startswith(prefix)]
+    wanted = [name for name in case.wanted if name.startswith(prefix)]
     norms = {}
     for name in wanted:
         gradient = params[name.removeprefix(prefix)].grad
@@ -65,9 +57,20 @@ def load_motion(net: MotionGenerator, state: dict, components: torch.Tensor, std
     return net
 
 
+def components_by_rule(width: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Principal components and their deviations where a case gives the rule that fills them."""
+    components = fill("pca_comp", [width, width], {"mean": 0, "std": width**-0.5}, seed)
+    stdev = fill("pca_stdev", [width], {"mean": 0.05, "std": 0.5, "fill": "abs"}, seed)
+    return torch.from_numpy(components), torch.from_numpy(stdev)
+
+
 def check_motion(case: Case) -> dict:
-    net = motion_of(case.config, case.config["z_dim"])
-    load_motion(net, rows_of(case), case.tensor("pca_comp"), case.tensor("pca_stdev"))
+    z_dim = case.config["z_dim"]
+    if case.config.get("pca_by_rule"):
+        components = components_by_rule(z_dim, case.manifest["seed"])
+    else:
+        components = case.tensor("pca_comp"), case.tensor("pca_stdev")
+    net = load_motion(motion_of(case.config, z_dim), rows_of(case), *components)
     w0, e = case.tensor("w0").requires_grad_(), case.tensor("e")
     w, recovered = net(w0, e)
     out, told, noise = w.flatten(0, 1), recovered.flatten(0, 1), e.transpose(0, 1).flatten(0, 1)
@@ -98,10 +101,8 @@ def check_generator(case: Case) -> dict:
     G = build_generator(config, resolution)
     G.load_state_dict(tensors)
     G.eval()
-    d, seed = cfg["style_dim"], int(case.inputs["pca_seed"])
-    components = fill("pca_comp", [d, d], {"mean": 0, "std": d**-0.5}, seed)
-    stdev = fill("pca_stdev", [d], {"mean": 0.05, "std": 0.5, "fill": "abs"}, seed)
-    R = load_motion(motion_of(cfg, d), motion, torch.from_numpy(components), torch.from_numpy(stdev)).eval()
+    components = components_by_rule(cfg["style_dim"], int(case.inputs["pca_seed"]))
+    R = load_motion(motion_of(cfg, cfg["style_dim"]), motion, *components).eval()
     with torch.no_grad():
         w0 = G.mapping(case.tensor("z"))[:, 0]
         w, _ = R(w0, case.tensor("e"))
@@ -112,9 +113,9 @@ def check_generator(case: Case) -> dict:
             return G.synthesis(path.flatten(0, 1)[:, None].expand(-1, G.num_ws, -1), noise_mode=noise_mode)
 
         out = {"w0": w0, "w_traj": w.flatten(0, 1), "w_interp": interp.flatten(0, 1)}
-        out |= stored(case, "img_no_noise", frames(w, "none"))
-        out |= stored(case, "img_fixed_noise", frames(w, "const"))
-        return out | stored(case, "img_interp", frames(interp, "none"))
+        out["img_no_noise"] = frames(w, "none")
+        out["img_fixed_noise"] = frames(w, "const")
+        return out | {"img_interp": frames(interp, "none")}
 
 
 def check_discriminator(case: Case) -> dict:
@@ -129,19 +130,19 @@ def check_discriminator(case: Case) -> dict:
     scalar = torch.zeros([])
     for i, maps in enumerate(D(x)):
         for j, y in enumerate(maps):
-            if f"train.s{i}.l{j}" in case.manifest["outputs"]:
-                out |= stored(case, f"train.s{i}.l{j}", y)
+            if f"train.s{i}.l{j}" in case.wanted:
+                out[f"train.s{i}.l{j}"] = y
         g = torch.from_numpy(fill(f"input:g{i}", list(maps[-1].shape), {"mean": 0, "std": 1}, seed))
         scalar = scalar + (maps[-1] * g).sum()
     scalar.backward()
-    out |= {"L": scalar} | stored(case, "grad_x", x.grad) | gradnorms(case, "gradnorm.", D)
+    out |= {"L": scalar, "grad_x": x.grad} | gradnorms(case, "gradnorm.", D)
     state = D.state_dict()
-    for name in case.outputs:
+    for name in case.wanted:
         if name.startswith("buffer_after."):
             out[name] = state[name.removeprefix("buffer_after.")].double().norm()
     D.eval()
     for i, score in enumerate(D.scores(x.detach())):
-        out |= stored(case, f"eval.s{i}.last", score)
+        out[f"eval.s{i}.last"] = score
     return out
 
 
@@ -188,8 +189,8 @@ def check_steps(case: Case) -> dict:
     mutual = mutual_information_loss(told, noise)
     (of_clips + of_images + mutual).backward()
     out |= {"G_loss_2d": of_images, "G_loss_3d": of_clips, "l_mutual": mutual}
-    out |= stored(case, "G_grad_x_fake", big.grad)
-    return out | stored(case, "G_grad_rand_rec", told.grad)
+    out["G_grad_x_fake"] = big.grad
+    return out | {"G_grad_rand_rec": told.grad}
 
 
 def check_checkpoint(case: Case) -> dict:
@@ -228,7 +229,7 @@ def check_warp(case: Case) -> dict:
         out[f"color.{i}"] = warps.colour(x, float(u), int(kind))
     for i, row in enumerate(draws["affine_draws"]):
         out[f"affine.{i}"] = warps.affine(x, *(float(v) for v in row))
-    flips = {int(name.rpartition(".")[2]) for name in case.outputs if name.startswith("flip.")}
+    flips = {int(name.rpartition(".")[2]) for name in case.wanted if name.startswith("flip.")}
     return out | {f"flip.{k}": warps.flip(x, k == 1) for k in flips}
 
 
@@ -253,17 +254,9 @@ def check_image_discriminator(case: Case) -> dict:
     score, projection = D(x)
     total = (score * case.tensor("g_out")).sum() + (projection * case.tensor("g_proj")).sum()
     total.backward()
-    out = (
-        {
-            "out": score,
-            "proj": projection,
-            "L": total,
-        }
-        | stored(case, "grad_x", x.grad)
-        | gradnorms(case, "gradnorm.", D)
-    )
+    out = {"out": score, "proj": projection, "L": total, "grad_x": x.grad} | gradnorms(case, "gradnorm.", D)
     state = D.state_dict()
-    out |= {name: state[name.removeprefix("after.")].clone() for name in case.outputs if name.startswith("after.")}
+    out |= {name: state[name.removeprefix("after.")].clone() for name in case.wanted if name.startswith("after.")}
     D.eval()
     with torch.no_grad():
         out["eval.out"], out["eval.proj"] = D(x)
@@ -324,8 +317,8 @@ def check_cross_domain_steps(case: Case) -> dict:
     }
     for name in ("q_real", "q_fake"):
         out[f"{name}_head"] = getattr(memory, name)[: len(case.outputs[f"{name}_head"])]
-    out |= stored(case, "G_grad_x_fake", big.grad)
-    return out | stored(case, "G_grad_rand_rec", told.grad)
+    out["G_grad_x_fake"] = big.grad
+    return out | {"G_grad_rand_rec": told.grad}
 
 
 CHECKERS = {

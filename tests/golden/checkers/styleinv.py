@@ -23,7 +23,7 @@ from styleinv.nn.video_discriminator import TemporalDifferenceEncoder, VideoDisc
 from styleinv.training import schedule
 from styleinv.training.ada import ada_update
 from styleinv.training.ema import ema_beta, update_ema
-from tests.golden.case import Case, l2, stats
+from tests.golden.case import Case, l2, spans_of, stats
 from tests.golden.checkers.stylegan2 import Collector
 
 
@@ -327,7 +327,7 @@ def check_time_sampling(case: Case) -> dict:
             max_num_frames=cfg["max_num_frames"],
             max_dist=cfg["max_dist"],
             fractional=cfg["use_fractional_t"],
-            spans="powers_of_two" if entry["total_dists_type"] == "list" else "uniform",
+            spans=spans_of(cfg["total_dists"] if entry["total_dists_type"] == "list" else None),
         )
         limit = entry["max_limit"] or cfg["max_num_frames"]
         assert sampler.allowed_spans(limit) == entry["span_support"], entry["npz"]
@@ -388,6 +388,7 @@ def check_state_names(case: Case) -> dict:
 def check_loss(case: Case) -> dict:
     cfg = case.config
     table = {e["name"]: e["shape"] for e in case.manifest["state"] if e.get("module") == "G"}
+    build_D = {"stylegan-v": VideoDiscriminator, "ffc": FirstFrameDiscriminator}[cfg["D"]["type"]]
     D_options = discriminator_options(64, cfg["D"]["cfg"], cfg["D"]["kw"])
     add_0 = cfg["g_sampling"]["add_0"]
     out: dict = {}
@@ -395,7 +396,7 @@ def check_loss(case: Case) -> dict:
         G = case.load(generator_from(table), module="G").eval().requires_grad_(False)
         D_options["img_resolution"] = G.img_resolution
         SI = case.load(build_styleinv(cfg["styleinv"]), module="SI").train()
-        D = case.load(VideoDiscriminator(**D_options), module="D").train()
+        D = case.load(build_D(**D_options), module="D").train()
         loss = StyleInVLoss(G, SI, D, **_loss_options(cfg["loss"], add_0))
         fake = ClipInputs(case.tensor("gen_zc"), case.tensor("gen_zm"), frames_of(case, "g_ts"))
         real = case.tensor("real_imgs").float() / 127.5 - 1
