@@ -20,9 +20,14 @@ from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.stages.prepare import prepare
 from styleinv.stages.setting import Setting
+from styleinv.stages.train import build
+from styleinv.training import update
+from styleinv.training.checkpoint import save_model
+from styleinv.training.distribution import World
 from tests.project import ROOT, TINY, make_project
 
 SMALL = {"temporal_emb_dim": 8, "latent_w_dim": 8, "channels": (8, 8, 8, 4)}
+BATCH, RUNNING = 4, ("magnitude_ema", "w_avg")
 NOISE = {"blur_widths": 4, "max_sampling_rate": 400}
 
 
@@ -68,6 +73,50 @@ def test_the_low_resolution_store(tiny: Setting, tmp_path: Path) -> None:
     first = made.read_bytes()
     prepare("lowres", run, setting)
     assert made.read_bytes() == first
+
+
+class Sliced:
+    """Draws of micro-batches that are parts of one batch, whatever its split."""
+
+    def __init__(self, seed: int, step: int, phase: str, micro: int):
+        self.micro = micro
+
+    def generator(self, purpose: str) -> torch.Generator:
+        return torch.Generator().manual_seed(len(purpose))
+
+    def randn(self, purpose: str, n: int, *shape: int, device: torch.device | str = "cpu") -> torch.Tensor:
+        whole = torch.randn(BATCH, *shape, generator=self.generator(purpose))
+        return whole[self.micro * n : (self.micro + 1) * n].to(device)
+
+
+@pytest.mark.parametrize("half", ["long_video_gan_lr", "long_video_gan"])
+def test_running_means_move_once_a_step(
+    tiny: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    """By the mean over the batch, however it is split into micro-batches."""
+    shutil.copytree(tiny.paths.root, tmp_path / "results")
+    setting, world = Setting(tiny.config, Paths(tmp_path / "results")), World("cpu")
+    below = parse_run("talking_faces/long_video_gan_lr")
+    prepare("lowres", parse_run("talking_faces/long_video_gan"), setting)
+    method = build(below, setting, world)
+    if half == "long_video_gan":
+        save_model(setting.paths.model(below), method.parts.modules, method.description())
+        method = build(parse_run(f"talking_faces/{half}"), setting, world)
+        method.loss.corrupt = None  # type: ignore[attr-defined]
+    monkeypatch.setattr(update, "Draws", Sliced)
+    real, G = method.real_batch(1, BATCH), method.parts.modules["G"]
+    phase = next(phase for phase in method.phases if phase.name == "Dmain")
+    fresh = {name: value.clone() for name, value in G.named_buffers()}
+    moved = {}
+    for size in (4, 2, 1):
+        G.load_state_dict(fresh, strict=False)
+        batches = enumerate(zip(*(part.split(size) for part in real), strict=True))
+        update.accumulate(method.parts, phase, batches, BATCH // size, 0, 0, lambda name, value: None)
+        moved[size] = {name: value - fresh[name] for name, value in G.named_buffers() if name.endswith(RUNNING)}
+    assert len(moved[4]) > 4 and all(change.any() for change in moved[4].values())
+    for size in (2, 1):
+        for name, change in moved[size].items():
+            torch.testing.assert_close(change, moved[4][name], rtol=2e-3, atol=1e-6)
 
 
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny: Setting) -> None:

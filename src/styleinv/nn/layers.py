@@ -124,6 +124,11 @@ class Conv2dLayer(nn.Module):
         return bias_act(x, bias, act=self.activation, gain=total / fold, clamp=clamp)
 
 
+def running_means(net: nn.Module) -> list[Tensor]:
+    """List the running magnitudes of a network, and its running mean of w."""
+    return [buffer for name, buffer in net.named_buffers() if name.endswith(("magnitude_ema", "w_avg"))]
+
+
 def input_gain(mean_square: Tensor, x: Tensor, beta: float) -> Tensor:
     """Compute 1 / sqrt of a running mean of x^2, which is first updated where `beta`, its decay, is not 1."""
     if beta != 1:

@@ -130,9 +130,12 @@ class World:
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Average tensors that each process has changed on its own, in place, so that all processes agree."""
-        if self.size > 1:
-            for tensor in tensors:
-                tensor.copy_(self.sum(tensor) / self.size)
+        tensors = list(tensors)
+        if self.size == 1 or not tensors:
+            return
+        flat = self.sum(torch.cat([tensor.to(self.device).flatten() for tensor in tensors])) / self.size
+        for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.reshape(tensor.shape))
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum `values` over processes; the result is on the CPU."""

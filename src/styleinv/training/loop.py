@@ -145,7 +145,7 @@ class _Loop:
         parts = self.method.parts
         # Each process has moved the path-length mean and the running statistics on its own. After a resume all start
         # from one saved copy; to give the same numbers, a run that goes on makes them agree after every step too.
-        self.world.average(parts.tensors.values())
+        self.world.average([*parts.tensors.values(), *parts.step_means])
         self.world.broadcast(self._moving_buffers())
         beta = self.method.ema_beta(self.step)
         for average, source in parts.averages.items():

@@ -71,6 +71,8 @@ class Parts:
         averages: averaged network -> the network it follows.
         average_buffers: averages `copy` the buffers of their network, `follow` them as parameters, or `keep` their own.
         tensors: further state, such as the path-length mean.
+        step_means: buffers of the networks that move once a step: they end as the mean of what each micro-batch of all
+            processes would have made of them alone.
     """
 
     modules: dict[str, nn.Module]
@@ -78,6 +80,7 @@ class Parts:
     averages: dict[str, str] = field(default_factory=dict)
     average_buffers: Literal["copy", "follow", "keep"] = "copy"
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    step_means: list[Tensor] = field(default_factory=list)
     augment: AugmentPipe | None = None
     ada: AdaConfig | None = None
 

@@ -1,12 +1,35 @@
 """One update of one phase: losses of some micro-batches back-propagated, then the optimiser."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report
+
+Batch = TypeVar("Batch")
+
+
+def moving_once(batches: Iterable[Batch], buffers: Sequence[Tensor]) -> Iterator[Batch]:
+    """Give micro-batches, each of which finds `buffers` as the first did; after the last they hold the mean.
+
+    A running mean that each micro-batch moves by its own values so moves once, by the mean over all of them.
+    """
+    before = [buffer.clone() for buffer in buffers]
+    # In double precision the mean of equal values is that value, bit by bit.
+    totals = [torch.zeros_like(buffer, dtype=torch.float64) for buffer in buffers]
+    count = 0
+    for batch in batches:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+        yield batch
+        for buffer, total in zip(buffers, totals, strict=True):
+            total += buffer
+        count += 1
+    for buffer, total in zip(buffers, totals, strict=True):
+        buffer.copy_(total / count if count else buffer)
 
 
 def parameters_of(parts: Parts, phase: Phase) -> list[nn.Parameter]:
@@ -32,7 +55,7 @@ def accumulate(
     params = parameters_of(parts, phase)
     for param in params:
         param.requires_grad_(True)
-    for m, real in batches:
+    for m, real in moving_once(batches, parts.step_means):
         draws = Draws(seed, step, phase.name, m)
         for term in phase.loss(real, draws, report):
             # Averaged over micro-batches, so that a step does not depend on how it is split.

@@ -23,10 +23,11 @@ from styleinv.methods.long_video_gan_lr.temporal_embedding import BlurredNoise
 from styleinv.nn import clip_resample as resample
 from styleinv.nn.augment import AugmentPipe
 from styleinv.nn.filtered_lrelu import filtered_lrelu
-from styleinv.nn.layers import bias_act
+from styleinv.nn.layers import bias_act, running_means
 from styleinv.nn.resample import downsample2d, setup_filter, upfirdn2d, upsample2d
 from styleinv.training.ema import ramped_beta
 from styleinv.training.schedule import lazy_regularization
+from styleinv.training.update import moving_once
 from tests.golden.case import Case, fill
 from tests.golden.checkers.digan import entries
 from tests.golden.checkers.mocogan_hd import gradnorms
@@ -423,7 +424,7 @@ def check_phases(case: Case) -> dict:
     ):
         loss.G.zero_grad()
         loss.D.zero_grad()
-        for part in parts:
+        for part in moving_once(parts, running_means(loss.G)):
             for term in phase(part):
                 (term * (gain / chunks)).backward()
         strip = "" if low_res or net is loss.D else "SG3."

@@ -29,7 +29,8 @@ class SuperResLoss:
         corrupt: spoils low-resolution clips [N, 3, T, h, w], so that the network copes with generated ones.
         augment: augments both resolutions, which follow each other in time.
         lr_cond_prob: how often the discriminator sees the low resolution, per clip.
-        magnitude_beta: decay of the generator's running statistics, which move while the discriminator learns.
+        magnitude_beta: decay of the generator's running statistics, which move while the discriminator learns, once a
+            step.
     """
 
     def __init__(

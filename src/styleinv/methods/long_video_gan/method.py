@@ -20,6 +20,7 @@ from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.generate import load_low_res
 from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to_clips
 from styleinv.nn.augment import Augment, AugmentPipe
+from styleinv.nn.layers import running_means
 from styleinv.nn.precision import HalfDtype
 from styleinv.rng import key
 from styleinv.schema import Strict
@@ -151,6 +152,7 @@ class LongVideoGAN(VideoMethod):
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval(), "G_low": G_low.to(device)},
             averages={"G_ema": "G"},
             average_buffers="follow",
+            step_means=running_means(G),
             optimizers={
                 "G": adam(G.parameters(), config.lr, config.betas),
                 "D": adam(D.parameters(), config.lr, config.betas, config.d_reg_interval),

@@ -29,7 +29,8 @@ class LowResLoss:
         frames: of a clip.
         extra: more frames that are generated, of which a random window is used, so that the discriminator cannot tell
             where in the generator's hierarchy a frame stands.
-        magnitude_beta: decay of the generator's running magnitudes, which move while the discriminator learns.
+        magnitude_beta: decay of the generator's running magnitudes, which move while the discriminator learns,
+            once a step.
     """
 
     def __init__(

@@ -19,6 +19,7 @@ from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.loss import LowResInputs, LowResLoss
 from styleinv.nn.diffaugment import Policy
+from styleinv.nn.layers import running_means
 from styleinv.rng import key
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
@@ -113,6 +114,7 @@ class LongVideoGANLowRes(VideoMethod):
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval()},
             averages={"G_ema": "G"},
             average_buffers="follow",
+            step_means=running_means(G),
             optimizers={
                 "G": adam(G.parameters(), config.lr, config.betas),
                 "D": adam(D.parameters(), config.lr_discriminator, config.betas, config.d_reg_interval),
