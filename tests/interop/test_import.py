@@ -16,6 +16,7 @@ from styleinv.stages.importing import import_file
 from styleinv.training.checkpoint import load_module, read_model, save_model
 from tests.interop.checkpoints import import_checkpoint
 from tests.interop.pickles import MOTION, image_nets, inversion_nets, official, video_nets
+from tests.project import ROOT
 
 CPU = torch.device("cpu")
 
@@ -165,3 +166,33 @@ def test_what_is_imported_is_what_is_saved(tmp_path: Path) -> None:
     assert again == description
     want = import_checkpoint(tmp_path / "network-snapshot-000001.pkl")[1]
     assert all(torch.equal(tensors[key], value) for key, value in want.items())
+
+
+@pytest.mark.parametrize("clamp", [None, 0.25])
+@pytest.mark.parametrize("said", [True, False])
+def test_a_video_discriminator_keeps_its_clamp(clamp: float | None, said: bool, tmp_path: Path) -> None:
+    """It is an option of the network, and an attribute of its layers where the options are not kept."""
+    tree, options = video_nets()
+    for layer in tree["D"].modules():
+        if hasattr(layer, "conv_clamp"):
+            layer.conv_clamp = clamp
+    if said:
+        options["D"] = {"conv_clamp": clamp}
+    _, modules = import_modules(snapshot(tmp_path, tree, options))
+    clips, t = 4 * torch.randn([2, 12, 16, 16]), torch.arange(4.0).repeat(2, 1)
+    assert torch.equal(modules["D"](clips, t), tree["D"](clips, t))
+
+
+def test_stylegan_v_keeps_its_clamps() -> None:
+    file = next((ROOT / "tests/golden/cases/sgv-pickle").glob("*.pkl"))
+    description, modules = import_modules(file)
+    assert description["discriminator"]["conv_clamp"] == description["generator"]["synthesis"]["conv_clamp"] == 256
+    clamps = [layer.conv_clamp for net in modules.values() for layer in net.modules() if hasattr(layer, "conv_clamp")]
+    assert 256 in clamps
+
+
+@pytest.mark.parametrize("clamp", ["256", True, [256]])
+def test_a_clamp_that_is_no_number_is_refused(clamp: Any, tmp_path: Path) -> None:
+    tree, options = video_nets()
+    with pytest.raises(UserError, match="option of a wrong type"):
+        import_modules(snapshot(tmp_path, tree, options | {"D": {"conv_clamp": clamp}}))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
 from styleinv.interop.module_records import Record
-from styleinv.interop.networks import axis, bounded, widths_of, without_filters
+from styleinv.interop.networks import axis, bounded, checked_clamp, widths_of, without_filters
 from styleinv.methods.digan.discriminator import PairDiscriminator
 from styleinv.methods.digan.generate import NetworkConfig, build_generator
 
@@ -99,7 +99,4 @@ def discriminator_options(D: Record, tensors: dict[str, Tensor]) -> dict[str, An
         "mbstd_group_size": (kwargs.get("epilogue_kwargs") or {}).get("mbstd_group_size", 4),
     }
     bounded(options)
-    clamp = kwargs.get("conv_clamp")
-    if not (clamp is None or type(clamp) in (int, float)):
-        raise Refused("has an option of a wrong type")
-    return options | {"conv_clamp": clamp}
+    return options | {"conv_clamp": checked_clamp(kwargs.get("conv_clamp"))}

@@ -86,10 +86,30 @@ def network_config(options: dict[str, Any]) -> NetworkConfig:
         Refused: for options out of bounds.
     """
     bounded(options)
-    clamp = options.get("conv_clamp")
-    if type(options.get("use_noise")) is not bool or not (clamp is None or type(clamp) in (int, float)):
+    checked_clamp(options.get("conv_clamp"))
+    if type(options.get("use_noise")) is not bool:
         raise Refused("has an option of a wrong type")
     return NetworkConfig.model_validate(options)
+
+
+def clamp_of(net: Record) -> float | None:
+    """Find the bound of activations of a network, in its options or in a layer's attributes; None for none.
+
+    Raises:
+        Refused: for something that is no number.
+    """
+    return checked_clamp(find_option(net, "conv_clamp"))
+
+
+def checked_clamp(value: Any) -> float | None:
+    """Return what a file says of the bound of activations.
+
+    Raises:
+        Refused: for something that is no number.
+    """
+    if value is not None and type(value) not in (int, float):
+        raise Refused("has an option of a wrong type")
+    return value
 
 
 def bounded(options: dict[str, Any]) -> None:
@@ -204,15 +224,15 @@ def styleinv_options(SI: Record, tensors: Tensors, w_dim: int, max_num_frames: i
     return options
 
 
-def video_discriminator_options(tensors: Tensors) -> dict[str, Any]:
-    """Read keyword arguments of our `VideoDiscriminator`, all from the shapes of the tensors.
+def video_discriminator_options(D: Record, tensors: Tensors) -> dict[str, Any]:
+    """Read keyword arguments of our `VideoDiscriminator`, all but the clamp from the shapes of the tensors.
 
     Raises:
         Refused: for another kind of discriminator.
     """
     inside = {int(m[1]): t.shape[0] for k, t in tensors.items() if (m := _CONV0.fullmatch(k))}
     resolution = max(inside, default=0)
-    options: dict[str, Any] = {"img_resolution": resolution, "num_fp16_res": 0}
+    options: dict[str, Any] = {"img_resolution": resolution, "num_fp16_res": 0, "conv_clamp": clamp_of(D)}
     for r in sorted(inside, reverse=True)[1:]:
         if f"b{2 * r}.conv1.weight" not in tensors:
             break

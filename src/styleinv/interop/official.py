@@ -150,7 +150,7 @@ def _styleinv(path: Path, records: Records, tensors: Tables) -> Made:
     modules: dict[str, nn.Module] = {"G": G}
     frames = 128
     if "D" in records:
-        sizes = networks.video_discriminator_options(tensors["D"])
+        sizes = networks.video_discriminator_options(records["D"], tensors["D"])
         frames = sizes["max_num_frames"]
         with torch.device("meta"):
             modules["D"] = VideoDiscriminator(**sizes)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
 from styleinv.interop.module_records import Record, find_option
-from styleinv.interop.networks import axis, bounded, video_discriminator_options, widths_of
+from styleinv.interop.networks import axis, bounded, clamp_of, video_discriminator_options, widths_of
 from styleinv.methods.stylegan_v.generate import build_generator
 from styleinv.nn.video_discriminator import VideoDiscriminator
 
@@ -41,7 +41,7 @@ def make(
     modules: dict[str, nn.Module] = {}
     sizes: dict[str, Any] = {}
     if "D" in records:
-        sizes = video_discriminator_options(tensors["D"])
+        sizes = video_discriminator_options(records["D"], tensors["D"])
         frames = sizes["max_num_frames"]
         with torch.device("meta"):
             modules["D"] = VideoDiscriminator(**sizes)
@@ -90,4 +90,4 @@ def generator_options(G: Record, tensors: dict[str, Tensor], frames: int) -> tup
         "min_period_len": round(shortest, 3),
         "max_period_len": round(longest, 3),
     }
-    return sizes | {"motion": motion, "synthesis": widths_found | {"conv_clamp": None}}, resolution
+    return sizes | {"motion": motion, "synthesis": widths_found | {"conv_clamp": clamp_of(G)}}, resolution
