@@ -80,6 +80,7 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
             argument("--protocol", choices=["styleinv", "lossless"], help="of folders (default: styleinv)"),
             argument("--n", type=int, metavar="N", help="videos of each folder (default: the protocol's 2048)"),
             argument("--lengths", type=int, nargs="+", metavar="L", help="clips of FVD on folders (default: 16 128)"),
+            argument("--metrics", nargs="+", metavar="M", help="of folders, such as kvd (default: fid fvd)"),
             argument("--out", type=Path, metavar="FILE", help="also write the scores of folders to this JSON file"),
             argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here"),
         ],

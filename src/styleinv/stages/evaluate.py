@@ -101,6 +101,7 @@ def evaluate_folders(
     protocol: Name = "styleinv",
     n: int | None = None,
     lengths: Sequence[int] | None = None,
+    metrics: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Score one folder (or frame store) of videos against another, by the protocol's own counts and no scale's.
 
@@ -111,10 +112,12 @@ def evaluate_folders(
         protocol: a row of `STORAGE`.
         n: so many videos on each side instead of 2,048.
         lengths: frames of the clips of FVD instead of 16 and 128.
+        metrics: families of `evaluation.metrics` instead of FID and FVD.
     """
     changes: dict[str, Any] = {} if n is None else {"n_fake": n, "real_clips": n}
     changes |= {} if lengths is None else {"fvd_lengths": tuple(lengths), "clip_length": max(128, *lengths)}
-    rules = parse(Protocol, Layer("--protocol, --n, --lengths", {"protocol": protocol} | changes))
+    changes |= {} if metrics is None else {"metrics": tuple(metrics)}
+    rules = parse(Protocol, Layer("--protocol, --n, --lengths, --metrics", {"protocol": protocol} | changes))
     sides = _videos(real), _videos(fake)
     for name, videos in (("real", sides[0]), ("generated", sides[1])):
         if len(videos.names) < rules.n_fake:
