@@ -190,6 +190,7 @@ def test_flatten() -> None:
     }
 
 
+@pytest.mark.slow
 def test_many_imports_at_once_take_turns(results: Path, uri: str) -> None:
     """A new database, eight processes: each run is there once."""
     context = multiprocessing.get_context("spawn")

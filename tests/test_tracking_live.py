@@ -95,6 +95,7 @@ def train(run: str, folder: Path, steps: range, pause: float = 0.0, end: type[Ex
         pass
 
 
+@pytest.mark.slow
 def test_many_writers_lose_nothing(server: Server, tmp_path: Path) -> None:
     jobs = []
     for i in range(WRITERS):

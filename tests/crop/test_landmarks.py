@@ -81,6 +81,7 @@ def gaussian_maps(peaks: torch.Tensor, sigma: tuple[float, float] = (1.0, 1.0)) 
     return (x[..., None, :] + y[..., :, None]).exp()
 
 
+@pytest.mark.slow
 def test_library_decoding_is_the_library() -> None:
     from face_alignment.utils import get_preds_fromhm
 

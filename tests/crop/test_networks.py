@@ -92,6 +92,7 @@ def test_priors_by_hand() -> None:
     assert torch.allclose(priors(53, 96), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fan_batches_and_mirrors(published: Path) -> None:
     frame = np.random.default_rng(1).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     windows = face_windows(np.array([[40.0, 20, 110, 100], [42.5, 21, 112.5, 101]]))
@@ -109,6 +110,7 @@ def test_fan_batches_and_mirrors(published: Path) -> None:
     assert torch.allclose(there, back, atol=0.02 * float(there.abs().max()))
 
 
+@pytest.mark.slow
 def test_whole_path_on_random_weights(published: Path) -> None:
     """Detector and landmark network together; random weights find nonsense, but finite and repeatable nonsense."""
     from styleinv.crop.align import Aligner

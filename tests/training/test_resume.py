@@ -169,6 +169,7 @@ def test_a_full_disk_ends_nothing(trained: Setting, tmp_path: Path, small_disk: 
     assert not list((results / run).rglob(".latest*"))
 
 
+@pytest.mark.slow
 def test_two_writers_are_refused(trained: Setting, tmp_path: Path) -> None:
     from styleinv.errors import UserError
     from styleinv.training.lock import run_lock

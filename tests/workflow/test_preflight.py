@@ -54,6 +54,7 @@ def test_results_cannot_be_written(project: Path) -> None:
         subprocess.run(["umount", results], check=True)
 
 
+@pytest.mark.slow
 def test_an_absent_dvc_remote_is_said_and_loses_nothing(project: Path) -> None:
     (project / "results/data/talking_faces").mkdir(parents=True, exist_ok=True)
     call(project, "snakemake", "--cores", "1", "--no-hooks", "results/data/talking_faces/raw.json")
