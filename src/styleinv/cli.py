@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from styleinv.errors import UserError
+from styleinv.evaluation.protocol import STORAGE
 from styleinv.methods import preparations
 from styleinv.paths import Paths
 from styleinv.runs import parse_run, parse_seeds
@@ -77,7 +78,7 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
             argument("--real", type=Path, metavar="DIR", help="folder or frame store of real videos"),
             argument("--fake", type=Path, metavar="DIR", help="folder or frame store of generated videos"),
             argument("--detectors", choices=["official", "stand-in"], help="of folders (default: official)"),
-            argument("--protocol", choices=["styleinv", "lossless"], help="of folders (default: styleinv)"),
+            argument("--protocol", choices=list(STORAGE), help="of folders (default: styleinv)"),
             argument("--n", type=int, metavar="N", help="videos of each folder (default: the protocol's 2048)"),
             argument("--lengths", type=int, nargs="+", metavar="L", help="clips of FVD on folders (default: 16 128)"),
             argument("--metrics", nargs="+", metavar="M", help="of folders, such as kvd (default: fid fvd)"),
