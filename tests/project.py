@@ -8,7 +8,7 @@ from styleinv.schema import merge, read_yaml
 
 ROOT = Path(__file__).parent.parent
 
-SHORT = {"batch": 4, "batch_gpu": 2, "total_kimg": 0.08, "ema_kimg": 0.05, "tick_kimg": 0.02, "checkpoint_minutes": 0}
+SHORT = {"batch": 4, "group_size": 2, "total_kimg": 0.08, "ema_kimg": 0.05, "tick_kimg": 0.02, "checkpoint_minutes": 0}
 TINY = """\
 seed: 0
 device: cpu
@@ -19,33 +19,33 @@ datasets:
     min_frames: 16
 methods:
   stylegan2:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
     networks: {z_dim: 16, w_dim: 16, mapping_layers: 2, channel_base: 256, channel_max: 16, num_fp16_res: 0,
                conv_clamp: null, mbstd_group_size: 2}
     ada: {p: 0.2, kimg: 1}
   inversion:
-    training: {batch: 4, batch_gpu: 4, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 4, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     encoder: {widths: [8, 8, 8, 16, 16], units: [1, 1, 2, 1]}
     init: random
     lr: 0.001
     lpips_lambda: 0
     id_lambda: 0
   styleinv:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08, checkpoint_minutes: 0}
     motion: {z_dim: 16, v_dim: 16, motion_z_distance: 8, time_dim: 8}
     style_dim: 16
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     sampling: {max_num_frames: 16, max_dist: 8}
     ada: {p: 0.2, kimg: 1}
   stylegan_v:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.24, ema_kimg: 0.05, tick_kimg: 0.06, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.24, ema_kimg: 0.05, tick_kimg: 0.06, checkpoint_minutes: 0}
     generator: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null}
     motion: {z_dim: 16, v_dim: 16, motion_z_distance: 8, kernel_size: 5, time_dim: 8}
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     sampling: {max_num_frames: 16, max_dist: 8}
     ada: {p: 0.2, kimg: 1}
   mocogan_hd:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     epochs: null
     motion: {h_dim: 8, n_pca: 8}
     pca: {samples: 500, batch: 200}
@@ -59,22 +59,22 @@ methods:
     cross_domain: {ch: 4, proj_dim: 8, memory: 12}
   mocogan_hd-cross_domain: {epochs: null}
   mocogan_hd-ffa_st:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.32, tick_kimg: 0.08}
+    training: {batch: 4, group_size: 2, total_kimg: 0.32, tick_kimg: 0.08}
   digan:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
     networks: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, input_resolution: 16, num_extra_convs: {32: 1},
                rank: 2, emb_size: 8}
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     nframes: 8
   digan-clip128: {nframes: 16}
   long_video_gan_lr:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     generator: {temporal_emb_dim: 8, latent_w_dim: 8, channels: [8, 8, 8, 4],
                 embedding: {blur_widths: 4, max_sampling_rate: 400}}
     discriminator: {channels: [4, 4, 8, 8, 8], epilogue_channels: 8}
     seq_length: 8
   long_video_gan:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     generator: {z_dim: 8, w_dim: 8, cond_context: 2, margin_size: 4, channel_base: 256, channel_max: 8, num_layers: 4,
                 num_fp16_res: 0, recompute: false}
     discriminator: {channel_base: 256, channel_max: 8, num_fp16_res: 0}

@@ -122,8 +122,8 @@ def test_unknown_names_and_typos(study: Path, capsys: pytest.CaptureFixture) -> 
 
 def test_impossible_batches_are_refused_before_the_first_step(study: Path, capsys: pytest.CaptureFixture) -> None:
     scale = study / "config/tiny.yaml"
-    scale.write_text(scale.read_text().replace("batch: 4, batch_gpu: 2", "batch: 4, batch_gpu: 3", 1))
-    refused(run(study, capsys, "train", "talking_faces/stylegan2"), "stylegan2.yaml", "batch 4", "batch_gpu 3")
+    scale.write_text(scale.read_text().replace("batch: 4, group_size: 2", "batch: 4, group_size: 3", 1))
+    refused(run(study, capsys, "train", "talking_faces/stylegan2"), "stylegan2.yaml", "batch 4", "group_size 3")
 
 
 def test_two_runs_in_one_folder(study: Path, capsys: pytest.CaptureFixture) -> None:

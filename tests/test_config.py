@@ -77,7 +77,7 @@ def test_typos_and_impossible_values_are_one_clear_line(tmp_path: Path) -> None:
     )
     scale.write_text(original.replace("z_dim: 16, w_dim", "z_dim: -1, w_dim", 1))
     refused(lambda: resolve(folder, "talking_faces/stylegan2"), "tiny.yaml: methods.stylegan2.networks.z_dim:", "-1")
-    scale.write_text(original.replace("batch: 4, batch_gpu: 2", "batch: many, batch_gpu: 2", 1))
+    scale.write_text(original.replace("batch: 4, group_size: 2", "batch: many, group_size: 2", 1))
     refused(lambda: resolve(folder, "talking_faces/stylegan2"), "training.batch", "many")
     scale.write_text(original + "sed: 1\n")
     refused(lambda: load_scale(scale), "tiny.yaml", "sed", "seed")

@@ -42,7 +42,7 @@ def test_the_method_of_the_page_trains_resumes_generates_and_is_scored(tiny: Set
     project = make_project(tmp_path / "project")
     (project / "config/methods/sway.yaml").write_text(config)
     scale = project / "config/tiny.yaml"
-    small = "  sway: {training: {batch: 4, batch_gpu: 4, total_kimg: 0.08, tick_kimg: 0.02}, width: 8}\n"
+    small = "  sway: {training: {batch: 4, group_size: 4, total_kimg: 0.08, tick_kimg: 0.02}, width: 8}\n"
     scale.write_text(scale.read_text().replace("evaluation:\n", f"{small}evaluation:\n"))
     results = project / "results"
     results.symlink_to(tiny.paths.root)

@@ -100,11 +100,11 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
         [
             RUNS,
             argument(
-                "--batch-gpu",
+                "--group-size",
                 type=int,
                 metavar="N",
                 dest="size",
-                help="samples per micro-batch (default: the method's)",
+                help="samples per group (default: the method's)",
             ),
         ],
     ),
@@ -203,7 +203,7 @@ def main(argv: list[str] | None = None) -> int:
             return _fail(debug, f"{place}: cannot be written. Check its permissions.", 2)
         raise
     except MemoryError:
-        return _fail(debug, "out of memory. Lower batch_gpu in the method's YAML.", 1)
+        return _fail(debug, "out of memory. Lower training.group_size in the method's YAML.", 1)
     except KeyboardInterrupt:
         return _fail(debug, "interrupted", 130)
 

@@ -76,24 +76,24 @@ def test_the_low_resolution_store(tiny: Setting, tmp_path: Path) -> None:
 
 
 class Sliced:
-    """Draws of micro-batches that are parts of one batch, whatever its split."""
+    """Draws of groups that are parts of one batch, whatever its split."""
 
-    def __init__(self, seed: int, step: int, phase: str, micro: int):
-        self.micro = micro
+    def __init__(self, seed: int, step: int, phase: str, group: int):
+        self.group = group
 
     def generator(self, purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(len(purpose))
 
     def randn(self, purpose: str, n: int, *shape: int, device: torch.device | str = "cpu") -> torch.Tensor:
         whole = torch.randn(BATCH, *shape, generator=self.generator(purpose))
-        return whole[self.micro * n : (self.micro + 1) * n].to(device)
+        return whole[self.group * n : (self.group + 1) * n].to(device)
 
 
 @pytest.mark.parametrize("half", ["long_video_gan_lr", "long_video_gan"])
 def test_running_means_move_once_a_step(
     tiny: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: str
 ) -> None:
-    """By the mean over the batch, however it is split into micro-batches."""
+    """By the mean over the batch, however it is split into groups."""
     shutil.copytree(tiny.paths.root, tmp_path / "results")
     setting, world = Setting(tiny.config, Paths(tmp_path / "results")), World("cpu")
     below = parse_run("talking_faces/long_video_gan_lr")

@@ -92,7 +92,7 @@ def test_the_sparse_variant_keeps_the_names_of_its_phases() -> None:
     config = SparseConfig(discriminator=sizes, max_num_frames=16, max_dist=8)
     store = SimpleNamespace(names=["a"], lengths=np.array([16]), resolution=32, fps=25.0)
     context = Context(store, 0, torch.device("cpu"))  # type: ignore[arg-type]
-    training = TrainingConfig(batch=2, batch_gpu=2, total_kimg=1)
+    training = TrainingConfig(batch=2, group_size=2, total_kimg=1)
     method = SparseMoCoGANHD(config, training, context, G, MotionGenerator(16, 8, 8), {})
     assert [(phase.name, phase.optimizer) for phase in method.phases] == [("Gmain", "R"), ("Dmain", "D"), ("Dreg", "D")]
     assert list(method.parts.modules) == ["R", "D", "G"] and not method.parts.averages

@@ -31,7 +31,7 @@ SCALE = SCALE.replace(
     "methods:\n",
     """methods:
   style_transfer:
-    training: {batch: 4, batch_gpu: 2, total_kimg: 0.02, ema_kimg: 0.01, tick_kimg: 0.01, checkpoint_minutes: 0}
+    training: {batch: 4, group_size: 2, total_kimg: 0.02, ema_kimg: 0.01, tick_kimg: 0.01, checkpoint_minutes: 0}
     finetune_g_res: 16
     perceptual_weight: 0
     identity_weight: 0

@@ -166,7 +166,7 @@ def test_rows_of_table_3_are_variants() -> None:
     ],
 )
 def test_settings_that_exclude_each_other_are_refused(settings: dict, says: str) -> None:
-    training = {"batch": 4, "batch_gpu": 4, "total_kimg": 1}
+    training = {"batch": 4, "group_size": 4, "total_kimg": 1}
     with pytest.raises(ValueError, match=says):
         StyleInVMethod(Config(training=training, **settings), context=None)  # type: ignore[arg-type]
 

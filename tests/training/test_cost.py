@@ -9,8 +9,11 @@ import torch
 from torch import nn
 
 from styleinv.cli import main
+from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
+from styleinv.stages.train import _does_not_fit
 from styleinv.training.measure import Cost, _counting
+from styleinv.training.method import TrainingConfig
 from tests.project import make_project
 
 
@@ -56,4 +59,21 @@ def test_a_training_that_does_not_fit_says_what_to_set(
     command = ["train", "talking_faces/stylegan2", "--config", str(tiny.config), "--results", str(results)]
     assert main(command) == 1
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "stylegan2.yaml" in line and "training.batch_gpu" in line and "Set it to 1" in line
+    assert "stylegan2.yaml" in line and "training.group_size" in line and "Set group_size to 1" in line
+
+
+@pytest.mark.parametrize(
+    "batch_gpu,device,field,cure",
+    [
+        (None, "cuda", "training.batch_gpu", "Set it to 4: slower, but the same training"),
+        (4, "cuda", "training.batch_gpu", "Set it to 2: slower, but the same training"),
+        (1, "cuda", "training.group_size", "Set group_size to 4: other statistics"),
+        (None, "cpu", "training.group_size", "Set group_size to 4: other statistics"),
+    ],
+)
+def test_the_cure_for_a_full_memory_is_true(
+    tiny: Setting, batch_gpu: int | None, device: str, field: str, cure: str
+) -> None:
+    training = TrainingConfig(batch=64, batch_gpu=batch_gpu, total_kimg=1)
+    line = str(_does_not_fit(parse_run("talking_faces/styleinv"), tiny, training, device))
+    assert field in line and cure in line

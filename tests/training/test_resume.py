@@ -11,12 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 from safetensors.torch import load_file, save_file
 
 from styleinv.cli import main
 from styleinv.files import sha256
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
+from styleinv.schema import merge
 from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
@@ -202,13 +204,32 @@ def test_a_longer_run_continues_a_shorter_one(trained: Setting, tmp_path: Path) 
     config = tmp_path / "config"
     shutil.copytree(trained.config.parent, config)
     whole = (config / "tiny.yaml").read_text()
-    half = whole.replace("batch: 4, batch_gpu: 4, total_kimg: 0.08", "batch: 4, batch_gpu: 4, total_kimg: 0.04")
+    half = whole.replace("batch: 4, group_size: 4, total_kimg: 0.08", "batch: 4, group_size: 4, total_kimg: 0.04")
     assert half != whole
     for text in (half, whole):
         (config / "tiny.yaml").write_text(text)
         train(parse_run("talking_faces/inversion"), Setting(config / "tiny.yaml", Paths(results)))
     want = trained.paths.model(parse_run("talking_faces/inversion"))
     assert sha256(results / "talking_faces/inversion/model.safetensors") == sha256(want)
+
+
+@pytest.mark.parametrize("method", ["inversion", "stylegan2"])
+def test_half_a_run_at_another_batch_gpu_is_the_same_run(trained: Setting, tmp_path: Path, method: str) -> None:
+    """The group of 8 is what decides; a run is stopped half-way and goes on with 4 of them in memory."""
+    config, run = tmp_path / "config", parse_run(f"talking_faces/{method}")
+    shutil.copytree(trained.config.parent, config)
+    text = (config / "tiny.yaml").read_text()
+    models = []
+    for name, steps in (("plain", [("8", 0.08)]), ("changed", [("8", 0.04), ("4", 0.08)])):
+        results = inputs_only(trained, tmp_path / name, method)
+        for batch_gpu, kimg in steps:
+            block = {"batch": 16, "group_size": 8, "batch_gpu": int(batch_gpu), "total_kimg": kimg, "tick_kimg": 0.02}
+            part = merge(yaml.safe_load(text), {"methods": {method: {"training": block}}})
+            (config / "tiny.yaml").write_text(yaml.safe_dump(part))
+            train(run, Setting(config / "tiny.yaml", Paths(results)))
+        assert not [p for p in (results / str(run)).iterdir() if p.name.startswith("state-")]
+        models.append(sha256(results / str(run) / "model.safetensors"))
+    assert models[0] == models[1]
 
 
 @pytest.mark.slow

@@ -20,9 +20,9 @@ original = loop._Loop._real
 def recorded(self: loop._Loop, step: int) -> list[tuple[Tensor, ...]]:
     batches = original(self, step)
     with open(f"{os.environ['BATCHES']}-{self.world.rank}", "a") as file:
-        for micro, batch in zip(self.micro_batches, batches, strict=True):
+        for group, batch in zip(self.groups, batches, strict=True):
             digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in batch)).hexdigest()
-            file.write(f"{step} {micro} {digest}\n")
+            file.write(f"{step} {group} {digest}\n")
     return batches
 
 

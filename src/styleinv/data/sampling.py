@@ -53,11 +53,28 @@ class ClassAwareFrames:
         items = _share(step, size, rank, world)
         images = np.empty((len(items), 3, self._store.resolution, self._store.resolution), np.uint8)
         for place, item in zip(images, items, strict=True):
-            video = self._passes.video(item)
             rng = stream(self._seed, "frame", item)
-            frames = self._store.frames(video, [int(rng.integers(self._store.lengths[video]))])
-            _put(frames, self._mirror and rng.random() < 0.5, place[None])
+            video, frame = self._choose(item, rng)
+            _put(self._store.frames(video, [frame]), self._mirror and rng.random() < 0.5, place[None])
         return torch.from_numpy(images)
+
+    def _choose(self, item: int, rng: np.random.Generator) -> tuple[int, int]:
+        video = self._passes.item(item)
+        return video, int(rng.integers(self._store.lengths[video]))
+
+
+class AllFrames(ClassAwareFrames):
+    """Single frames, every frame equally likely: within one pass each is drawn once, in an order new in every pass."""
+
+    def __init__(self, store: Videos, seed: int, mirror: bool):
+        super().__init__(store, seed, mirror)
+        self._ends = np.cumsum(store.lengths)
+        self._passes = _Passes(int(self._ends[-1]), seed, "order of frames")
+
+    def _choose(self, item: int, rng: np.random.Generator) -> tuple[int, int]:
+        number = self._passes.item(item)
+        video = int(np.searchsorted(self._ends, number, side="right"))
+        return video, number - int(self._ends[video] - self._store.lengths[video])
 
 
 class Clips:
@@ -121,7 +138,7 @@ class Clips:
         clips: list[np.ndarray] = []
         times: list[np.ndarray] = []
         for item in _share(step, size, rank, world):
-            number = self._passes.video(item)
+            number = self._passes.item(item)
             video, start = int(self.videos[number]), int(self._starts[number])
             rng = stream(self._seed, "clip", item)
             length = min(self._window, int(self._store.lengths[video]))
@@ -139,17 +156,17 @@ class Clips:
 
 
 class _Passes:
-    """Item i belongs to pass i // n; every pass is a random permutation of the n videos."""
+    """Item i belongs to pass i // n; every pass is a random permutation of n things."""
 
-    def __init__(self, videos: int, seed: int, purpose: str):
-        self._videos, self._seed, self._purpose = videos, seed, purpose
+    def __init__(self, things: int, seed: int, purpose: str):
+        self._things, self._seed, self._purpose = things, seed, purpose
         self._latest: tuple[int, np.ndarray] | None = None
 
-    def video(self, item: int) -> int:
-        number, position = divmod(item, self._videos)
+    def item(self, item: int) -> int:
+        number, position = divmod(item, self._things)
         latest = self._latest  # one read: another thread may replace it
         if latest is None or latest[0] != number:
-            latest = (number, stream(self._seed, self._purpose, number).permutation(self._videos))
+            latest = (number, stream(self._seed, self._purpose, number).permutation(self._things))
             self._latest = latest
         return int(latest[1][position])
 

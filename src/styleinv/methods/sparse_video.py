@@ -55,7 +55,7 @@ class SparseVideoConfig(Strict):
 
 @dataclass(frozen=True)
 class ClipInputs:
-    """Inputs of one generated micro-batch of B clips.
+    """Inputs of a generated group of B clips.
 
     Attributes:
         z: content noise [B, z_dim].
@@ -186,9 +186,9 @@ class SparseVideoGAN(VideoMethod):
     def inputs(self, draws: Draws, n: int) -> ClipInputs:
         """Draw the inputs of `n` generated clips."""
 
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
+    def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:
         """Return real clips uint8 [N, F, 3, R, R] and their times [N, F]."""
-        return self.clips.batch(micro_step, size)
+        return self.clips.batch(number, size)
 
     def draw_times(self, times: TimeSampling, draws: Draws, n: int) -> Tensor:
         """Draw the times of `n` generated clips, [n, F] on the device."""

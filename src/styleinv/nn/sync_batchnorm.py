@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` whose training statistics are those of the micro-batches of all processes together.
+    """`nn.BatchNorm2d` whose training statistics are those of the inputs of all processes together.
 
     Every process must hold equally many values. Outside training, or in a single process, it is `nn.BatchNorm2d`.
 

@@ -11,7 +11,7 @@ from styleinv.report.published import read_published
 from styleinv.training.measure import Cost
 
 NOTE = (
-    "Measured on the {device}; one process. Memory is what one more video in the micro-batch takes{how}. "
+    "Measured on the {device}; one process. Memory is what one more video in the group takes{how}. "
     "Days are those of this device at the schedule of the scale; the paper's are those of V100 GPUs."
 )
 

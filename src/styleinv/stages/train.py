@@ -22,10 +22,10 @@ from styleinv.tracking.live import Live
 from styleinv.training.checkpoint import read_progress, save_model
 from styleinv.training.distribution import World
 from styleinv.training.loop import train as train_loop
-from styleinv.training.method import Method
+from styleinv.training.method import Method, TrainingConfig
 
-# Changing these prolongs or documents a run without making its state another run's.
-PROGRESS_ONLY = ("total_kimg", "tick_kimg", "snapshot_ticks", "checkpoint_minutes")
+# Changing these prolongs, documents or speeds up a run without making its state another run's.
+PROGRESS_ONLY = ("total_kimg", "batch_gpu", "tick_kimg", "snapshot_ticks", "checkpoint_minutes")
 
 
 def upstream_of(run: Run, setting: Setting) -> Run | None:
@@ -85,19 +85,27 @@ def train(run: Run, setting: Setting, verify_resume: int | None = None) -> str |
         if world.rank == 0:
             _finish(method, run, setting, recorder, world)
     except (torch.OutOfMemoryError, MemoryError):
-        raise _does_not_fit(run, setting, config.training.batch_gpu) from None
+        raise _does_not_fit(run, setting, config.training, world.device.type) from None
     finally:
         world.close()
     return None
 
 
-def _does_not_fit(run: Run, setting: Setting, batch_gpu: int) -> OutOfMemory:
-    cure = f"Set it to {batch_gpu // 2}; the batch stays, and so does what is learned." if batch_gpu > 1 else ""
+def _does_not_fit(run: Run, setting: Setting, training: TrainingConfig, device: str) -> OutOfMemory:
+    held = training.batch_gpu or training.group
+    held = min(held, training.group)
+    cure = (
+        f"Set group_size to {training.group // 2}: other statistics, so training starts afresh and this state is kept."
+    )
+    if training.group == 1:
+        cure = "Use smaller networks or a larger device."
+    elif device == "cuda" and held > 1:
+        cure = f"Set it to {held // 2}: slower, but the same training, which goes on from its last state."
     return OutOfMemory(
-        f"{batch_gpu} samples at once do not fit the memory",
+        f"{held} samples at once do not fit the memory",
         file=setting.method_file(run),
-        field="training.batch_gpu",
-        cure=cure or "Use smaller networks or a larger device.",
+        field="training.batch_gpu" if device == "cuda" and held > 1 else "training.group_size",
+        cure=cure,
     )
 
 

@@ -150,6 +150,13 @@ class World:
         total = self.sum(values)
         return total if self.rank == 0 else torch.zeros_like(total)
 
+    def gather_rows(self, values: Tensor) -> Tensor:
+        """Give every process the values [n] of all: [processes, n] on the device."""
+        rows = [torch.empty_like(values) for _ in range(self.size)]
+        with self.contact():
+            dist.all_gather(rows, values.contiguous())
+        return torch.stack(rows)
+
     def any(self, flag: int) -> int:
         """Return the largest flag of all processes, so that all act alike."""
         if self.size == 1:

@@ -11,20 +11,20 @@ from styleinv.rng import python_generator, torch_generator
 
 @dataclass(frozen=True)
 class Draws:
-    """Random numbers of one micro-batch of one phase, drawn on the CPU, independent of the number of processes."""
+    """Random numbers of one group of samples in one phase, drawn on the CPU, independent of the number of processes."""
 
     seed: int
     step: int
     phase: str
-    micro: int
+    group: int
 
     def generator(self, purpose: str) -> torch.Generator:
         """Give torch's CPU generator for `purpose`."""
-        return torch_generator(self.seed, self.step, self.phase, self.micro, purpose)
+        return torch_generator(self.seed, self.step, self.phase, self.group, purpose)
 
     def python(self, purpose: str) -> random.Random:
         """Give Python's generator for `purpose`."""
-        return python_generator(self.seed, self.step, self.phase, self.micro, purpose)
+        return python_generator(self.seed, self.step, self.phase, self.group, purpose)
 
     def randn(self, purpose: str, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """Draw standard normals of a shape on the CPU, and move them to `device`."""

@@ -23,6 +23,7 @@ from styleinv.training.ema import update_ema
 from styleinv.training.lock import run_lock
 from styleinv.training.method import Method, Phase
 from styleinv.training.report_means import ReportMeans
+from styleinv.training.running_statistics import one_after_another
 from styleinv.training.schedule import snapshot_steps, total_steps
 from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
 from styleinv.training.snapshots import drop_models, save_model_snapshot, save_samples
@@ -53,6 +54,12 @@ def train(
         Stopped: after saving, when a signal asked to stop.
         UserError: when another process trains in the same folder.
     """
+    config = method.training
+    if config.batch_gpu is not None and (config.kept == 1 or world.device.type == "cpu"):
+        why = (
+            "a CPU has one memory" if world.device.type == "cpu" else f"a group of {config.group} is computed at a time"
+        )
+        log.info("batch_gpu %d changes nothing: %s", config.batch_gpu, why)
     with run_lock(folder / "state") if world.rank == 0 else nullcontext(), world.contact((ConnectionError,)):
         _Loop(method, folder, seed, fingerprint, world, snapshots, ticked).run()
 
@@ -76,8 +83,9 @@ class _Loop:
         self.last_step = total_steps(self.config.total_kimg, self.images_per_step)
         self.snapshot_steps = snapshot_steps(self.last_step, snapshots)
         self.tick_steps = max(1, round(self.config.tick_kimg * 1000 / self.images_per_step))
-        self.rounds = self.config.batch // self.config.batch_gpu
-        self.micro_batches = range(world.rank, self.rounds, world.size)
+        # Consecutive groups, so that what a group moves (statistics of BatchNorm) can be put in order afterwards.
+        share = self.config.groups // world.size
+        self.groups = range(world.rank * share, (world.rank + 1) * share)
         self.means = ReportMeans()
         self.signs = torch.zeros(2, dtype=torch.float64)
         self.step = 0
@@ -135,7 +143,8 @@ class _Loop:
             (self.folder / "curves.csv.tmp").replace(self.folder / "curves.csv")
 
     def _real(self, step: int) -> list[tuple[Tensor, ...]]:
-        return [self.method.real_batch(step * self.rounds + m, self.config.batch_gpu) for m in self.micro_batches]
+        config = self.config
+        return [self.method.real_batch(step * config.groups + group, config.group) for group in self.groups]
 
     def _advance(self, real: list[tuple[Tensor, ...]]) -> None:
         batches = [tuple(part.to(self.world.device, non_blocking=True) for part in batch) for batch in real]
@@ -143,9 +152,9 @@ class _Loop:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)
         parts = self.method.parts
-        # Each process has moved the path-length mean and the running statistics on its own. After a resume all start
-        # from one saved copy; to give the same numbers, a run that goes on makes them agree after every step too.
-        self.world.average([*parts.tensors.values(), *parts.step_means])
+        # What is left are states of which no process has more than its own share, such as memories and spectral norms:
+        # those of the first process hold. After a resume all start from one saved copy; to give the same numbers, a run
+        # that goes on makes them agree after every step too.
         self.world.broadcast(self._moving_buffers())
         beta = self.method.ema_beta(self.step)
         for average, source in parts.averages.items():
@@ -164,8 +173,12 @@ class _Loop:
         return [buffer for network in networks for buffer in network.buffers()]
 
     def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:
-        parts, numbered = self.method.parts, zip(self.micro_batches, batches, strict=True)
-        gradients = accumulate(parts, phase, numbered, len(self.micro_batches), self.seed, self.step, self._report)
+        parts, numbered = self.method.parts, zip(self.groups, batches, strict=True)
+        with one_after_another(parts.modules.values(), self.world):
+            gradients = accumulate(
+                *(parts, phase, numbered, len(self.groups), self.seed, self.step, self._report, self.config.kept)
+            )
+        self.world.average(parts.step_means)
         self.world.mean_gradients(gradients)
         step_optimizer(parts, phase, gradients)
 

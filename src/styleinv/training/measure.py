@@ -1,4 +1,4 @@
-"""What a training costs: parameters, memory per video and time, from some micro-batches of its first step."""
+"""What a training costs: parameters, memory per video and time, from some groups of its first step."""
 
 import statistics
 import time
@@ -20,7 +20,7 @@ class Cost:
     Attributes:
         trained, frozen: numbers of parameters; averaged copies and backbones of losses are not counted.
         frames_per_video: frames of one sample that the discriminator sees (1 for images).
-        bytes_per_video: what one more sample in the micro-batch takes: of allocated memory on a GPU; on the CPU, of
+        bytes_per_video: what one more sample in the group takes: of allocated memory on a GPU; on the CPU, of
             tensors kept for the backward pass, which is most of it.
         seconds_per_kimg: time of one process for 1,000 images, all phases at their intervals.
         total_kimg: length of the training.
@@ -43,20 +43,20 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
     """Measure a method at its first step; the method is not usable for training afterwards.
 
     Args:
-        size: samples per micro-batch, even; the configuration's `batch_gpu` if None. Statistics over a micro-batch
-            (minibatch standard deviation) must allow it.
+        size: samples of a group, even; the configuration's if None. Statistics over a group (minibatch standard
+            deviation) must allow it.
         repeats: timed updates per phase, after one that is not; the median counts.
     """
     training = method.training
-    size = size or training.batch_gpu
-    micro, optimiser = 0.0, 0.0
+    size = size or training.group
+    group, optimiser = 0.0, 0.0
     bytes_per_video = 0
     for phase in method.phases:
         bytes_per_video = max(bytes_per_video, _bytes_per_video(method, phase, device, size))
         seconds, step = _time(method, phase, device, size, repeats)
-        micro += seconds / phase.interval
+        group += seconds / phase.interval
         optimiser += step / phase.interval
-    per_step = micro * training.batch / size + optimiser
+    per_step = group * training.batch / size + optimiser
     trained = {id(p): p for o in method.parts.optimizers.values() for group in o.param_groups for p in group["params"]}
     networks = [m for name, m in method.parts.modules.items() if name not in method.parts.averages]
     everything = {id(p): p for network in networks for p in network.parameters()}
@@ -95,7 +95,7 @@ def _now(device: torch.device) -> float:
 
 
 def _bytes_per_video(method: Method, phase: Phase, device: torch.device, size: int) -> int:
-    """Measure the slope of memory over the size of the micro-batch: what does not grow with it does not count."""
+    """Measure the slope of memory over the size of the group: what does not grow with it does not count."""
     peak = _allocated if device.type == "cuda" else _kept
     fewer = max(1, size // 2)
     if size == fewer:

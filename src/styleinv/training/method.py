@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from styleinv.generator import VideoGenerator
 from styleinv.nn.augment import AugmentPipe
+from styleinv.nn.layers import running_means
 from styleinv.schema import Strict
 from styleinv.training.ada import AdaConfig
 from styleinv.training.draws import Draws
@@ -25,8 +26,12 @@ class TrainingConfig(Strict):
     """Settings of the loop itself; every method's YAML has the same block.
 
     Attributes:
-        batch: samples per step over all processes.
-        batch_gpu: samples per micro-batch; gradients are averaged over the micro-batches of a step.
+        batch: samples per step over all processes. It consists of groups, which processes share out; gradients are
+            averaged over them.
+        group_size: samples that share random draws and statistics (BatchNorm, minibatch standard deviation, means in a
+            loss): 8 on each GPU in the released recipe. A smaller batch is one group.
+        batch_gpu: samples of a group whose activations stay on the GPU; those of the others wait in host memory for
+            the backward pass. A matter of memory alone; null keeps them all.
         total_kimg: length in thousands of images (StyleInV counts every frame shown).
         ema_kimg: half-life of the averaged weights.
         ema_rampup: shortens the half-life early on; null for none.
@@ -36,13 +41,29 @@ class TrainingConfig(Strict):
     """
 
     batch: int = Field(ge=1)
-    batch_gpu: int = Field(ge=1)
+    group_size: int = Field(8, ge=1)
+    batch_gpu: int | None = Field(None, ge=1)
     total_kimg: float = Field(gt=0)
     ema_kimg: float = Field(20, gt=0)
     ema_rampup: float | None = None
     tick_kimg: float = Field(4, gt=0)
     snapshot_ticks: int = Field(50, ge=1)
     checkpoint_minutes: float = Field(15, ge=0)
+
+    @property
+    def group(self) -> int:
+        """The samples of a group."""
+        return min(self.group_size, self.batch)
+
+    @property
+    def groups(self) -> int:
+        """The groups of a step, over all processes."""
+        return self.batch // self.group
+
+    @property
+    def kept(self) -> float:
+        """The share of a group's activations that stay on the GPU."""
+        return min(1.0, (self.batch_gpu or self.group) / self.group)
 
 
 @dataclass
@@ -53,7 +74,7 @@ class Phase:
         name: as in StyleGAN2-ADA, e.g. `Gmain`, `Dreg`.
         optimizer: name of the optimiser that steps; its parameters get gradients.
         interval: runs at steps divisible by it; its loss is multiplied by it (lazy regularisation).
-        loss: (micro-batch of real data, draws, report) -> scalar terms, each back-propagated when it is yielded.
+        loss: (real data of a group, draws, report) -> scalar terms, each back-propagated when it is yielded.
     """
 
     name: str
@@ -70,9 +91,7 @@ class Parts:
         modules: networks by name; all are saved in the model.
         averages: averaged network -> the network it follows.
         average_buffers: averages `copy` the buffers of their network, `follow` them as parameters, or `keep` their own.
-        tensors: further state, such as the path-length mean.
-        step_means: buffers of the networks that move once a step: they end as the mean of what each micro-batch of all
-            processes would have made of them alone.
+        tensors: further running means, such as that of path lengths.
     """
 
     modules: dict[str, nn.Module]
@@ -80,9 +99,16 @@ class Parts:
     averages: dict[str, str] = field(default_factory=dict)
     average_buffers: Literal["copy", "follow", "keep"] = "copy"
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    step_means: list[Tensor] = field(default_factory=list)
     augment: AugmentPipe | None = None
     ada: AdaConfig | None = None
+
+    @property
+    def step_means(self) -> list[Tensor]:
+        """Running means that move once an update, by the mean of what each group of all processes makes of them.
+
+        The statistics of BatchNorm are not among them: every group moves those in turn.
+        """
+        return [*self.tensors.values(), *(t for m in self.modules.values() if m.training for t in running_means(m))]
 
 
 class Method(ABC):
@@ -103,8 +129,8 @@ class Method(ABC):
     frames_per_sample: int | None = None
 
     @abstractmethod
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
-        """Return the real data of the `micro_step`-th micro-batch of the run, on the CPU: a function of its number."""
+    def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:
+        """Return the real data of a group, on the CPU: a function of its number within the run."""
 
     def ema_beta(self, step: int) -> float:
         """Return the decay of averaged weights after step number `step`, from 0; by default by a half-life in kimg."""
@@ -156,17 +182,16 @@ def _channels_last(videos: Tensor) -> np.ndarray:
     return videos.permute(0, 1, 3, 4, 2).numpy()
 
 
-def check_batch(training: TrainingConfig, groups: Sequence[int], world: int) -> None:
+def check_batch(training: TrainingConfig, mbstd_group_sizes: Sequence[int], world: int) -> None:
     """Refuse impossible batch sizes.
 
     Raises:
         ValueError: naming the numbers.
     """
-    if training.batch % training.batch_gpu:
-        raise ValueError(f"batch {training.batch} is not a multiple of batch_gpu {training.batch_gpu}")
-    rounds = training.batch // training.batch_gpu
-    if rounds % world:
-        raise ValueError(f"{rounds} micro-batches per step cannot be shared by {world} processes")
-    for group in groups:
-        if training.batch_gpu % min(group, training.batch_gpu):
-            raise ValueError(f"batch_gpu {training.batch_gpu} is not divisible by mbstd_group_size {group}")
+    if training.batch % training.group:
+        raise ValueError(f"batch {training.batch} is not a multiple of group_size {training.group}")
+    if training.groups % world:
+        raise ValueError(f"{training.groups} groups of {training.group} samples cannot be shared by {world} processes")
+    for size in mbstd_group_sizes:
+        if training.group % min(size, training.group):
+            raise ValueError(f"group_size {training.group} is not divisible by mbstd_group_size {size}")

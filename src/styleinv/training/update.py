@@ -1,4 +1,4 @@
-"""One update of one phase: losses of some micro-batches back-propagated, then the optimiser."""
+"""One update of one phase: losses of some groups of samples back-propagated, then the optimiser."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -8,14 +8,15 @@ from torch import Tensor, nn
 
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report
+from styleinv.training.offload import offloading
 
 Batch = TypeVar("Batch")
 
 
 def moving_once(batches: Iterable[Batch], buffers: Sequence[Tensor]) -> Iterator[Batch]:
-    """Give micro-batches, each of which finds `buffers` as the first did; after the last they hold the mean.
+    """Give groups, each of which finds `buffers` as the first did; after the last they hold the mean.
 
-    A running mean that each micro-batch moves by its own values so moves once, by the mean over all of them.
+    A running mean that each group moves by its own values so moves once, by the mean over all of them.
     """
     before = [buffer.clone() for buffer in buffers]
     # In double precision the mean of equal values is that value, bit by bit.
@@ -40,27 +41,30 @@ def parameters_of(parts: Parts, phase: Phase) -> list[nn.Parameter]:
 def accumulate(
     parts: Parts,
     phase: Phase,
-    batches: Iterable[tuple[int, tuple[Tensor, ...]]],
+    groups: Iterable[tuple[int, tuple[Tensor, ...]]],
     count: int,
     seed: int,
     step: int,
     report: Report,
+    kept: float = 1,
 ) -> list[Tensor]:
-    """Compute the mean gradients over `count` micro-batches of a phase; they stay in its parameters and are returned.
+    """Compute the mean gradients over `count` groups of a phase; they stay in its parameters and are returned.
 
     Args:
-        batches: (number of the micro-batch within the step, its real data on the device).
+        groups: (number of the group within the step, its real data on the device).
+        kept: share of the activations that stay on the device, see `offloading`.
     """
     parts.optimizers[phase.optimizer].zero_grad(set_to_none=True)
     params = parameters_of(parts, phase)
     for param in params:
         param.requires_grad_(True)
-    for m, real in moving_once(batches, parts.step_means):
-        draws = Draws(seed, step, phase.name, m)
-        for term in phase.loss(real, draws, report):
-            # Averaged over micro-batches, so that a step does not depend on how it is split.
-            if term.requires_grad:
-                (term * (phase.interval / count)).backward()
+    for number, real in moving_once(groups, parts.step_means):
+        draws = Draws(seed, step, phase.name, number)
+        with offloading(parts.modules.values(), kept, params[0].device):
+            for term in phase.loss(real, draws, report):
+                # Averaged over groups, so that a step does not depend on how many there are.
+                if term.requires_grad:
+                    (term * (phase.interval / count)).backward()
     for param in params:
         param.requires_grad_(False)
     return [param.grad for param in params if param.grad is not None]

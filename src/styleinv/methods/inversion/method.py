@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from styleinv.data.sampling import ClassAwareFrames
+from styleinv.data.sampling import AllFrames, ClassAwareFrames
 from styleinv.generator import to_float, to_uint8
 from styleinv.methods.context import Context
 from styleinv.methods.inversion.encoder import PSP
@@ -30,11 +30,17 @@ class EncoderConfig(Strict):
 
 
 class Config(Strict):
-    """config/methods/inversion.yaml."""
+    """config/methods/inversion.yaml.
+
+    Attributes:
+        sync_batchnorm: BatchNorm's statistics are those of one group of each process together, not of each group.
+        class_aware: every video is equally likely whatever its length; by default every frame is.
+    """
 
     training: TrainingConfig
     encoder: EncoderConfig = EncoderConfig()
-    sync_batchnorm: bool = True
+    sync_batchnorm: bool = False
+    class_aware: bool = False
     init: Literal["arcface_ir_se50", "random"] = "arcface_ir_se50"
     optimizer: Literal["ranger", "adam"] = "ranger"
     lr: float = Field(1e-4, gt=0)
@@ -79,11 +85,12 @@ class Inversion(Method):
         make = Ranger if config.optimizer == "ranger" else torch.optim.Adam
         self.parts = Parts(modules={"pSp": psp, "G": G}, optimizers={"pSp": make(psp.parameters(), lr=config.lr)})
         self.phases = [Phase("pSp", "pSp", self._main)]
-        self.frames = ClassAwareFrames(context.store, context.seed, config.mirror)
+        self.sampler = ClassAwareFrames if config.class_aware else AllFrames
+        self.frames = self.sampler(context.store, context.seed, config.mirror)
 
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
+    def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:
         """Return real frames uint8 [N, 3, R, R]."""
-        return (self.frames.batch(micro_step, size),)
+        return (self.frames.batch(number, size),)
 
     def _main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         total, terms = self.loss(to_float(real[0]))
@@ -96,7 +103,7 @@ class Inversion(Method):
     def sample_images(self) -> np.ndarray:
         """Make four rows of pairs, an image and its inversion, by running statistics of BatchNorm."""
         psp, synthesis = self.loss.psp, self.loss.synthesis
-        real = ClassAwareFrames(self.context.store, self.context.seed + 1, False).batch(0, 16)
+        real = self.sampler(self.context.store, self.context.seed + 1, False).batch(0, 16)
         psp.eval()
         inverted = synthesis(psp(to_float(real.to(self.context.device))), noise_mode="const")
         psp.train()

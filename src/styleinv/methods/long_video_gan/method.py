@@ -20,7 +20,6 @@ from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.generate import load_low_res
 from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to_clips
 from styleinv.nn.augment import Augment, AugmentPipe
-from styleinv.nn.layers import running_means
 from styleinv.nn.precision import HalfDtype
 from styleinv.rng import key
 from styleinv.schema import Strict
@@ -152,7 +151,6 @@ class LongVideoGAN(VideoMethod):
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval(), "G_low": G_low.to(device)},
             averages={"G_ema": "G"},
             average_buffers="follow",
-            step_means=running_means(G),
             optimizers={
                 "G": adam(G.parameters(), config.lr, config.betas),
                 "D": adam(D.parameters(), config.lr, config.betas, config.d_reg_interval),
@@ -176,13 +174,13 @@ class LongVideoGAN(VideoMethod):
         """Return the decay by Long-Video-GAN's own ramp, in steps."""
         return ramped_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
 
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
+    def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:
         """Return low-resolution clips for G, clips of both resolutions for D, and others for R1 where a step has it."""
-        step = micro_step // (self.training.batch // self.training.batch_gpu)
-        batch = [self.pairs["G"].low.batch(micro_step, size)[0]]
+        step = number // self.training.groups
+        batch = [self.pairs["G"].low.batch(number, size)[0]]
         for purpose in ["D"] if step % self.config.d_reg_interval else ["D", "R1"]:
             pairs, inner = self.pairs[purpose], self._inner()
-            batch += [pairs.low.batch(micro_step, size)[0], pairs.high.batch(micro_step, size)[0][:, inner]]
+            batch += [pairs.low.batch(number, size)[0], pairs.high.batch(number, size)[0][:, inner]]
         return tuple(batch)
 
     def _inner(self) -> slice:

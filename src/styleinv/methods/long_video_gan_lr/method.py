@@ -19,7 +19,6 @@ from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.loss import LowResInputs, LowResLoss
 from styleinv.nn.diffaugment import Policy
-from styleinv.nn.layers import running_means
 from styleinv.rng import key
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
@@ -114,7 +113,6 @@ class LongVideoGANLowRes(VideoMethod):
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G).eval()},
             averages={"G_ema": "G"},
             average_buffers="follow",
-            step_means=running_means(G),
             optimizers={
                 "G": adam(G.parameters(), config.lr, config.betas),
                 "D": adam(D.parameters(), config.lr_discriminator, config.betas, config.d_reg_interval),
@@ -134,11 +132,11 @@ class LongVideoGANLowRes(VideoMethod):
         """Return the decay by Long-Video-GAN's own ramp, in steps."""
         return ramped_beta(step, self.config.ema.beta, self.config.ema.rampup_steps)
 
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
+    def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:
         """Return real clips uint8 [N, T, 3, h, w], and others for R1 in the steps that have it."""
-        step = micro_step // (self.training.batch // self.training.batch_gpu)
+        step = number // self.training.groups
         sources = [self.clips] if step % self.config.d_reg_interval else [self.clips, self.clips_r1]
-        return tuple(clips.batch(micro_step, size)[0] for clips in sources)
+        return tuple(clips.batch(number, size)[0] for clips in sources)
 
     def _fake(self, draws: Draws, n: int) -> LowResInputs:
         noise = draws.randn("noise", *self.loss.G.noise_shape(n, self.loss.frames + self.loss.extra))

@@ -43,7 +43,7 @@ def generator_terms(D: ImageDiscriminator, first: Tensor, later: Tensor) -> tupl
 class CrossDomainMoCoGANHD(MoCoGANHD):
     """Motion of these videos for images of another data set, whose first frames stand for real images.
 
-    The memory is filled by the first process, from the projections of its micro-batches.
+    The memory is filled by the first process, from the projections of its groups.
     """
 
     def _parts(self, device: torch.device) -> Parts:
@@ -51,9 +51,9 @@ class CrossDomainMoCoGANHD(MoCoGANHD):
         self.D_3d = PatchDiscriminator(3, 3, c.ndf, c.num_D, c.nframes > 16, c.norm_D_3d).train()
         self.D = ImageDiscriminator(self.frame_size, x.ch, x.proj_dim).train()
         self.D_ema = copy.deepcopy(self.D)
-        if x.memory < c.training.batch_gpu:
-            raise ValueError(f"memory {x.memory} is smaller than batch_gpu {c.training.batch_gpu}")
-        self.memory = Memory(x.memory, x.proj_dim, c.training.batch_gpu)
+        if x.memory < c.training.group:
+            raise ValueError(f"memory {x.memory} is smaller than group_size {c.training.group}")
+        self.memory = Memory(x.memory, x.proj_dim, c.training.group)
         for module in (self.D_3d, self.D, self.D_ema, self.memory):
             module.requires_grad_(False).to(device)
         trained: dict[str, nn.Module] = {"R": self.R, "D_3d": self.D_3d}

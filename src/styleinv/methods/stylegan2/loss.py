@@ -15,7 +15,7 @@ from styleinv.training.method import Report
 
 
 class StyleGAN2Loss:
-    """The terms of each phase, each a mean over the micro-batch.
+    """The terms of each phase, each a mean over the group.
 
     Args:
         G, D: the networks.

@@ -34,9 +34,9 @@ class ImageGAN(Method):
             Phase("Dreg", "D", self._discriminator_reg, d_reg_interval),
         ]
 
-    def real_batch(self, micro_step: int, size: int) -> tuple[Tensor, ...]:
+    def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:
         """Return real images uint8 [N, 3, R, R]."""
-        return (self.frames.batch(micro_step, size),)
+        return (self.frames.batch(number, size),)
 
     def _z(self, draws: Draws, n: int) -> Tensor:
         return draws.randn("z", n, self.loss.G.z_dim, device=self.context.device)

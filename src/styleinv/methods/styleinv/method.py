@@ -57,6 +57,7 @@ class Config(SparseVideoConfig):
     """config/methods/styleinv.yaml.
 
     Attributes:
+        sync_batchnorm: BatchNorm's statistics are those of one group of each process together, not of each group.
         first_frame: what the discriminator sees of the initial frame (Eq. 3); see `StyleInVLoss`.
         first_frame_recon: reconstruct the initial frame (Eq. 4). It is independent of `first_frame`, but that `append`
             generates no frame 0 to compare.
@@ -69,7 +70,7 @@ class Config(SparseVideoConfig):
     sampling: SamplingConfig = SamplingConfig()
     style_dim: int = Field(512, ge=1)
     layers_after_fuse: int = Field(2, ge=1)
-    sync_batchnorm: bool = True
+    sync_batchnorm: bool = False
     skip_encoder: bool = False
     first_frame: FirstFrame = "replace"
     first_frame_recon: bool = True
