@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from styleinv import methods
-from styleinv.config import lineage, load_dataset, load_method, load_scale
+from styleinv.config import Experiment, Scale, lineage, load_dataset, load_method, load_scale, study_seeds
 from styleinv.errors import UserError
 from styleinv.runs import parse_run
 from styleinv.schema import merge
@@ -144,7 +144,18 @@ def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
     refused(lambda: methods.get("stylgan2"), "stylgan2", "stylegan2")
     refused(lambda: resolve(folder, "talking_faces/styleinv-nonsense"), "nonsense", "no_ffa_ape")
     refused(lambda: lineage(parse_run("talking_faces/nothing"), folder / "config"), "nothing.yaml", "styleinv")
-    for text in ("styleinv", "a/b/c", "A/b", "a/", "a/b-", "../x/y"):
+    for text in (
+        "styleinv",
+        "a/b/c",
+        "A/b",
+        "a/",
+        "a/b-",
+        "../x/y",
+        "a/b-c-d",
+        "a/b-seed1-c",
+        "a/b-c-seed01",
+        "a/seed1-",
+    ):
         refused(lambda text=text: parse_run(text), "no run")
 
 
@@ -157,6 +168,27 @@ def test_numbers_read_as_numbers(tmp_path: Path) -> None:
 def test_lineage() -> None:
     runs = lineage(parse_run("taichi/styleinv-no_ffa_ape"), ROOT / "config")
     assert [str(run) for run in runs] == ["taichi/stylegan2", "taichi/inversion", "taichi/styleinv-no_ffa_ape"]
+
+
+def test_a_seed_is_part_of_the_name_of_a_run_and_of_all_that_it_builds_on(tmp_path: Path) -> None:
+    for text, variant, seed in (("a/b-seed0", "", 0), ("a/b-c-seed12", "c", 12), ("a/b-seedling", "seedling", None)):
+        run = parse_run(text)
+        assert (run.variant, run.seed, str(run)) == (variant, seed, text)
+    runs = lineage(parse_run("taichi/styleinv-no_ffa_ape-seed2"), ROOT / "config")
+    names = ["taichi/stylegan2-seed2", "taichi/inversion-seed2", "taichi/styleinv-no_ffa_ape-seed2"]
+    assert [str(run) for run in runs] == names
+    # Settings know no seed.
+    folder = make_project(tmp_path)
+    assert resolve(folder, "talking_faces/styleinv-no_ffa_ape-seed2") == resolve(
+        folder, "talking_faces/styleinv-no_ffa_ape"
+    )
+
+
+def test_a_study_of_several_seeds_keeps_the_runs_of_one() -> None:
+    study = study_seeds([3, 0, 1], Scale(seed=3))
+    rows = Experiment(title="", runs=("styleinv",)).rows(["sky"], [], study)
+    assert [str(run) for run in rows] == ["sky/styleinv", "sky/styleinv-seed0", "sky/styleinv-seed1"]
+    assert study_seeds([], Scale(seed=3)) == [None]
 
 
 def test_environment_files_are_in_step() -> None:

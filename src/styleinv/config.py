@@ -38,6 +38,7 @@ class Scale(Strict):
     """What one scale changes; every key of `methods` and `datasets` overrides the file of that name.
 
     Attributes:
+        seed: of runs whose names have none.
         snapshots: evenly spaced models that every training keeps besides its last one; where there are any, each video
             method is scored along its training, and the tables show its best snapshot too.
     """
@@ -71,10 +72,16 @@ class Experiment(Strict):
     columns: tuple[str, ...] = ()
     best_by: str = BEST_BY
 
-    def rows(self, datasets: Sequence[str], methods: Sequence[str]) -> list["Run"]:
-        """List its runs, given the data sets and methods of config.yaml."""
+    def rows(self, datasets: Sequence[str], methods: Sequence[str], seeds: Sequence[int | None] = (None,)) -> list[Run]:
+        """List its runs, given the data sets, methods and seeds of the study."""
         chosen = [name for name in datasets if name in self.datasets] or datasets
-        return [parse_run(f"{dataset}/{run}") for dataset in chosen for run in self.runs or methods]
+        runs = [parse_run(f"{dataset}/{run}") for dataset in chosen for run in self.runs or methods]
+        return [run.seeded(seed) for run in runs for seed in seeds]
+
+
+def study_seeds(seeds: Sequence[int], scale: Scale) -> list[int | None]:
+    """Return the seeds as runs name them: None for the scale's own, so that more seeds may follow a finished study."""
+    return [None if seed == scale.seed else seed for seed in seeds or [scale.seed]]
 
 
 def load_scale(file: Path) -> Scale:
@@ -178,7 +185,7 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
     layers = [*own, *(layer.at(run.method) for layer in others)]
     if run.variant:
         layers.append(_variant(run, base).without(*ABOUT_VARIANT))
-        layers += [layer.at(run.folder) for layer in others]
+        layers += [layer.at(run.settings) for layer in others]
     return parse(schema, *layers)
 
 
@@ -205,7 +212,7 @@ def _variant(run: Run, method: Layer) -> Layer:
 
 
 def lineage(run: Run, config_folder: Path) -> list[Run]:
-    """List a run after all that it builds on: the key `builds_on` of its variant or method, and so on.
+    """List a run after all that it builds on, of the same seed: `builds_on` of its variant or method, and so on.
 
     What a method with a key `parent` builds on was trained on that data set, which the run's own data set may name.
 
@@ -220,9 +227,9 @@ def lineage(run: Run, config_folder: Path) -> list[Run]:
     if "parent" in method.value:
         own = read_layer(config_folder / "datasets" / f"{run.dataset}.yaml").at("methods")
         layers = [method, own.at(run.method)]
-        layers += [Layer(method.file, variant), own.at(run.folder)] if run.variant else []
+        layers += [Layer(method.file, variant), own.at(run.settings)] if run.variant else []
         dataset = merge({}, *(layer.value for layer in layers)).get("parent") or run.dataset
-    return [*lineage(parse_run(f"{dataset}/{below}"), config_folder), run]
+    return [*lineage(parse_run(f"{dataset}/{below}").seeded(run.seed), config_folder), run]
 
 
 def needs(run: Run, config_folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Names of runs: `<dataset>/<method>[-<variant>]`."""
+"""Names of runs: `<dataset>/<method>[-<variant>][-seed<N>]`."""
 
 import re
 
@@ -6,35 +6,52 @@ from styleinv.errors import UserError
 from styleinv.schema import Strict
 
 NAME = re.compile(r"[a-z0-9_]+\Z")
+SEED = re.compile(r"seed(0|[1-9][0-9]*)\Z")
 
 
 class Run(Strict):
-    """The name of a run: `<dataset>/<method>` or `<dataset>/<method>-<variant>`."""
+    """The name of a run: `<dataset>/<method>[-<variant>][-seed<N>]`.
+
+    Attributes:
+        seed: of its training; None is the seed of the scale.
+    """
 
     dataset: str
     method: str
     variant: str = ""
+    seed: int | None = None
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.folder}"
 
     @property
-    def folder(self) -> str:
-        """`<method>` or `<method>-<variant>`."""
+    def settings(self) -> str:
+        """What its settings are called in a scale or a data set: `<method>` or `<method>-<variant>`."""
         return f"{self.method}-{self.variant}" if self.variant else self.method
+
+    @property
+    def folder(self) -> str:
+        """The name without the data set."""
+        return self.settings if self.seed is None else f"{self.settings}-seed{self.seed}"
+
+    def seeded(self, seed: int | None) -> "Run":
+        """Return the same run with another seed."""
+        return self.model_copy(update={"seed": seed})
 
 
 def parse_run(text: str) -> Run:
-    """Read the name of a run, such as `taichi/styleinv-no_ffa_ape`.
+    """Read the name of a run, such as `taichi/styleinv-no_ffa_ape` or `taichi/styleinv-seed1`.
 
     Raises:
         UserError: it is no such name.
     """
     dataset, slash, rest = text.partition("/")
-    method, dash, variant = rest.partition("-")
-    if not slash or not all(NAME.match(part) for part in (dataset, method, variant if dash else "x")):
-        raise UserError(f"{text!r} is no run", cure="Write <dataset>/<method> or <dataset>/<method>-<variant>.")
-    return Run(dataset=dataset, method=method, variant=variant)
+    method, *more = rest.split("-")
+    seed = int(found[1]) if more and (found := SEED.match(more[-1])) else None
+    variant = more[:-1] if seed is not None else more
+    if not slash or len(variant) > 1 or not all(NAME.match(part) for part in (dataset, method, *variant)):
+        raise UserError(f"{text!r} is no run", cure="Write <dataset>/<method>[-<variant>][-seed<N>].")
+    return Run(dataset=dataset, method=method, variant="".join(variant), seed=seed)
 
 
 def parse_seeds(text: str) -> list[int]:

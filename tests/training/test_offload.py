@@ -1,6 +1,5 @@
 """Activations that wait in host memory change no number."""
 
-
 import pytest
 import torch
 from torch import nn

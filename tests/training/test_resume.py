@@ -15,7 +15,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from styleinv.cli import main
-from styleinv.files import sha256
+from styleinv.errors import UserError
+from styleinv.files import read_json, sha256
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.schema import merge
@@ -230,6 +231,20 @@ def test_half_a_run_at_another_batch_gpu_is_the_same_run(trained: Setting, tmp_p
         assert not [p for p in (results / str(run)).iterdir() if p.name.startswith("state-")]
         models.append(sha256(results / str(run) / "model.safetensors"))
     assert models[0] == models[1]
+
+
+def test_another_seed_is_another_run_with_its_own_record(trained: Setting, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(trained.paths.root, results)
+    setting = Setting(trained.config, Paths(results))
+    plain, same, other = (parse_run(f"talking_faces/stylegan2{seed}") for seed in ("", "-seed0", "-seed1"))
+    for run in (same, other):
+        train(run, setting)
+    models = {run: sha256(setting.paths.model(run)) for run in (plain, same, other)}
+    assert models[plain] == models[same] != models[other]
+    assert read_json(setting.paths.run(other) / "provenance.json")["seed"] == 1
+    with pytest.raises(UserError, match="inversion-seed1|stylegan2-seed1|does not exist"):
+        train(parse_run("talking_faces/styleinv-seed1"), setting)
 
 
 @pytest.mark.slow

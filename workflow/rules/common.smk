@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 
 from styleinv import config as configuration
-from styleinv.config import experiments, load_dataset, load_experiment, load_scale
+from styleinv.config import (
+    Experiment,
+    experiments,
+    load_dataset,
+    load_experiment,
+    load_scale,
+    study_seeds,
+)
 from styleinv.runs import parse_run
 from styleinv.errors import UserError
 from styleinv.methods import preparation as preparation_of
@@ -26,11 +33,6 @@ os.environ.update(
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")])
 )
 
-RUNS = [
-    parse_run(f"{dataset}/{method}")
-    for dataset in config["datasets"]
-    for method in config["methods"]
-]
 for file in (
     SCALE,
     *(f"config/datasets/{dataset}.yaml" for dataset in config["datasets"]),
@@ -42,12 +44,16 @@ for file in (
 try:
     for dataset in config["datasets"]:
         load_dataset(dataset, Path(SCALE))
+    SEEDS = study_seeds(
+        [int(seed) for seed in config["seeds"]], load_scale(Path(SCALE))
+    )
+    STUDY = config["datasets"], config["methods"], SEEDS
+    RUNS = Experiment(title="").rows(*STUDY)
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
     # Models along the trainings, which the tables then show too.
     SNAPSHOTS = load_scale(Path(SCALE)).snapshots
     EXPERIMENTS = {
-        name: load_experiment(name, CONFIG).rows(config["datasets"], config["methods"])
-        for name in experiments(CONFIG)
+        name: load_experiment(name, CONFIG).rows(*STUDY) for name in experiments(CONFIG)
     }
     TRAINED = sorted(
         {
@@ -90,7 +96,7 @@ def tables(*names):
 
 wildcard_constraints:
     dataset="[a-z0-9_]+",
-    run="[a-z0-9_]+(-[a-z0-9_]+)?",
+    run="[a-z0-9_]+(-[a-z0-9_]+){0,2}",
 
 
 def upstream(dataset, name):

@@ -70,7 +70,7 @@ for method in TRAINED:
         log:
             "results/logs/train/{dataset}/{run}.log",
         wildcard_constraints:
-            run=f"{method}(-[a-z0-9_]+)?",
+            run=f"{method}(-[a-z0-9_]+){{0,2}}",
         threads: 8
         resources:
             gpu=1,

@@ -36,8 +36,9 @@ def prepare(name: str, run: Run, setting: Setting, trial: bool = False) -> None:
         raise UserError("does not exist", file=source, cure="Run the stage that makes it first.")
     out, device = preparation.output(paths, run), device_of(setting.scale.device)
     known = getattr(config, preparation.settings) if preparation.settings else {}
+    seed = setting.seed(run) if preparation.per == "run" else setting.scale.seed
     recorder = Recorder(name, str(run) if preparation.per == "run" else run.dataset, fingerprint(known), [source])
-    made = preparation.make(Material(source, out, config, setting.scale.seed, device, trial))
+    made = preparation.make(Material(source, out, config, seed, device, trial))
     used = str(device) if preparation.reads == "model" else "cpu"
     recorder.write(preparation.folder(paths, run) / f"{name}.provenance.json", [out], used, **made)
 

@@ -20,6 +20,10 @@ class Setting:
         """What the scale's file says."""
         return load_scale(self.config)
 
+    def seed(self, run: Run) -> int:
+        """Return the seed of a run's training."""
+        return self.scale.seed if run.seed is None else run.seed
+
     def dataset(self, name: str) -> DatasetConfig:
         """Resolve a data set at this scale."""
         return load_dataset(name, self.config)

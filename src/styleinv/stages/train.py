@@ -75,13 +75,15 @@ def train(run: Run, setting: Setting, verify_resume: int | None = None) -> str |
             identity["training"].pop(key, None)
         identity.pop("epochs", None)
         hashes = {path.name: sha256(path) for path in inputs}
-        mark = fingerprint({"config": identity, "inputs": hashes, "seed": scale.seed})
+        mark = fingerprint({"config": identity, "inputs": hashes, "seed": setting.seed(run)})
         recorder = Recorder("train", str(run), mark, inputs)
         if world.rank == 0:
             write_text(folder / "config.yaml", dump_yaml(config))
         curves = setting.paths.state(run) / "curves.csv"
         with Live(run, "train", mark, curves) if world.rank == 0 else nullcontext() as live:
-            train_loop(method, folder, scale.seed, mark, world, scale.snapshots, live.tick if live else lambda: None)
+            train_loop(
+                method, folder, setting.seed(run), mark, world, scale.snapshots, live.tick if live else lambda: None
+            )
         if world.rank == 0:
             _finish(method, run, setting, recorder, world)
     except (torch.OutOfMemoryError, MemoryError):
@@ -138,7 +140,7 @@ def build(run: Run, setting: Setting, world: World) -> Method:
     store = FrameStore(paths.frames(run.dataset))
     _check_resolution(store, setting, run)
     models = ({below.method: paths.model(below)} if below else {}) | _needed(run, setting)
-    context = Context(store, setting.scale.seed, world.device, world.size, models, paths.weights)
+    context = Context(store, setting.seed(run), world.device, world.size, models, paths.weights)
     return _create(methods.get(run.method), config, context, setting, run)
 
 
@@ -170,6 +172,7 @@ def _finish(method: Method, run: Run, setting: Setting, recorder: Recorder, worl
         paths.run(run) / "provenance.json",
         outputs,
         str(world.device),
+        seed=setting.seed(run),
         steps=progress["step"],
         training_seconds=round(progress["seconds"], 1),
         processes=world.size,

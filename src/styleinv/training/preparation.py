@@ -26,7 +26,7 @@ class Material:
         source: the file it reads: the frame store, or the model that the run builds on.
         out: the file it writes.
         config: the resolved settings of the run; None for what is made once for a data set.
-        seed: of the scale.
+        seed: of the run, or of the scale for what is made once for a data set.
         device: where networks run.
         trial: True where only the shapes of the result count, as when costs are measured.
     """
