@@ -125,3 +125,17 @@ def test_the_tables_of_what_is_learnt_follow_from_the_numbers(monkeypatch: pytes
     page = (ROOT / "docs/learning.md").read_text()
     for table in learning.tables(ROOT / "docs/learning.csv"):
         assert table in page, f"write this into docs/learning.md:\n{table}"
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_readme_is_what_the_present_code_makes() -> None:
+    """By the settings of its trainings and the curves of their first steps."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from demo_picture import RECORD, record
+
+    cure = "docs/demo.png is of another code: run `make demo && python benchmarks/demo_picture.py`"
+    want, got = read_json(RECORD), record()
+    assert want["settings"] == got["settings"], cure
+    assert want["curves"].keys() == got["curves"].keys()
+    for run, numbers in want["curves"].items():
+        assert got["curves"][run] == pytest.approx(numbers, rel=1e-2, abs=1e-3), f"{cure} ({run})"
