@@ -60,6 +60,9 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
         [
             RUN,
             argument(
+                "--processes", type=int, default=1, metavar="N", help="one for each GPU of this machine (default: 1)"
+            ),
+            argument(
                 "--verify-resume",
                 type=int,
                 metavar="STEPS",

@@ -174,6 +174,11 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
         UserError: an unknown method, variant or data set, or a fault in a setting; the file that holds it is named.
     """
     load_dataset(run.dataset, scale_file)
+    return parse(schema, *method_layers(run, scale_file))
+
+
+def method_layers(run: Run, scale_file: Path) -> list[Layer]:
+    """List what the settings of a run are merged from, see `load_method`."""
     base = read_method(run.method, scale_file.parent)
     dataset = read_layer(scale_file.parent / "datasets" / f"{run.dataset}.yaml").at("methods")
     scale = read_layer(scale_file)
@@ -186,7 +191,14 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
     if run.variant:
         layers.append(_variant(run, base).without(*ABOUT_VARIANT))
         layers += [layer.at(run.settings) for layer in others]
-    return parse(schema, *layers)
+    return layers
+
+
+def groups_of(run: Run, scale_file: Path) -> int:
+    """Count the groups of samples in a step of a run, which is how many processes can share it; reads no schema."""
+    training = merge({}, *(layer.value for layer in method_layers(run, scale_file))).get("training", {})
+    batch = training.get("batch", 1)
+    return max(1, batch // min(batch, training.get("group_size", batch)))
 
 
 def dataset_title(name: str, config_folder: Path) -> str:

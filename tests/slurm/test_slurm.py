@@ -13,13 +13,17 @@ import psutil
 import pytest
 
 from styleinv.files import read_json, sha256
+from tests.training.test_distribution import difference
 from tests.workflow.clone import call, clone
 
 RUN = "results/talking_faces/stylegan2"
 MODEL = f"{RUN}/model.safetensors"
 STATE = f"{RUN}/state/latest.safetensors"
-# Some ten seconds of training: long enough to be hit in the middle.
-LONG = "total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02", "total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08"
+# Some ten seconds of training, long enough to be hit in the middle; four groups a step, for as many processes.
+LONG = (
+    "batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02",
+    "batch: 8, group_size: 2, total_kimg: 0.4, ema_kimg: 0.05, tick_kimg: 0.08",
+)
 # The profile as it is, but for the patience that a test cannot have.
 SNAKEMAKE = ["snakemake", "--profile", "slurm", "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1"]
 
@@ -100,12 +104,21 @@ def kill_snakemake(job: Job) -> None:
     job.process = job.start()
 
 
-TWO_NODES = [f"train_stylegan2:{resource}" for resource in ("gpu=2", "nodes=2", "tasks=2", "mpi=srun")]
+NODES = ("gpu=4", "nodes=2", "tasks=4", "tasks_per_gpu=1", "mpi=srun")
+# More GPUs than one, by the options that ask for them, and how many processes that are.
+SEVERAL: dict[str, tuple[list[str], int]] = {
+    "two GPUs": (["--config", "gpus=2", "--set-threads", "train_stylegan2=2"], 2),
+    "two nodes": (
+        ["--set-resources", *(f"train_stylegan2:{word}" for word in NODES), "--set-threads", "train_stylegan2=4"],
+        4,
+    ),
+}
 # Without the warning that would let the job requeue itself.
-UNWARNED = ["train_stylegan2:slurm_extra='--nice=0'"]
+UNWARNED = ["--set-resources", "train_stylegan2:slurm_extra='--nice=0'"]
 # What happens to jobs that run at the same time.
 EVENTS: dict[str, Callable[[Job], None] | None] = {
     "nothing": None,
+    "two GPUs": None,
     "two nodes": None,
     "warn": warn,
     "limit": limit,
@@ -139,8 +152,7 @@ def ended(study: Path, cluster: dict[str, str], tmp_path_factory: pytest.TempPat
     jobs: dict[str, Job] = {}
     try:
         for name in EVENTS:
-            resources = {"two nodes": TWO_NODES, "limit": UNWARNED}.get(name)
-            options = ["--set-resources", *resources] if resources else []
+            options = UNWARNED if name == "limit" else SEVERAL[name][0] if name in SEVERAL else []
             jobs[name] = Job(copy(study, folder / name.replace(" ", "_")), cluster, *options)
         for name, event in EVENTS.items():
             if event is not None:
@@ -170,11 +182,23 @@ def test_a_disturbed_job_goes_on_and_ends_in_the_same_bits(
     assert job.model == ended["nothing"].model
 
 
-def test_two_nodes_train_one_run(ended: dict[str, Ended], cluster: dict[str, str]) -> None:
-    record = read_json(ended["two nodes"].folder / RUN / "provenance.json")
-    assert record["processes"] == 2
+@pytest.mark.parametrize("name", SEVERAL)
+def test_every_gpu_has_a_process_and_all_train_what_one_trains(ended: dict[str, Ended], name: str) -> None:
+    assert read_json(ended[name].folder / RUN / "provenance.json")["processes"] == SEVERAL[name][1]
+    assert difference(ended["nothing"].folder / MODEL, ended[name].folder / MODEL) < 1e-4
+
+
+def test_two_nodes_are_held(ended: dict[str, Ended], cluster: dict[str, str]) -> None:
     jobs = subprocess.run(["scontrol", "show", "jobs", "-o"], env=cluster, capture_output=True, text=True, check=True)
-    assert "NumNodes=2 " in jobs.stdout
+    several = [job for job in jobs.stdout.splitlines() if str(ended["two nodes"].folder) in job]
+    assert len(several) == 1 and "NumNodes=2 " in several[0] and "NumTasks=4 " in several[0]
+
+
+def test_gpus_without_processes_are_refused_before_anything_trains(train: Callable[..., Job]) -> None:
+    job = train("--retries", "0", "--config", "gpus=1", "--set-resources", "train_stylegan2:slurm_extra='--gpus=2'")
+    text = job.ended(1)
+    assert "holds 2 GPUs here for 1 process" in text and "`gpus` in config/config.yaml" in text
+    assert not (job.folder / STATE).exists()
 
 
 @pytest.fixture

@@ -208,6 +208,31 @@ def test_torchrun_and_a_restart_after_kill_9_change_nothing(study: Setting, tmp_
     assert sha256(jobs[0].model) == sha256(jobs[2].model)
 
 
+@pytest.mark.slow
+def test_the_command_starts_its_processes_itself(study: Setting, tmp_path: Path, jobs: list[Job]) -> None:
+    """It gives what two processes give that were started by hand, stops on a signal, goes on, and fails in one line."""
+    run = "talking_faces/digan"
+    jobs.append(Job(study, tmp_path / "by_hand", run, 2))
+    jobs[0].finish()
+    jobs.append(Job(study, tmp_path / "itself", run, 0, "long"))
+    jobs[1].command += ["--processes", "2"]
+    jobs[1].processes = [jobs[1].start({})]
+    jobs[1].wait_for_step()
+    jobs[1].processes[0].send_signal(signal.SIGTERM)
+    _, stderr = jobs[1].processes[0].communicate(timeout=60)
+    assert jobs[1].processes[0].returncode == 75 and stderr.count("Run the same command to continue") == 1
+    jobs.append(Job(study, tmp_path / "again", run, 0))
+    jobs[2].command += ["--processes", "2"]
+    jobs[2].processes = [jobs[2].start({})]
+    jobs[2].finish()
+    assert sha256(jobs[0].model) == sha256(jobs[2].model)
+    jobs[2].command[-1] = "3"
+    failed = jobs[2].start({})
+    _, stderr = failed.communicate(timeout=60)
+    assert failed.returncode == 2 and "2 groups of 2 samples cannot be shared by 3 processes" in stderr
+    assert stderr.count("styleinv: ") == 1 and "Traceback" not in stderr
+
+
 def ended(process: subprocess.Popen, seconds: float) -> str:
     """The last line of a process that has to fail within `seconds`."""
     started = time.monotonic()

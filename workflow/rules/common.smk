@@ -9,6 +9,7 @@ from styleinv import config as configuration
 from styleinv.config import (
     Experiment,
     experiments,
+    groups_of,
     load_dataset,
     load_experiment,
     load_scale,

@@ -13,6 +13,25 @@ def model_below(wildcards):
     return below(wildcards.dataset, wildcards.run)
 
 
+@functools.cache
+def groups(dataset, name):
+    """Groups of samples in a step of a run: as many processes can share it."""
+    return groups_of(parse_run(f"{dataset}/{name}"), Path(SCALE))
+
+
+def gpus_of(wildcards):
+    """GPUs of one node that a training takes: as many as `gpus` allows and its groups can be shared by."""
+    several = groups(wildcards.dataset, wildcards.run)
+    return max(n for n in range(1, int(config["gpus"]) + 1) if several % n == 0)
+
+
+def launcher(wildcards, resources, threads):
+    """What starts a training: over several nodes srun, which must be told how many processes."""
+    if "mpi" not in resources.keys():
+        return "styleinv"
+    return f"{resources.mpi} -n {resources.tasks} -c {max(1, threads // resources.tasks)} styleinv"
+
+
 for preparation in PREPARATIONS.values():
     if preparation.per == "dataset":
 
@@ -71,10 +90,14 @@ for method in TRAINED:
             "results/logs/train/{dataset}/{run}.log",
         wildcard_constraints:
             run=f"{method}(-[a-z0-9_]+){{0,2}}",
-        threads: 8
+        threads: lambda w: 8 * gpus_of(w)
         resources:
-            gpu=1,
+            gpu=lambda w: gpus_of(w),
         params:
-            launch=lambda w, resources: resources.get("mpi", ""),
+            launch=launcher,
+            processes=lambda w, resources: (
+                1 if "mpi" in resources.keys() else resources.gpu
+            ),
         shell:
-            "logged {log} {params.launch} styleinv train {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+            "logged {log} {params.launch} train {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+            " --processes {params.processes}"

@@ -1,5 +1,6 @@
 """train: one run of one method on one data set."""
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from styleinv.stages.setting import Setting
 from styleinv.tracking.live import Live
 from styleinv.training.checkpoint import read_progress, save_model
 from styleinv.training.distribution import World
+from styleinv.training.launch import launch
 from styleinv.training.loop import train as train_loop
 from styleinv.training.method import Method, TrainingConfig
 
@@ -46,12 +48,14 @@ def _needed(run: Run, setting: Setting) -> dict[str, Path]:
     return {name: methods.preparation(name).output(setting.paths, run) for name in needs(run, setting.config.parent)}
 
 
-def train(run: Run, setting: Setting, verify_resume: int | None = None) -> str | None:
+def train(run: Run, setting: Setting, verify_resume: int | None = None, processes: int = 1) -> str | None:
     """Train, or continue training, and write the model, its curves and samples.
 
     Args:
         run: what is trained.
         setting: configuration and results.
+        processes: of this machine that share the training, one for each GPU. Those that torchrun or srun have started
+            know one another and are not multiplied.
         verify_resume: instead train so many steps twice in temporary folders, once killed half-way, and compare.
 
     Returns:
@@ -60,7 +64,13 @@ def train(run: Run, setting: Setting, verify_resume: int | None = None) -> str |
     Raises:
         UserError: for impossible configurations and inputs.
         Stopped: after saving, when a signal asked to stop.
+        SystemExit: one of several processes has failed, with its exit code.
     """
+    if processes > 1 and "RANK" not in os.environ:
+        words = ["train", str(run), "--config", str(setting.config), "--results", str(setting.paths.root)]
+        if code := launch(words, processes):
+            raise SystemExit(code)
+        return None
     if verify_resume is not None:
         from styleinv.stages.verify_resume import verify_resume as verify  # it builds on this module
 

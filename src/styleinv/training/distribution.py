@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -41,6 +41,33 @@ def adopt_slurm_step(environment: MutableMapping[str, str]) -> None:
         MASTER_ADDR=environment.get("MASTER_ADDR") or (address[1] if address else hosts[0]),
         MASTER_PORT=environment.get("MASTER_PORT", str(port)),
     )
+
+
+def refuse_idle_gpus(environment: Mapping[str, str]) -> None:
+    """Refuse a Slurm job that holds more GPUs on this node than it has processes there.
+
+    Raises:
+        UserError: naming both numbers.
+    """
+    gpus = len([gpu for gpu in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu])
+    if "SLURM_JOB_ID" not in environment:
+        return
+    local = int(environment.get("LOCAL_WORLD_SIZE") or _tasks_here(environment))
+    if gpus > local:
+        raise UserError(
+            f"holds {gpus} GPUs here for {local} process{'es' * (local > 1)}",
+            file=f"Slurm job {environment['SLURM_JOB_ID']}",
+            cure="Set `gpus` in config/config.yaml, or start `styleinv train --processes N` or `srun -n N`.",
+        )
+
+
+def _tasks_here(environment: Mapping[str, str]) -> int:
+    """Read how many tasks of the step run on this node from Slurm's list, such as `2(x3),1`."""
+    counts = []
+    for part in environment.get("SLURM_STEP_TASKS_PER_NODE", "1").split(","):
+        count, _, times = part.rstrip(")").partition("(x")
+        counts += [int(count)] * int(times or 1)
+    return counts[min(int(environment.get("SLURM_NODEID", 0)), len(counts) - 1)]
 
 
 def _scontrol(*words: str) -> str:
@@ -85,6 +112,7 @@ class World:
     """
 
     def __init__(self, device: str = "auto"):
+        refuse_idle_gpus(os.environ)
         adopt_slurm_step(os.environ)
         self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self.device = device_of(device)
