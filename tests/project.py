@@ -59,7 +59,7 @@ methods:
     cross_domain: {ch: 4, proj_dim: 8, memory: 12}
   mocogan_hd-cross_domain: {epochs: null}
   mocogan_hd-ffa_st:
-    training: {batch: 4, group_size: 2, total_kimg: 0.32, tick_kimg: 0.08}
+    training: {batch: 4, group_size: 2, total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08}
   digan:
     training: {batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
     networks: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, input_resolution: 16, num_extra_convs: {32: 1},
