@@ -67,6 +67,7 @@ methods:
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     nframes: 8
   digan-clip128: {nframes: 16}
+  digan-released: {nframes: 4, stride: 4}
   long_video_gan_lr:
     training: {batch: 4, group_size: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     generator: {temporal_emb_dim: 8, latent_w_dim: 8, channels: [8, 8, 8, 4],
