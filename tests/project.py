@@ -58,6 +58,7 @@ methods:
       ada: {p: 0.2, kimg: 1}
     cross_domain: {ch: 4, proj_dim: 8, memory: 12}
   mocogan_hd-cross_domain: {epochs: null}
+  mocogan_hd-long: {epochs: 8}
   mocogan_hd-ffa_st:
     training: {batch: 4, group_size: 2, total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08}
   digan:

@@ -1,5 +1,6 @@
 """MoCoGAN-HD's parts that its golden numbers do not hold."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +10,12 @@ import pytest
 import torch
 
 from styleinv.cli import main
-from styleinv.config import load_method, method_title
+from styleinv.config import load_dataset, load_method, method_title
 from styleinv.errors import UserError
 from styleinv.interop.mocogan_hd import import_folder
 from styleinv.methods.context import Context
 from styleinv.methods.mocogan_hd.discriminator import PatchDiscriminator
+from styleinv.methods.mocogan_hd.in_domain import MoCoGANHD
 from styleinv.methods.mocogan_hd.method import Config, load_generator
 from styleinv.methods.mocogan_hd.motion import MotionGenerator
 from styleinv.methods.mocogan_hd.sparse import SparseConfig, SparseMoCoGANHD, WalkLoss
@@ -27,6 +29,7 @@ from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 from styleinv.training.checkpoint import save_model
 from styleinv.training.method import TrainingConfig
+from styleinv.training.schedule import total_steps
 from tests.project import ROOT, TINY, make_project
 
 FILES = ROOT / "tests/golden/cases/mcg_ckpt"
@@ -37,6 +40,35 @@ def test_sizes_of_the_paper_configuration() -> None:
     assert sum(p.numel() for p in MotionGenerator().parameters()) == 3_562_880
     assert sum(p.numel() for p in PatchDiscriminator(3).parameters()) == 22_136_706
     assert sum(p.numel() for p in PatchDiscriminator(2).parameters()) == 5_535_618
+
+
+def resolve(run: str, scale: str = "paper") -> Config:
+    return load_method(parse_run(run), ROOT / f"config/{scale}.yaml", Config)
+
+
+def test_the_yaml_tells_how_many_iterations_100_epochs_are() -> None:
+    text = " ".join((ROOT / "config/methods/mocogan_hd.yaml").read_text().replace("\n#", "").split())
+    found = re.findall(r"(\d[\d,]*)(?: iterations)? on (\w+)", text)
+    stated = {title: int(count.replace(",", "")) for count, title in found}
+    G = Generator(16, 16, 32, synthesis_kwargs={"channel_base": 256, "channel_max": 16})
+    for name in ("deeperforensics", "faceforensics", "taichi", "sky"):
+        dataset = load_dataset(name, ROOT / "config/paper.yaml")
+        assert dataset.expected
+        lengths = np.full(dataset.expected.videos, 128)
+        store = SimpleNamespace(names=list(lengths), lengths=lengths, resolution=32, fps=25.0)
+        config = resolve(f"{name}/mocogan_hd").model_copy(update={"ndf": 1})
+        context = Context(store, 0, torch.device("cpu"))  # type: ignore[arg-type]
+        training = MoCoGANHD(config, context, G, MotionGenerator(16, 8, 8), {}).training
+        assert stated.pop(dataset.title) == total_steps(training.total_kimg, training.batch), name
+    assert not stated
+
+
+def test_variants_of_length_and_stride_change_nothing_else() -> None:
+    for dataset in sorted((ROOT / "config/datasets").glob("*.yaml")):
+        plain = resolve(f"{dataset.stem}/mocogan_hd")
+        assert (plain.epochs, plain.stride) == (100, 1)
+        assert resolve(f"{dataset.stem}/mocogan_hd-long") == plain.model_copy(update={"epochs": 800})
+        assert resolve(f"{dataset.stem}/mocogan_hd-stride2") == plain.model_copy(update={"stride": 2})
 
 
 def test_a_walk_starts_at_w0_and_its_steps_are_bounded() -> None:
@@ -160,7 +192,7 @@ def test_the_sparse_variant_has_the_settings_of_styleinv(scale: str) -> None:
     for dataset in sorted((ROOT / "config/datasets").glob("*.yaml")):
         file = ROOT / f"config/{scale}.yaml"
         theirs = load_method(parse_run(f"{dataset.stem}/styleinv"), file, styleinv.Config)
-        ours = load_method(parse_run(f"{dataset.stem}/mocogan_hd-ffa_st"), file, Config)
+        ours = resolve(f"{dataset.stem}/mocogan_hd-ffa_st", scale)
         for name in ("batch", "group_size", "total_kimg", "ema_kimg", "ema_rampup", "tick_kimg"):
             assert getattr(ours.training, name) == getattr(theirs.training, name), (dataset.stem, name)
         settings = theirs.model_dump() | theirs.sampling.model_dump()
