@@ -58,8 +58,9 @@ methods:
       ada: {p: 0.2, kimg: 1}
     cross_domain: {ch: 4, proj_dim: 8, memory: 12}
   mocogan_hd-cross_domain: {epochs: null}
+  mocogan_hd-long: {epochs: 8}
   mocogan_hd-ffa_st:
-    training: {batch: 4, group_size: 2, total_kimg: 0.32, tick_kimg: 0.08}
+    training: {batch: 4, group_size: 2, total_kimg: 0.32, ema_kimg: 0.05, tick_kimg: 0.08}
   digan:
     training: {batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
     networks: {z_dim: 16, w_dim: 16, channel_base: 256, channel_max: 16, input_resolution: 16, num_extra_convs: {32: 1},
@@ -67,6 +68,7 @@ methods:
     discriminator: {channel_base: 256, channel_max: 16, num_fp16_res: 0, conv_clamp: null, mbstd_group_size: 2}
     nframes: 8
   digan-clip128: {nframes: 16}
+  digan-released: {nframes: 4, stride: 4}
   long_video_gan_lr:
     training: {batch: 4, group_size: 2, total_kimg: 0.08, tick_kimg: 0.02, checkpoint_minutes: 0}
     generator: {temporal_emb_dim: 8, latent_w_dim: 8, channels: [8, 8, 8, 4],

@@ -133,9 +133,14 @@ def test_settings_that_nothing_would_read_are_refused(tmp_path: Path) -> None:
 def test_a_data_set_may_change_a_variant(tmp_path: Path) -> None:
     folder = make_project(tmp_path)
     dataset = folder / "config/datasets/talking_faces.yaml"
-    dataset.write_text(dataset.read_text() + "methods:\n  styleinv-no_ffa_ape: {lambda_recon: 3}\n")
+    said = "methods:\n  styleinv-no_ffa_ape: {lambda_recon: 3, builds_on: inversion-no_noise}\n"
+    dataset.write_text(dataset.read_text() + said)
     assert resolve(folder, "talking_faces/styleinv-no_ffa_ape").lambda_recon == 3
     assert resolve(folder, "talking_faces/styleinv").lambda_recon == 10
+    for variant, below in (("-no_ffa_ape", "-no_noise"), ("-no_ffa_st", "")):
+        chain = lineage(parse_run(f"talking_faces/styleinv{variant}"), folder / "config")
+        names = [f"stylegan2{below}", f"inversion{below}", f"styleinv{variant}"]
+        assert [str(run) for run in chain] == [f"talking_faces/{name}" for name in names]
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:

@@ -180,17 +180,16 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
 def method_layers(run: Run, scale_file: Path) -> list[Layer]:
     """List what the settings of a run are merged from, see `load_method`."""
     base = read_method(run.method, scale_file.parent)
-    dataset = read_layer(scale_file.parent / "datasets" / f"{run.dataset}.yaml").at("methods")
-    scale = read_layer(scale_file)
-    others = (dataset, scale.at("datasets", run.dataset, "methods"), scale.at("methods"))
+    dataset, scale = _methods_of(run.dataset, scale_file.parent), read_layer(scale_file)
+    scales = (scale.at("datasets", run.dataset, "methods"), scale.at("methods"))
     for name in base.at("scales").value:
         if not (scale_file.parent / f"{name}.yaml").exists():
             raise UserError("unknown scale", file=base.file, field=f"scales.{name}", cure="Name a file of config/.")
     own = [base.without(*ABOUT), base.at("scales", scale_file.stem)]
-    layers = [*own, *(layer.at(run.method) for layer in others)]
+    layers = [*own, dataset.at(run.method).without("builds_on"), *(layer.at(run.method) for layer in scales)]
     if run.variant:
-        layers.append(_variant(run, base).without(*ABOUT_VARIANT))
-        layers += [layer.at(run.settings) for layer in others]
+        layers += [_variant(run, base).without(*ABOUT_VARIANT), dataset.at(run.settings).without("builds_on")]
+        layers += [layer.at(run.settings) for layer in scales]
     return layers
 
 
@@ -223,25 +222,27 @@ def _variant(run: Run, method: Layer) -> Layer:
     return variants.at(run.variant)
 
 
+def _methods_of(dataset: str, config_folder: Path) -> Layer:
+    """What a data set's file says of methods and variants."""
+    return read_layer(config_folder / "datasets" / f"{dataset}.yaml").at("methods")
+
+
 def lineage(run: Run, config_folder: Path) -> list[Run]:
     """List a run after all that it builds on, of the same seed: `builds_on` of its variant or method, and so on.
 
-    What a method with a key `parent` builds on was trained on that data set, which the run's own data set may name.
+    What a method with a key `parent` builds on was trained on that data set. The run's own data set may name either.
 
     Raises:
         UserError: for an unknown method or variant.
     """
-    method = read_method(run.method, config_folder)
-    variant = _variant(run, method).value if run.variant else {}
-    if (below := variant.get("builds_on", method.value.get("builds_on"))) is None:
+    method, own = read_method(run.method, config_folder), _methods_of(run.dataset, config_folder)
+    layers = [method, own.at(run.method)]
+    layers += [_variant(run, method), own.at(run.settings)] if run.variant else []
+    said = merge(*(layer.value for layer in layers))
+    if (below := said.get("builds_on")) is None:
         return [run]
-    dataset = run.dataset
-    if "parent" in method.value:
-        own = read_layer(config_folder / "datasets" / f"{run.dataset}.yaml").at("methods")
-        layers = [method, own.at(run.method)]
-        layers += [Layer(method.file, variant), own.at(run.settings)] if run.variant else []
-        dataset = merge({}, *(layer.value for layer in layers)).get("parent") or run.dataset
-    return [*lineage(parse_run(f"{dataset}/{below}").seeded(run.seed), config_folder), run]
+    below = parse_run(f"{said.get('parent') or run.dataset}/{below}").seeded(run.seed)
+    return [*lineage(below, config_folder), run]
 
 
 def needs(run: Run, config_folder: Path) -> list[str]:

@@ -17,16 +17,16 @@ from styleinv.rng import stream
 class Numbered:
     """Videos whose pixels say which video (red), frame (green) and side (blue, 255 on the left) they are."""
 
-    def __init__(self, *lengths: int):
+    def __init__(self, *lengths: int, resolution: int = 4):
         self.names = [str(number) for number in range(len(lengths))]
         self.lengths = np.array(lengths, np.int64)
-        self.resolution = 4
+        self.resolution = resolution
 
     def frames(self, video: int, indices) -> np.ndarray:
-        out = np.zeros((len(indices), 4, 4, 3), np.uint8)
+        out = np.zeros((len(indices), self.resolution, self.resolution, 3), np.uint8)
         out[..., 0] = video
         out[..., 1] = np.asarray(indices)[:, None, None]
-        out[:, :, :2, 2] = 255
+        out[:, :, : self.resolution // 2, 2] = 255
         return out
 
 

@@ -7,13 +7,23 @@ import pytest
 import torch
 
 from styleinv.cli import main
+from styleinv.config import load_method
 from styleinv.data.sampling import Clips
 from styleinv.data.store import FrameStore
+from styleinv.methods.context import Context
+from styleinv.methods.digan.generate import NetworkConfig
 from styleinv.methods.digan.generator import Generator
-from styleinv.methods.digan.method import draw_times, frames_at
+from styleinv.methods.digan.method import DIGAN, Config, DiscriminatorConfig, draw_times, frames_at
 from styleinv.nn.diffaugment import cutout, draw, translation
+from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
-from tests.project import TINY, make_project
+from styleinv.training.method import TrainingConfig
+from tests.data.test_sampling import Numbered
+from tests.project import ROOT, TINY, make_project
+
+
+def resolve(run: str) -> Config:
+    return load_method(parse_run(run), ROOT / "config/paper.yaml", Config)
 
 
 def test_sizes_of_the_paper_configuration() -> None:
@@ -49,7 +59,7 @@ def test_pairs_are_sorted_and_inside_the_clip() -> None:
 
 def test_chunks_show_long_videos_more_often(tiny: Setting) -> None:
     store = FrameStore(tiny.paths.frames("talking_faces"))
-    clips = Clips(store, 0, False, 8, 8, lambda rng, n: np.array([0, n - 1]), by_chunk=True)
+    clips = Clips(store, 0, False, 8, 8, lambda rng, n: np.array([0, n - 1]), interleaved=1)
     assert len(clips.videos) == sum(int(n) // 8 for n in store.lengths)
     shown, times = clips.batch(0, len(clips.videos))
     starts = {(shown[i, 0].numpy().tobytes()) for i in range(len(shown))}
@@ -58,6 +68,33 @@ def test_chunks_show_long_videos_more_often(tiny: Setting) -> None:
         for start in range(0, int(length) - 7, 8):
             expected.add(np.ascontiguousarray(store.frames(video, [start])[0].transpose(2, 0, 1)).tobytes())
     assert starts == expected and (times == torch.tensor([0.0, 7.0])).all()
+
+
+def test_released_clips_of_taichi_are_interleaved_in_blocks_of_64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specification B.6: each block gives the frames k, k + 4, ..., k + 60 for k = 0 ... 3; the rest is dropped."""
+    config = resolve("taichi/digan-released").model_copy(
+        update={
+            "training": TrainingConfig(batch=12, group_size=12, total_kimg=1),
+            "networks": NetworkConfig(z_dim=8, w_dim=8, channel_base=64, channel_max=8, input_resolution=8, rank=2),
+            "discriminator": DiscriminatorConfig(channel_base=64, channel_max=8, num_fp16_res=0),
+            "mirror": False,
+        }
+    )
+    monkeypatch.setattr("styleinv.methods.digan.method.frames_at", lambda times, nframes: np.arange(nframes))
+    method = DIGAN(config, Context(Numbered(63, 64, 190, resolution=16), 0, torch.device("cpu")))  # type: ignore[arg-type]
+    shown, times = method.real_batch(0, len(method.clips.videos))
+    items = sorted((int(clip[0, 0, 0, 0]), clip[:, 1, 0, 0].tolist()) for clip in shown)  # video, frames
+    blocks = [(1, 0), (2, 0), (2, 64)]
+    assert items == [(video, list(range(start + k, start + 64, 4))) for video, start in blocks for k in range(4)]
+    assert (times == torch.arange(16) * 4).all()
+
+
+def test_released_sampling_is_that_of_taichi_on_taichi_alone() -> None:
+    for dataset in sorted((ROOT / "config/datasets").glob("*.yaml")):
+        c = resolve(f"{dataset.stem}/digan-released")
+        assert (c.nframes, c.stride, c.sampling) == (16, 4 if dataset.stem == "taichi" else 1, "per_chunk")
+        c = resolve(f"{dataset.stem}/digan")
+        assert (c.nframes, c.stride, c.sampling) == (16, 1, "per_video")
 
 
 def test_augmentations_are_differentiable_twice() -> None:

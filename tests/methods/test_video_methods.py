@@ -76,6 +76,14 @@ def test_times_between_frames(generator: VideoGenerator, name: str) -> None:
         assert (videos[1] - videos[0]).abs().mean() <= 1.5 * (videos[2] - videos[0]).abs().mean() + 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["styleinv-released", "digan-released", "mocogan_hd-long", "mocogan_hd-stride2"], indirect=True
+)
+def test_released_recipes_train(generator: VideoGenerator) -> None:
+    assert generator.videos([0], torch.arange(2)).shape == (1, 2, 3, 32, 32)
+
+
 @pytest.fixture(scope="module")
 def protocols() -> set[str]:
     """The protocols of all methods scored so far."""

@@ -88,8 +88,9 @@ class Clips:
         window: frames of the window; shorter where a video is shorter.
         sample_times: given a generator and the window's length, the T frame offsets (integers, 0 to length - 1) to
             show.
-        by_chunk: the items of a pass are not the videos, but their consecutive chunks of `window` frames, so that long
-            videos are seen more often; what remains at a video's end is not used.
+        interleaved: where positive, the items of a pass are not the videos, but this many for each of their consecutive
+            blocks of `window` frames, so that long videos are seen more often: the k-th, from 0, starts k frames later.
+            What remains at a video's end is not used.
 
     Raises:
         UserError: no video is long enough.
@@ -103,7 +104,7 @@ class Clips:
         min_length: int,
         window: int,
         sample_times: Callable[[np.random.Generator, int], np.ndarray],
-        by_chunk: bool = False,
+        interleaved: int = 0,
     ):
         if min_length < 1 or window < 1:
             raise UserError(f"min_length and window must be at least 1, not {min_length} and {window}")
@@ -119,10 +120,11 @@ class Clips:
             )
         # Start of the window per item; -1 is anywhere in the video.
         self._starts = np.full(len(self.videos), -1)
-        if by_chunk:
-            counts = np.maximum(store.lengths[self.videos] // window, 1)
-            self._starts = np.concatenate([np.arange(count) * window for count in counts])
-            self.videos = np.repeat(self.videos, counts)
+        if interleaved:
+            blocks = store.lengths[self.videos] // window
+            starts = [np.arange(count)[:, None] * window + np.arange(interleaved) for count in blocks]
+            self._starts = np.concatenate([start.ravel() for start in starts])
+            self.videos = np.repeat(self.videos, blocks * interleaved)
         self._passes = _Passes(len(self.videos), seed, "order of videos for clips")
 
     def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> tuple[torch.Tensor, torch.Tensor]:

@@ -125,11 +125,9 @@ class SparseVideoGAN(VideoMethod):
 
     Args:
         times: of real clips.
-        name: of the generator in `parts`.
+        name: of the generator in `parts`, where `<name>_ema` is its average; `<name>main` is its phase.
         generator: the network that is trained, on its device, without gradients.
         optimizer: of the generator.
-        phase: of the generator; its name is part of every random draw. None is `<name>main`.
-        averaged: keep an average of the generator, `<name>_ema`.
         frozen: further networks of the model.
         min_length: shorter videos are not used; None takes only those as long as the longest clip.
         discriminator: class of the discriminator.
@@ -147,8 +145,6 @@ class SparseVideoGAN(VideoMethod):
         generator: nn.Module,
         optimizer: torch.optim.Optimizer,
         lr_discriminator: float,
-        phase: str | None = None,
-        averaged: bool = True,
         frozen: dict[str, nn.Module] | None = None,
         min_length: int | None = None,
         discriminator: type[nn.Module] = VideoDiscriminator,
@@ -164,10 +160,10 @@ class SparseVideoGAN(VideoMethod):
         self.D = self.D.train().requires_grad_(False).to(context.device)
         self.pipe = build_augment(config.ada, context.device)
 
-        average = {f"{name}_ema": copy.deepcopy(generator).eval()} if averaged else {}
+        average = f"{name}_ema"
         self.parts = Parts(
-            modules={name: generator, "D": self.D, **average, **(frozen or {})},
-            averages=dict.fromkeys(average, name),
+            modules={name: generator, "D": self.D, average: copy.deepcopy(generator).eval(), **(frozen or {})},
+            averages={average: name},
             optimizers={
                 name: optimizer,
                 "D": adam(self.D.parameters(), lr_discriminator, config.betas, config.d_reg_interval),
@@ -177,7 +173,7 @@ class SparseVideoGAN(VideoMethod):
         )
         self.clips = Clips(store, context.seed, config.mirror, min_length or window, window, times)
         self.phases = [
-            Phase(phase or f"{name}main", name, self._generator_main),
+            Phase(f"{name}main", name, self._generator_main),
             Phase("Dmain", "D", self._discriminator_main),
             Phase("Dreg", "D", self._discriminator_reg, config.d_reg_interval),
         ]

@@ -41,7 +41,13 @@ class DiscriminatorConfig(Strict):
 
 
 class Config(Strict):
-    """config/methods/digan.yaml."""
+    """config/methods/digan.yaml.
+
+    Attributes:
+        stride: between the frames of a clip of `nframes`.
+        sampling: a pass shows a clip anywhere in each video (`per_video`), or every clip of every block of
+            nframes * stride frames (`per_chunk`): `stride` of them, interleaved.
+    """
 
     training: TrainingConfig
     networks: NetworkConfig = NetworkConfig()
@@ -97,15 +103,16 @@ class DIGAN(VideoMethod):
         ]
 
         # A clip is `nframes` frames, `stride` apart; two of them are seen.
-        span = (config.nframes - 1) * config.stride + 1
+        by_chunk, stride = config.sampling == "per_chunk", config.stride
+        window = config.nframes * stride if by_chunk else (config.nframes - 1) * stride + 1
         self.clips = Clips(
             store,
             context.seed,
             config.mirror,
-            min_length=span,
-            window=span,
+            min_length=window,
+            window=window,
             sample_times=self._draw_real,
-            by_chunk=config.sampling == "per_chunk",
+            interleaved=stride if by_chunk else 0,
         )
 
     def _draw_real(self, rng: np.random.Generator, window: int) -> np.ndarray:

@@ -61,10 +61,10 @@ class MoCoGANHDGenerator:
 
 
 def load_generator(model_file: Path, device: torch.device) -> MoCoGANHDGenerator:
-    """Load the motion generator of a trained run, with its image generator."""
+    """Load the motion generator of a trained run, averaged where the run kept an average, with its image generator."""
     G, description = load_generator_of(model_file, device, name="G")
     _, tensors = read_model(model_file)
     R = MotionGenerator(**description["motion"])
-    load_module(R, tensors, "R", model_file)
+    load_module(R, tensors, "R_ema" if description.get("averaged") else "R", model_file)
     R = R.eval().requires_grad_(False).to(device)
     return MoCoGANHDGenerator(G, R, description["fps"], description["noise_mode"])

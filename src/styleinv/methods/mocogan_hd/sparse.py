@@ -1,14 +1,14 @@
 """The variant of Table 2 #1: MoCoGAN-HD's walk trained as StyleInV is, first-frame-aware and on sparse frames.
 
-No script of it was released. The walk is unrolled to the last sampled time, only the sampled frames are decoded, and
-the discriminator is StyleInV's; reconstruction of frame 0 needs no loss, as the walk starts at w_0.
+A reconstruction, since no script of it was released: StyleInV's training, settings included, with this walk as the
+motion generator. The walk is unrolled to the last sampled time, so times are whole, and only the sampled frames are
+decoded; reconstruction of frame 0 needs no loss, as the walk starts at w_0.
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -18,7 +18,7 @@ from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_informati
 from styleinv.methods.sparse_video import ClipInputs, SamplingConfig, SparseVideoConfig, SparseVideoGAN, SparseVideoLoss
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.augment import Augment
-from styleinv.training.adversarial import logistic_fake, logistic_real, squared_gradient
+from styleinv.training.adversarial import logistic_g
 from styleinv.training.draws import Draws
 from styleinv.training.method import Report, TrainingConfig
 from styleinv.training.schedule import adam
@@ -28,7 +28,6 @@ class SparseConfig(SamplingConfig, SparseVideoConfig):
     """Settings under the key `sparse` of config/methods/mocogan_hd.yaml."""
 
     num_sample: int = Field(3, ge=2)
-    spans: Literal["uniform", "powers_of_two"] = "powers_of_two"
     lr: float = Field(1e-4, gt=0)
     lr_discriminator: float = Field(2e-3, gt=0)
     lambda_w_reg: float = Field(0.05, ge=0)
@@ -36,7 +35,7 @@ class SparseConfig(SamplingConfig, SparseVideoConfig):
 
 
 class WalkLoss(SparseVideoLoss):
-    """The terms of the phases Gmain, Dmain and Dreg; motion noise is [steps, B, z_dim], a row per frame after 0."""
+    """The terms of the phases Rmain, Dmain and Dreg; motion noise is [steps, B, z_dim], a row per frame after 0."""
 
     def __init__(self, G: Generator, R: MotionGenerator, D: nn.Module, augment: Augment | None, config: SparseConfig):
         super().__init__(D, augment, config.r1_gamma)
@@ -59,34 +58,13 @@ class WalkLoss(SparseVideoLoss):
     def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
         """Yield the adversarial loss, the distance of latents from w_0 and the mutual information, weighted."""
         frames, w, mutual = self._walk(fake)
-        loss = F.softplus(-self.score(frames, fake.t, fake.augment)).mean()
-        drift = (w[:, 1:] - w[:, :1]).norm(dim=2).mean()
-        report("Loss/G/loss", loss)
-        report("Loss/G/w_reg", drift)
+        adv = logistic_g(self.score(frames, fake.t, fake.augment), report)
+        report("Loss/G/adv", adv)
+        # Over all frames, the first included, as StyleInV's (Eq. 5).
+        drift = (w - w[:, :1]).norm(dim=2) * self.config.lambda_w_reg
+        report("Loss/G/wreg", drift)
         report("Loss/G/mutual", mutual)
-        yield loss + self.config.lambda_w_reg * drift + self.config.lambda_mutual * mutual
-
-    def discriminator_main(
-        self, fake: ClipInputs, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
-    ) -> Iterator[Tensor]:
-        """Yield the logistic terms; unlike elsewhere, `Loss/D/loss` is the mean of the term of real clips alone."""
-        with torch.no_grad():
-            clips, t = self.generated_clips(fake)
-        yield logistic_fake(self.score(clips, t, fake.augment), report).mean()
-        loss = logistic_real(self.score(real, real_t, augment), report).mean()
-        report("Loss/D/loss", loss)
-        yield loss
-
-    def discriminator_reg(
-        self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
-    ) -> Iterator[Tensor]:
-        """Yield the R1 penalty of clips before their augmentation; unlike elsewhere, scores are not reported."""
-        real = real.detach().requires_grad_()
-        logits = self.score(real, real_t, augment)
-        report("Loss/signs/real", logits.sign())
-        penalty = squared_gradient(logits, real)
-        report("Loss/r1_penalty", penalty)
-        yield (logits * 0 + penalty * (self.r1_gamma / 2)).mean()
+        yield adv.mean() + drift.mean() + self.config.lambda_mutual * mutual
 
 
 class SparseMoCoGANHD(SparseVideoGAN):
@@ -112,8 +90,6 @@ class SparseMoCoGANHD(SparseVideoGAN):
             R,
             adam(R.parameters(), config.lr, config.betas),
             config.lr_discriminator,
-            phase="Gmain",
-            averaged=False,
             frozen={"G": G},
         )
         self.config, self.described = config, described
@@ -130,8 +106,10 @@ class SparseMoCoGANHD(SparseVideoGAN):
         )
 
     def generator(self) -> generate.MoCoGANHDGenerator:
-        """Return a maker of videos from the networks as they stand."""
-        return generate.MoCoGANHDGenerator(self.loss.G, self.loss.R, self.context.store.fps)
+        """Return a maker of videos from the averaged networks as they stand."""
+        average = self.parts.modules["R_ema"]
+        assert isinstance(average, MotionGenerator)
+        return generate.MoCoGANHDGenerator(self.loss.G, average, self.context.store.fps)
 
     def sample_times(self) -> Tensor:
         """Return eight moments of a clip of the training length."""
@@ -139,4 +117,4 @@ class SparseMoCoGANHD(SparseVideoGAN):
 
     def description(self) -> dict[str, Any]:
         """Describe what rebuilds the networks."""
-        return self.described | {"noise_mode": "const"}
+        return self.described | {"noise_mode": "const", "averaged": True}
