@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from styleinv.data.store import FrameStore, write_store
+from styleinv.data.video import write_video
 from styleinv.data.video_folder import VideoFolder
 from styleinv.errors import UserError
 from styleinv.evaluation.cache import SummaryCache
@@ -66,7 +68,7 @@ def test_features_are_those_of_the_stated_items(detectors: Detectors) -> None:
     """The streaming passes against the plain definition: gather, detect one by one, average."""
     store = TinyStore([12, 14, 13])
     protocol = tiny_protocol(repeats=1, fid_choice="all", clip_choice="first", n_fake=3)
-    real = real_summaries(store, protocol, detectors, SummaryCache(None), "")
+    real = real_summaries(store, protocol, detectors, SummaryCache(None))
 
     def plain(detector, items) -> Moments:
         statistics = Moments(detector.dim)
@@ -93,9 +95,9 @@ def test_features_are_those_of_the_stated_items(detectors: Detectors) -> None:
 def test_repeated_draws_count_as_often_as_drawn(detectors: Detectors) -> None:
     """Both seeds in one pass give what each gives alone."""
     store = TinyStore([4, 5, 12, 12])
-    both = real_summaries(store, tiny_protocol(), detectors, SummaryCache(None), "")
+    both = real_summaries(store, tiny_protocol(), detectors, SummaryCache(None))
     for seed in (0, 1):
-        alone = real_summaries(store, tiny_protocol(repeats=1, seed=seed), detectors, SummaryCache(None), "")
+        alone = real_summaries(store, tiny_protocol(repeats=1, seed=seed), detectors, SummaryCache(None))
         for metric in both:
             assert both[metric][seed].n == alone[metric][0].n
             np.testing.assert_allclose(both[metric][seed].outer, alone[metric][0].outer, rtol=1e-5)
@@ -104,7 +106,7 @@ def test_repeated_draws_count_as_often_as_drawn(detectors: Detectors) -> None:
 def test_stride_and_first_frames(detectors: Detectors) -> None:
     store = TinyStore([12, 14, 13])
     protocol = tiny_protocol(repeats=1, clip_choice="first", stride=2, fvd_lengths=(6,))
-    real = real_summaries(store, protocol, detectors, SummaryCache(None), "")
+    real = real_summaries(store, protocol, detectors, SummaryCache(None))
     clips = np.stack([v[0:11:2] for v in store.videos])
     features = detectors.video(torch.from_numpy(clips).permute(0, 4, 1, 2, 3))
     np.testing.assert_allclose(real["fvd6"][0].mean, features.mean(0), rtol=1e-5)
@@ -180,9 +182,9 @@ def test_damaged_cache_file_is_reported_and_replaced(
 
 
 def test_too_short_videos_are_refused_with_numbers(detectors: Detectors) -> None:
-    with pytest.raises(UserError, match=r"sky: 1 of 3 videos have the 12 frames that FVD12 needs.*longest has 12"):
+    with pytest.raises(UserError, match=r"real videos: 1 of 3 have the 12 frames that FVD12 needs.*longest has 12"):
         score(TinyStore([11, 12, 4]), TinyGenerator(), tiny_protocol(), detectors, dataset="sky")
-    with pytest.raises(UserError, match="the generated videos: 0 of 2"):
+    with pytest.raises(UserError, match="generated videos: 0 of 2"):
         score(TinyStore(LENGTHS), TinyStore([5, 5]), tiny_protocol(), detectors)
 
 
@@ -222,7 +224,7 @@ def test_stores_of_this_package(detectors: Detectors, tmp_path: Path) -> None:
 def test_fvd_of_one_seed_equals_its_parts(detectors: Detectors) -> None:
     store, protocol = TinyStore(LENGTHS), tiny_protocol(repeats=1)
     scores = score(store, TinyGenerator(), protocol, detectors)
-    real = real_summaries(store, protocol, detectors, SummaryCache(None), "")
+    real = real_summaries(store, protocol, detectors, SummaryCache(None))
     fake = fake_summaries(GeneratedFakes(TinyGenerator(), protocol, None, 4), protocol, detectors, SummaryCache(None))
     assert scores["fvd4"] == frechet(real["fvd4"][0], fake["fvd4"][0]).distance
 
@@ -290,7 +292,7 @@ def test_features_that_are_not_finite_name_side_metric_and_video(detectors: Dete
 
     detectors.video._network = broken
     try:
-        with pytest.raises(UserError, match=r"real FVD4: the features of video v\d+ are not finite"):
+        with pytest.raises(UserError, match=r"real videos: FVD4: the features of video v\d+ are not finite"):
             score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors)
     finally:
         detectors.video._network = original
@@ -298,11 +300,41 @@ def test_features_that_are_not_finite_name_side_metric_and_video(detectors: Dete
 
 def test_nothing_is_computed_when_the_other_side_does_not_fit(detectors: Detectors) -> None:
     real = TinyStore(LENGTHS)
-    with pytest.raises(UserError, match="the generated videos: 0 of 2.*--lengths"):
+    with pytest.raises(UserError, match="generated videos: 0 of 2.*--lengths"):
         score(real, TinyStore([5, 5]), tiny_protocol(), detectors)
     assert real.read == 0
-    with pytest.raises(UserError, match="Give more videos"):
-        score(real, TinyStore([12]), tiny_protocol(), detectors)
+    for lengths, cure in (([12], "Give more videos"), ([12, 1], "Use longer videos")):
+        with pytest.raises(UserError, match=f"generated videos: 1 of {len(lengths)} have the . frames.*{cure}"):
+            score(real, TinyStore(lengths), tiny_protocol(), detectors)
+    with pytest.raises(UserError, match="generated videos: 1 of 1 have the 1 frames that FID needs.*Give more videos"):
+        score(real, TinyStore([1]), tiny_protocol(metrics=("fid",)), detectors)
+    assert real.read == 0
+
+
+@pytest.mark.parametrize("damage", ["cut.png", "cut.jpg", "cut.mp4", "small.png", "small.mp4"])
+def test_damaged_generated_videos_are_named_before_anything_is_computed(
+    detectors: Detectors, tmp_path: Path, damage: str
+) -> None:
+    what, suffix = damage.split(".")
+    for number in range(3):
+        clip = np.kron(video(number, 12), np.ones((1, 2, 2, 1), np.uint8))
+        if what == "small" and number == 1:
+            clip = clip[:, ::2, ::2]
+        if suffix == "mp4":
+            file = tmp_path / f"{number}.mp4"
+            write_video(file, clip, 25)
+        else:
+            for index, frame in enumerate(clip):
+                file = tmp_path / str(number) / f"{index}.{suffix}"
+                file.parent.mkdir(exist_ok=True)
+                Image.fromarray(frame).save(file)
+        if what == "cut" and number == 1:
+            file.write_bytes(file.read_bytes()[:-200])
+    real = TinyStore(LENGTHS)
+    real.resolution = 32
+    with pytest.raises(UserError, match=r"generated videos: \S+/1[./]\S*: (is cut|cannot be|is 16 x 16)"):
+        score(real, VideoFolder(tmp_path), tiny_protocol(), detectors)
+    assert real.read == 0
 
 
 def test_stored_frames_tell_their_codec(tmp_path: Path, detectors: Detectors) -> None:

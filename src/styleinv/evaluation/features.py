@@ -106,16 +106,14 @@ class Drawn:
 
 
 def real_summaries(
-    store: VideoStore, protocol: Protocol, detectors: Detectors, cache: SummaryCache, dataset: str
+    store: VideoStore, protocol: Protocol, detectors: Detectors, cache: SummaryCache
 ) -> dict[str, list[Summary]]:
     """Summarise the features of the real side: for every metric one summary per evaluation seed.
 
     Raises:
-        UserError: no frame at all, or features that are not finite.
+        UserError: features that are not finite.
     """
     lengths = [int(length) for length in store.lengths]
-    if sum(lengths) == 0:
-        raise UserError("has no frames", file=dataset)
     result = {}
     for group in looking_alike(metrics_of(protocol)):
         items, detector = group[0].items, detectors.of(group[0].items.detector)
@@ -128,7 +126,7 @@ def real_summaries(
         # One pass over the videos serves all seeds and all metrics of the group.
         if missing:
             drawn = Drawn([items.real(lengths, seed) for seed in missing])
-            pool = Pool(detector, kinds, len(missing), items.length, f"real {group[0].title}")
+            pool = Pool(detector, kinds, len(missing), items.length, group[0].title)
             made = _real_pass(store, items, pool, drawn, group[0].title)
             for kind, summaries in made.items():
                 for seed, summary in zip(missing, summaries, strict=True):
@@ -222,8 +220,7 @@ def _fake_pass(fakes: Fakes, groups: list[list[Metric]], protocol: Protocol, det
         seeds = protocol.seeds if items.fake_varies else protocol.seeds[:1]
         draws.append(Drawn([items.fake(fakes.lengths, seed) for seed in seeds]))
         kinds = dict.fromkeys(metric.summary for metric in group)
-        what = f"generated {group[0].title}"
-        pools.append(Pool(detectors.of(items.detector), kinds, len(seeds), items.length, what))
+        pools.append(Pool(detectors.of(items.detector), kinds, len(seeds), items.length, group[0].title))
     progress = Progress("generated videos", len(fakes.lengths))
     for video, clip in enumerate(fakes.clips()):
         for group, drawn, pool in zip(groups, draws, pools, strict=True):
@@ -234,22 +231,21 @@ def _fake_pass(fakes: Fakes, groups: list[list[Metric]], protocol: Protocol, det
     return [pool.close() for pool in pools]
 
 
-def require_long_enough(lengths: Iterable[int], group: list[Metric], whose: str) -> None:
-    """Refuse videos of which fewer than two are long enough for a clip.
+def require_long_enough(lengths: Iterable[int], groups: list[list[Metric]]) -> None:
+    """Refuse videos of which fewer than two are long enough for a clip, or that have fewer than two frames in all.
 
     Raises:
         UserError: with the numbers.
     """
-    lengths, items = [int(length) for length in lengths], group[0].items
-    enough = sum(one >= items.span for one in lengths)
-    shorter = f"or leave {items.length} out: --lengths, or evaluation.fvd_lengths of the scale"
-    cure = "Give more videos." if len(lengths) < 2 else f"Use longer videos, {shorter}."
-    if items.span > 1 and enough < 2:
+    lengths = [int(length) for length in lengths]
+    for (metric, *_), span in ((group, group[0].items.span) for group in groups):
+        if sum(one >= span for one in lengths) >= 2 or (span == 1 and sum(lengths) >= 2):
+            continue
+        shorter = f"or leave {metric.items.length} out: --lengths, or evaluation.fvd_lengths of the scale"
         raise UserError(
-            f"{enough} of {len(lengths)} videos have the {items.span} frames that {group[0].title} needs "
+            f"{sum(one >= span for one in lengths)} of {len(lengths)} have the {span} frames that {metric.title} needs "
             f"(at least 2 must); the longest has {max(lengths, default=0)}",
-            file=whose or "the data set",
-            cure=cure,
+            cure="Give more videos." if len(lengths) < 2 else f"Use longer videos, {shorter}.",
         )
 
 

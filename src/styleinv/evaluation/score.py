@@ -12,7 +12,7 @@ from styleinv.evaluation.detectors import Detectors
 from styleinv.evaluation.features import fake_summaries, real_summaries, require_long_enough
 from styleinv.evaluation.metrics import looking_alike, metrics_of
 from styleinv.evaluation.protocol import MetricRecord, Protocol, ProtocolRecord, library_versions
-from styleinv.evaluation.stores import Fakes, GeneratedFakes, StoredFakes, VideoStore, is_store
+from styleinv.evaluation.stores import Fakes, GeneratedFakes, StoredFakes, VideoStore, is_store, side
 from styleinv.generator import VideoGenerator
 
 
@@ -50,7 +50,8 @@ def score(
         differs from the rules of the paper's tables), `seconds`.
 
     Raises:
-        UserError: resolutions differ, videos are too short, or features are not finite.
+        UserError: resolutions differ, videos are damaged, too few or too short, or features are not finite; the side
+            and the video are named.
     """
     started = time.monotonic()
     fakes: Fakes
@@ -58,7 +59,8 @@ def score(
     if is_store(fake):
         if keep is not None:
             raise UserError("only generated videos can be kept; these lie in a folder already", file=keep)
-        fakes = StoredFakes(fake, protocol)
+        with side("generated"):
+            fakes = StoredFakes(fake, protocol)
     else:
         fakes = GeneratedFakes(cast(VideoGenerator, fake), protocol, fake_id, batch, keep)
     if fakes.resolution != real.resolution:
@@ -68,12 +70,15 @@ def score(
             cure="Scores need one resolution; make the other one again.",
         )
     # Everything that would fail is said before the first feature is computed.
-    for group in looking_alike(metrics_of(protocol)):
-        require_long_enough(real.lengths, group, dataset)
-        require_long_enough(fakes.lengths, group, "the generated videos")
-    summaries = SummaryCache(cache)
-    real_side = real_summaries(real, protocol, detectors, summaries, dataset)
-    fake_side = fake_summaries(fakes, protocol, detectors, summaries, fresh=keep is not None)
+    groups, summaries = looking_alike(metrics_of(protocol)), SummaryCache(cache)
+    with side("real"):
+        require_long_enough(real.lengths, groups)
+    with side("generated"):
+        require_long_enough(fakes.lengths, groups)
+    with side("real"):
+        real_side = real_summaries(real, protocol, detectors, summaries)
+    with side("generated"):
+        fake_side = fake_summaries(fakes, protocol, detectors, summaries, fresh=keep is not None)
 
     scores: dict[str, Any] = {}
     made: dict[str, MetricRecord] = {}

@@ -1,5 +1,6 @@
 """The two things evaluation can look at: stored videos and generated ones."""
 
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,6 +47,15 @@ class VideoStore(Contract):
     def frames(self, video: int, indices: Sequence[int]) -> np.ndarray:
         """Read frames of one video: uint8 [T, R, R, 3]."""
         ...
+
+
+@contextlib.contextmanager
+def side(name: str) -> Iterator[None]:
+    """Say in every message of this block which side's videos it is about: `real` or `generated`."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{name} videos: {error}") from None
 
 
 def is_store(videos: object) -> TypeGuard[VideoStore]:

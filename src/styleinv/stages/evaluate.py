@@ -19,6 +19,7 @@ from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.diagnostics import diagnose
 from styleinv.evaluation.protocol import Name, Protocol
 from styleinv.evaluation.score import score
+from styleinv.evaluation.stores import side
 from styleinv.files import sha256, write_json
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder, code_commit
@@ -118,7 +119,11 @@ def evaluate_folders(
     changes |= {} if lengths is None else {"fvd_lengths": tuple(lengths), "clip_length": max(128, *lengths)}
     changes |= {} if metrics is None else {"metrics": tuple(metrics)}
     rules = parse(Protocol, Layer("--protocol, --n, --lengths, --metrics", {"protocol": protocol} | changes))
-    sides = _videos(real), _videos(fake)
+    with side("real"):
+        of_real = _videos(real)
+    with side("generated"):
+        of_fake = _videos(fake)
+    sides = of_real, of_fake
     for name, videos in (("real", sides[0]), ("generated", sides[1])):
         if len(videos.names) < rules.n_fake:
             log.warning("%d %s videos; the protocol has %d", len(videos.names), name, rules.n_fake)
