@@ -115,12 +115,14 @@ def test_stride_and_first_frames(detectors: Detectors) -> None:
 def test_better_videos_score_better(detectors: Detectors) -> None:
     store = TinyStore([14] * 40)
     protocol = tiny_protocol(n_fake=40, real_clips=40, fid_items=300)
-    good = score(store, TinyGenerator(), protocol, detectors)
-    frozen = score(store, TinyGenerator(speed=0), protocol, detectors)
-    fast = score(store, TinyGenerator(speed=4), protocol, detectors)
+    good, frozen, fast, wild = (
+        score(store, TinyGenerator(speed), protocol, detectors, replicates=20) for speed in (1, 0, 4, 12)
+    )
     assert good["fvd12"] < 0.5 * frozen["fvd12"] and good["fvd12"] < 0.5 * fast["fvd12"]
-    pair = compare_scores(good, frozen).scores["fvd12"]
-    assert (pair.title, pair.difference) == ("FVD12", frozen["fvd12"] - good["fvd12"]) and pair.told_apart
+    pair = compare_scores(good, wild).scores["fvd12"]
+    assert (pair.title, pair.difference) == ("FVD12", wild["fvd12"] - good["fvd12"]) and pair.told_apart
+    # 40 videos are too few to be sure of a smaller difference, and one seed's deviation does not tell.
+    assert compare_scores(good, frozen).scores["fvd12"].told_apart is False
     assert compare_scores(good, good).scores["fid"].told_apart is False
 
 

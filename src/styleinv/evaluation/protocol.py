@@ -132,11 +132,13 @@ class EvaluationConfig(Protocol):
         detectors: the published networks, or small random ones in their place.
         also: further rows of `STORAGE` by which the report shows the same runs.
         batch: videos generated at once; never changes a score.
+        bootstrap: replicates of the interval beside each score, 0 for none; never changes a score.
     """
 
     detectors: Literal["official", "stand-in"] = "official"
     also: tuple[Name, ...] = ("lossless",)
     batch: int = Field(8, ge=1)
+    bootstrap: int = Field(200, ge=0)
 
 
 # What a reader has to know before setting a score beside the paper's.

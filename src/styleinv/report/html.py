@@ -92,6 +92,8 @@ def write_report(
             notes=[_bold(note) for note in tables.notes(table) if note != tables.STAND_IN_NOTE],
             stand_in=stand_in,
             shares=tables.shares_text(shares) if shares else "",
+            legend=f"{tables.LEGEND} Green: best, underlined: second best of the comparable rows, {tables.TIES}.",
+            footnotes=tables.footnotes_text(table),
             records=_records(runs),
             groups=_groups(runs),
         )
@@ -125,7 +127,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "data_uri": data_uri,
         "curves": _curves,
-        "score": lambda row, column: tables.score_text(row[column.name], row.get(f"{column.name}_std")),
+        "score": tables.cell_text,
         "best_text": tables.best_text,
         "published": tables.published_text,
         # An id is two hashes: it may be broken between them.

@@ -17,7 +17,7 @@ from styleinv.data.video_folder import VideoFolder
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.diagnostics import diagnose
-from styleinv.evaluation.protocol import Name, Protocol
+from styleinv.evaluation.protocol import EvaluationConfig, Name, Protocol
 from styleinv.evaluation.score import score
 from styleinv.evaluation.stores import side
 from styleinv.files import sha256, write_json
@@ -75,6 +75,7 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
         "dataset": run.dataset,
         "name": str(run),
         "batch": config.batch,
+        "replicates": config.bootstrap,
     }
     rules = config.changed().of_stills() if stills else config.changed()
     scores = score(store, generator, rules, detectors, keep=keep, **options)
@@ -129,7 +130,8 @@ def evaluate_folders(
             log.warning("%d %s videos; the protocol has %d", len(videos.names), name, rules.n_fake)
     cache = setting.paths.features if setting.paths.root.is_dir() else None
     networks = load_detectors(detectors, device_of("auto"))
-    scores = score(*sides, rules, networks, cache=cache, dataset=real.name, name=fake.name)
+    replicates = EvaluationConfig().bootstrap
+    scores = score(*sides, rules, networks, cache=cache, dataset=real.name, name=fake.name, replicates=replicates)
     commit, dirty = code_commit()
     made = {"date": datetime.date.today().isoformat(), "styleinv": version("styleinv")}
     return scores | {"scored": made | {"commit": commit, "dirty": dirty}}
