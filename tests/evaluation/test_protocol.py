@@ -152,6 +152,23 @@ def test_what_differs_from_the_paper_is_told() -> None:
     assert stills.unlike_paper == []
 
 
+def test_fewer_items_than_asked_for_and_a_resize_are_told() -> None:
+    few = with_metric("fvd16", fake=100).model_copy(update={"resize": "generated 128 to 256 pixels, bilinear"})
+    assert few.unlike_paper == [
+        "FVD16 of 100 generated items instead of 2048",
+        "resized: generated 128 to 256 pixels, bilinear",
+    ]
+
+
+def test_ids_of_stored_scores_stay() -> None:
+    """They stand in tables and MLflow, and tell which rows compare."""
+    assert RECORD.id == "63e6f9c9-39fe588d"
+    assert (RECORD.metric_id("fid"), RECORD.metric_id("fvd16")) == ("e33f117a-17c47bd5", "0de951f8-c4b262ec")
+    # A kernel that had nothing to resize changed no number.
+    assert changed(rules=Protocol(resize="bilinear")).id == RECORD.id
+    assert changed(resize="generated 128 to 256 pixels, bilinear").id != RECORD.id
+
+
 def test_id_survives_json() -> None:
     again = ProtocolRecord.model_validate(json.loads(RECORD.model_dump_json()))
     assert again.id == RECORD.id and again == RECORD

@@ -19,7 +19,7 @@ from styleinv.evaluation.features import fake_summaries, real_summaries
 from styleinv.evaluation.frechet import frechet
 from styleinv.evaluation.protocol import ProtocolRecord
 from styleinv.evaluation.score import score
-from styleinv.evaluation.stores import GeneratedFakes
+from styleinv.evaluation.stores import GeneratedFakes, ResizedFakes
 from styleinv.evaluation.summaries import Moments
 from tests.evaluation.fakes import TinyGenerator, TinyStore, tiny_protocol, video
 
@@ -197,6 +197,41 @@ def test_other_refusals(detectors: Detectors, tmp_path: Path) -> None:
         score(TinyStore(LENGTHS), wide, tiny_protocol(), detectors)
     with pytest.raises(UserError, match="only generated videos can be kept"):
         score(TinyStore(LENGTHS), TinyStore(LENGTHS), tiny_protocol(), detectors, keep=tmp_path)
+
+
+class LargeStore(TinyStore):
+    """The same videos at twice the size."""
+
+    def __init__(self) -> None:
+        super().__init__(LENGTHS)
+        self.videos = [clip.repeat(2, axis=1).repeat(2, axis=2) for clip in self.videos]
+        self.resolution *= 2
+
+
+def test_another_size_needs_a_declared_kernel(detectors: Detectors, tmp_path: Path) -> None:
+    real, plain = LargeStore(), tiny_protocol(protocol="lossless")
+    with pytest.raises(UserError, match="32 pixels wide, the generated videos are 16. .*--resize bilinear"):
+        score(real, TinyGenerator(), plain, detectors)
+    options = {"cache": tmp_path, "fake_id": "w"}
+    resized = {
+        kernel: score(real, TinyGenerator(), plain.changed(resize=kernel), detectors, **options)
+        for kernel in ("bilinear", "bicubic")
+    }
+    one, other = resized.values()
+    assert one["protocol"]["resize"] == "generated 16 to 32 pixels, bilinear" and one["fid"] != other["fid"]
+    assert "resized: generated 16 to 32 pixels, bilinear" in one["unlike_paper"]
+    with pytest.raises(UserError, match="resize: generated 16 to 32 pixels, bilinear against .*bicubic"):
+        compare_scores(one, other)
+    # It is what the official loaders do: torch's interpolation of the stored frames.
+    fakes = ResizedFakes(GeneratedFakes(TinyGenerator(), plain, None, batch=4), 32, "bilinear")
+    clip, small = next(fakes.clips()), torch.from_numpy(video(10_000, 12)).permute(0, 3, 1, 2)
+    assert clip.shape == (12, 3, 32, 32) and clip.dtype == torch.uint8
+    corners = small[:, :, 0, 0], small[:, :, :2, 0].float() @ torch.tensor([0.75, 0.25])
+    assert torch.equal(clip[:, :, 0, 0], corners[0])
+    assert (clip[:, :, 1, 0].float() - corners[1]).abs().max() <= 0.5
+    # Where nothing has to be resized, a declared kernel changes nothing.
+    stays = score(TinyStore(LENGTHS), TinyGenerator(), plain.changed(resize="bicubic"), detectors)
+    assert stays["protocol_ids"] == score(TinyStore(LENGTHS), TinyGenerator(), plain, detectors)["protocol_ids"]
 
 
 def test_generated_frames_can_be_kept(detectors: Detectors, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from styleinv.evaluation.bootstrap import GROUPS, group_of
 from styleinv.evaluation.cache import SummaryCache
 from styleinv.evaluation.detectors import Detector, Detectors
 from styleinv.evaluation.metrics import Draw, Items, Metric, looking_alike, metrics_of
-from styleinv.evaluation.protocol import Protocol
+from styleinv.evaluation.protocol import UNRESIZED, Protocol
 from styleinv.evaluation.stores import Fakes, VideoStore, read_clip
 from styleinv.evaluation.summaries import Summary
 
@@ -210,6 +210,7 @@ def fake_summaries(
     groups = looking_alike(metrics_of(protocol))
     base: dict[str, Any] = {"side": "fake", "videos": fakes.identity, "rounding": fakes.rounding, "codec": fakes.codec}
     base |= {name: getattr(protocol, name) for name in ("n_fake", "clip_length", "generation_seed")}
+    base |= {"resize": fakes.resize} if fakes.resize != UNRESIZED else {}
 
     def parts(items: Items) -> list[Part]:
         return parts_of(protocol.seeds if items.fake_varies else protocol.seeds[:1], grouped)

@@ -14,7 +14,7 @@ from styleinv.evaluation.detectors import Detectors
 from styleinv.evaluation.features import fake_summaries, real_summaries, require_long_enough
 from styleinv.evaluation.metrics import looking_alike, metrics_of
 from styleinv.evaluation.protocol import MetricRecord, Protocol, ProtocolRecord, library_versions
-from styleinv.evaluation.stores import Fakes, GeneratedFakes, StoredFakes, VideoStore, is_store, side
+from styleinv.evaluation.stores import Fakes, GeneratedFakes, ResizedFakes, StoredFakes, VideoStore, is_store, side
 from styleinv.evaluation.summaries import Moments
 from styleinv.generator import VideoGenerator
 
@@ -72,11 +72,13 @@ def score(
     else:
         fakes = GeneratedFakes(cast(VideoGenerator, fake), protocol, fake_id, batch, keep)
     if fakes.resolution != real.resolution:
-        raise UserError(
-            f"the data set is {real.resolution} pixels wide, the generated videos are {fakes.resolution}",
-            file=dataset or None,
-            cure="Scores need one resolution; make the other one again.",
-        )
+        if protocol.resize is None:
+            raise UserError(
+                f"the data set is {real.resolution} pixels wide, the generated videos are {fakes.resolution}",
+                file=dataset or None,
+                cure="Make one again, or declare a kernel: --resize bilinear, or evaluation.resize of the scale.",
+            )
+        fakes = ResizedFakes(fakes, real.resolution, protocol.resize)
     # Everything that would fail is said before the first feature is computed.
     groups, summaries = looking_alike(metrics_of(protocol)), SummaryCache(cache)
     with side("real"):
@@ -116,11 +118,11 @@ def score(
         detectors={"image": detectors.image.record, "video": detectors.video.record},
         stand_in=detectors.stand_in,
         resolution=real.resolution,
-        resize="inside the detectors only",
+        resize=fakes.resize,
         mirror=False,
         rounding=fakes.rounding,
         codec=fakes.codec,
-        generation_seed=protocol.generation_seed if isinstance(fakes, GeneratedFakes) else None,
+        generation_seed=None if is_store(fake) else protocol.generation_seed,
         metrics=made,
         device=str(detectors.image.device),
         versions=library_versions(),

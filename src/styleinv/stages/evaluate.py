@@ -104,6 +104,7 @@ def evaluate_folders(
     n: int | None = None,
     lengths: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
+    resize: str | None = None,
 ) -> dict[str, Any]:
     """Score one folder (or frame store) of videos against another, by the protocol's own counts and no scale's.
 
@@ -115,11 +116,13 @@ def evaluate_folders(
         n: so many videos on each side instead of 2,048.
         lengths: frames of the clips of FVD instead of 16 and 128.
         metrics: families of `evaluation.metrics` instead of FID and FVD.
+        resize: kernel that brings generated videos of another size to that of the real ones.
     """
     changes: dict[str, Any] = {} if n is None else {"n_fake": n, "real_clips": n}
     changes |= {} if lengths is None else {"fvd_lengths": tuple(lengths), "clip_length": max(128, *lengths)}
     changes |= {} if metrics is None else {"metrics": tuple(metrics)}
-    rules = parse(Protocol, Layer("--protocol, --n, --lengths, --metrics", {"protocol": protocol} | changes))
+    changes |= {"protocol": protocol, "resize": resize}
+    rules = parse(Protocol, Layer("--protocol, --n, --lengths, --metrics, --resize", changes))
     with side("real"):
         of_real = _videos(real)
     with side("generated"):
