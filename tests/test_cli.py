@@ -216,6 +216,7 @@ def test_folders_are_scored_by_the_protocols_counts_anywhere(
     assert scores["protocol"]["fake"] == "fake" and len(scores["protocol"]["fake_sha256"]) == 64
     assert scores["protocol"]["codec"] == "video file .mp4"
     assert "3 generated videos; the protocol has 2048" in caplog.text
+    assert scores["signatures"] == [] and scores["diagnostics"]["loopiness"] and scores["diagnostics_real"]["loopiness"]
     assert scores["scored"]["date"] and not (tmp_path / "results").exists()
     assert main([*words, "--n", "2", "--lengths", "16"]) == 0
     scores = read_json(tmp_path / "scores.json")

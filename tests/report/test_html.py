@@ -26,7 +26,9 @@ def page(tmp_path: Path, stand_in: bool = True, more: Sequence[RunResult] = ()) 
         "fvd16": 80.0, "fvd16_std": 1.0, "fvd128": 200.0, "fvd128_std": 2.0,
         "protocol": {"codec": "jpeg <75>", "metrics": {n: {"title": n.upper()} for n in ("fid", "fvd16", "fvd128")}},
         "protocol_id": "aa-bb", "protocol_ids": {}, "stand_in": stand_in,
-        "diagnostics": {"motion_energy": 0.012345},
+        "diagnostics": {"motion_energy": 0.012345, "motion_kept": 0.5, "motion_energy_16": None},
+        "diagnostics_real": {"motion_energy": 0.0234, "motion_kept": None},
+        "signatures": ["motion collapse: <almost> still"],
         "also": {"lossless": {"protocol_id": "cc-bb", "protocol": {"codec": "none at all"}, "stand_in": stand_in}},
     }  # fmt: skip
     provenance = {
@@ -82,7 +84,9 @@ def test_page_shows_everything(tmp_path: Path) -> None:
         "cc-bb",
         "none at all",
         "motion energy",
-        "0.0123",
+        "0.0123 (real 0.0234)",
+        "<code>0.5</code>",
+        "motion collapse: &lt;almost&gt; still",
     ):
         assert piece in text, piece
     for piece in ("0123456789ab<", "1 h 2 min", "2.00 GiB", "node1", "Training curves"):

@@ -48,8 +48,7 @@ class RunView:
         videos: .mp4 files.
         images: film strips and other pictures.
         provenance: content of its provenance.json.
-        metrics: what `evaluation.evaluate` returned, None where it was not evaluated; with a key `diagnostics` (what
-            `evaluation.diagnostics.diagnose` returned) the motion numbers are shown too.
+        metrics: the content of its metrics.json, None where it was not evaluated.
     """
 
     run: str
@@ -141,10 +140,14 @@ def _groups(runs: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
     """Runs by data set, each with its provenance and motion in words."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for view in runs:
-        motion = (view.metrics or {}).get("diagnostics", {})
+        metrics = view.metrics or {}
+        real = metrics.get("diagnostics_real", {})
         facts = provenance_facts(view.provenance)
-        facts += [(name.replace("_", " "), f"{value:.3g}") for name, value in motion.items()]
-        groups.setdefault(view.run.partition("/")[0], []).append({"view": view, "facts": facts})
+        for name, value in metrics.get("diagnostics", {}).items():
+            of_real = "" if real.get(name) is None else f" (real {real[name]:.3g})"
+            facts += [] if value is None else [(name.replace("_", " "), f"{value:.3g}{of_real}")]
+        item = {"view": view, "facts": facts, "signatures": metrics.get("signatures", [])}
+        groups.setdefault(view.run.partition("/")[0], []).append(item)
     return groups
 
 

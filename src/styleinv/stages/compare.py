@@ -16,12 +16,13 @@ NOTES = (
 
 
 def compare(a: str, b: str, setting: Setting) -> str:
-    """Write both scores and their difference, and what could not be compared.
+    """Write both scores and their difference, what could not be compared, and the failure signatures of both.
 
     Raises:
         UserError: no metric can be compared, naming every field of the protocols that differs.
     """
-    result = compare_scores(_scores(a, setting), _scores(b, setting), (a, b))
+    sides = {name: _scores(name, setting) for name in (a, b)}
+    result = compare_scores(sides[a], sides[b], (a, b))
     rows = [["", a, b, "difference", ""]]
     for pair in result.scores.values():
         scored = [_scored(one, result.stand_in) for one in (pair.a, pair.b)]
@@ -33,6 +34,7 @@ def compare(a: str, b: str, setting: Setting) -> str:
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:4], widths[1:4]), row[4]]).rstrip() for row in rows
     ]
     lines += [f"{metric}: not comparable: {why}" for metric, why in result.refused.items()]
+    lines += [f"{name}: {line}" for name, scores in sides.items() for line in scores.get("signatures", [])]
     lines += NOTES
     if result.stand_in:
         lines.append("Stand-in detectors: these scores compare with each other, with nothing published.")
