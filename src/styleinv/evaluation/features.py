@@ -71,7 +71,8 @@ class Pool:
         features = self._detector(torch.stack(self._items))
         if not (finite := np.isfinite(features).all(axis=1)).all():
             name = self._names[int((~finite).argmax())]
-            raise UserError(f"{self._what}: the features of video {name} are not finite", cure="Look at its frames.")
+            cure = "Look at its frames, and run styleinv selftest."
+            raise UserError(f"{self._what}: the features of video {name} are not finite", cure=cure)
         for summaries in self._summaries.values():
             for summary, counts in zip(summaries, np.stack(self._counts, axis=1), strict=True):
                 summary.append(np.repeat(features, counts, axis=0))

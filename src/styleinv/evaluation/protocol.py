@@ -145,7 +145,7 @@ class EvaluationConfig(Protocol):
     detectors: Literal["official", "stand-in"] = "official"
     also: tuple[Name, ...] = ("lossless",)
     batch: int = Field(8, ge=1)
-    bootstrap: int = Field(200, ge=0)
+    bootstrap: int = Field(100, ge=0)
 
 
 # What a reader has to know before setting a score beside the paper's.
