@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from styleinv.files import read_json
+from styleinv.files import read_json, write_json
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.stages import evaluate as stage
+from styleinv.stages import summary
 from styleinv.stages.compare import compare
 from styleinv.stages.setting import Setting
 from styleinv.tracking.records import read_stage
@@ -67,6 +68,18 @@ def test_a_run_leaves_its_diagnostics_and_says_its_signatures(study: Setting) ->
     assert record.tags["signatures"] == "; ".join(scores["signatures"])
     text = compare(str(RUN), str(RUN), study)
     assert f"{RUN}: unbalanced discriminator" in text and "intervals overlap" in text
+
+
+@pytest.mark.parametrize(("videos", "frames", "partly"), [(0.71, 0.7, True), (1.0, 0.99, True), (1.0, None, False)])
+def test_tables_say_that_data_is_missing(study: Setting, videos: float, frames: float | None, partly: bool) -> None:
+    stage.evaluate_any(RUN, study)
+    census = study.paths.census(RUN.dataset)
+    content = read_json(census)
+    content["expected"] = {"videos": 10, "frames": None}
+    write_json(census, content | {"share": {"videos": videos, "frames": frames}})
+    summary.table("table1", [RUN], study)
+    reasons = pd.read_csv(study.paths.table("table1")).iloc[0]["unlike_paper"]
+    assert ("of the paper's videos" in reasons) == partly and "stand-in detectors" in reasons
 
 
 def test_a_run_without_a_declared_resize_is_refused_and_leaves_nothing(study: Setting) -> None:

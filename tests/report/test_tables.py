@@ -84,9 +84,9 @@ def test_columns_and_values(tmp_path: Path) -> None:
     assert list(rows[0]) == (
         "dataset,method,fid,fvd16,fvd128,fid_std,fvd16_std,fvd128_std,fid_low,fvd16_low,fvd128_low,"
         "fid_high,fvd16_high,fvd128_high,fid_published,fvd16_published,fvd128_published,published_note,"
-        "fvd16_best,fvd16_best_of,protocol,stand_in"
+        "fvd16_best,fvd16_best_of,protocol,stand_in,unlike_paper"
     ).split(",")
-    values = "sky,styleinv,14,15,16,0.25,,1,13.5,,,14.5,,,14.32,77.04,194.25,,,,aa-11,false"
+    values = "sky,styleinv,14,15,16,0.25,,1,13.5,,,14.5,,,14.32,77.04,194.25,,,,aa-11,false,"
     assert list(rows[0].values()) == values.split(",")
     assert rows[1]["method"] == "styleinv-unheard_of" and rows[1]["fid_published"] == ""
     assert "**14.00 ± 0.25 [13.50, 14.50]** | 14.32" in text and "| <u>99.50 ± 0.25</u> |" in text
@@ -121,7 +121,8 @@ def test_published_numbers_of_other_rules_stand_in_brackets(tmp_path: Path) -> N
 
 def test_less_than_the_papers_data_is_another_rule_too(tmp_path: Path) -> None:
     partly = replace(result("taichi", "styleinv", 30.0), share="TaiChi: 71 % of the paper's videos")
-    _, text = written(tmp_path, partly)
+    rows, text = written(tmp_path, partly)
+    assert rows[0]["unlike_paper"] == "TaiChi: 71 % of the paper's videos"
     assert "made by other rules: TaiChi: 71 % of the paper's videos." in text and "(41.55)" in text
 
 

@@ -217,7 +217,7 @@ def write_table(
     Args:
         out_csv: columns `dataset, method`, those of the table, `_std`, `_low`, `_high` and `_published` of its scores,
             `published_note`, `<best_by>_best` and `<best_by>_best_of` (the lowest of so many models along the
-            training), `protocol`, `stand_in`; empty where there is no number.
+            training), `protocol`, `stand_in`, `unlike_paper`; empty where there is nothing.
         out_md: the same for people: mean ± std [low, high] beside the printed number, of comparable scores the best
             bold and the second best underlined, warnings first.
         title: heading of the second.
@@ -233,8 +233,9 @@ def _csv(table: Table) -> str:
     names = ["dataset", "method", *(column.name for column in table.columns)]
     names += [f"{name}_{end}" for end in ("std", "low", "high", "published") for name in scores] + ["published_note"]
     names += [name for name in (table.rows[0] if table.rows else {}) if name.endswith(("_best", "_best_of"))]
+    names += ["protocol", "stand_in", "unlike_paper"]
     file = io.StringIO()
-    writer = csv.DictWriter(file, [*names, "protocol", "stand_in"], lineterminator="\n", extrasaction="ignore")
+    writer = csv.DictWriter(file, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for row in table.rows:
         writer.writerow({name: _csv_cell(value) for name, value in row.items()})
@@ -244,6 +245,8 @@ def _csv(table: Table) -> str:
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return "; ".join(value)
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
