@@ -75,8 +75,8 @@ def official(kind: Kind, name: str) -> Iterator[Check | str]:
     """Check an official detector, if it has been fetched."""
     try:
         weights.where(name)
-    except UserError:
-        yield f"{name}: not fetched, not checked (styleinv weights fetch {name})"
+    except UserError as error:
+        yield f"{name}: not checked: {error}"
         return
     detector = load_detector(kind, "official")
     yield f"{name}: SHA-256 {detector.sha256[:16]}... is the pinned one"

@@ -101,9 +101,9 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
         watched = pd.concat(sides, ignore_index=True)
     curves = read_curves(paths.curves(run)) if paths.curves(run).exists() else None
     scores |= findings(watched, curves)
-    write_json(paths.metrics(run), scores)
     with atomic(diagnostics := paths.metrics(run).with_name("diagnostics.csv")) as temporary:
         watched.to_csv(temporary, index=False, float_format="%.6g")
+    write_json(paths.metrics(run), scores)
     recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run), diagnostics], str(device))
     return scores["signatures"]
 
@@ -160,9 +160,11 @@ def evaluate_folders(
     replicates = EvaluationConfig().bootstrap
     scores = score(*sides, rules, networks, cache=cache, dataset=real.name, name=fake.name, replicates=replicates)
     frames = watched_length(of_real, rules)
+    with side("real"):
+        watched = watch_store(of_real, "real", frames, "random")
     with side("generated"):
-        of_sides = watch_store(of_real, "real", frames, "random"), watch_store(of_fake, "generated", frames)
-    scores |= findings(pd.concat(of_sides, ignore_index=True))
+        watched = pd.concat([watched, watch_store(of_fake, "generated", frames)], ignore_index=True)
+    scores |= findings(watched)
     commit, dirty = code_commit()
     made = {"date": datetime.date.today().isoformat(), "styleinv": version("styleinv")}
     return scores | {"scored": made | {"commit": commit, "dirty": dirty}}
