@@ -216,11 +216,19 @@ def test_folders_are_scored_by_the_protocols_counts_anywhere(
     assert scores["protocol"]["fake"] == "fake" and len(scores["protocol"]["fake_sha256"]) == 64
     assert scores["protocol"]["codec"] == "video file .mp4"
     assert "3 generated videos; the protocol has 2048" in caplog.text
+    assert scores["signatures"] == [] and scores["diagnostics"]["loopiness"] and scores["diagnostics_real"]["loopiness"]
     assert scores["scored"]["date"] and not (tmp_path / "results").exists()
     assert main([*words, "--n", "2", "--lengths", "16"]) == 0
     scores = read_json(tmp_path / "scores.json")
     assert scores["protocol"]["metrics"]["fvd16"]["fake"] == 2 and "fvd128" not in scores
     assert "2 of 3 generated videos are scored" in caplog.text
+    shutil.rmtree(tmp_path / "fake")
+    (tmp_path / "fake").mkdir()
+    for i in range(2):
+        write_video(tmp_path / "fake" / f"{i}.mp4", frames[:16, ::2, ::2], 25)
+    assert main([*words, "--lengths", "16"]) == 2
+    assert main([*words, "--lengths", "16", "--resize", "bicubic"]) == 0
+    assert read_json(tmp_path / "scores.json")["protocol"]["resize"] == "generated 16 to 32 pixels, bicubic"
 
 
 def test_options_that_would_do_nothing_are_refused(study: Path, capsys: pytest.CaptureFixture) -> None:

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from styleinv.errors import UserError
-from styleinv.evaluation.protocol import STORAGE
+from styleinv.evaluation.protocol import STORAGE, Kernel
 from styleinv.methods import preparations
 from styleinv.paths import Paths
 from styleinv.runs import parse_run, parse_seeds
@@ -85,6 +85,7 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
             argument("--n", type=int, metavar="N", help="videos of each folder (default: the protocol's 2048)"),
             argument("--lengths", type=int, nargs="+", metavar="L", help="clips of FVD on folders (default: 16 128)"),
             argument("--metrics", nargs="+", metavar="M", help="of folders, such as kvd (default: fid fvd)"),
+            argument("--resize", choices=get_args(Kernel), help="bring generated folders to the size of the real one"),
             argument("--out", type=Path, metavar="FILE", help="also write the scores of folders to this JSON file"),
             argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here"),
         ],

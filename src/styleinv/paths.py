@@ -78,6 +78,10 @@ class Paths:
         """Downloaded detector and backbone weights."""
         return self.root / "weights"
 
+    def diagnostics(self, run: Run) -> Path:
+        """What the scored videos do, one row each (output of `evaluate`)."""
+        return self.run(run) / "diagnostics.csv"
+
     def table(self, experiment: str) -> Path:
         """Table of an experiment, for programs; the same for people is a .md beside it."""
         return self.root / "tables" / f"{experiment}.csv"

@@ -1,6 +1,7 @@
 """The protocol's rules, its record's identity, and the refusal to compare what differs."""
 
 import json
+from pathlib import Path
 
 import pydantic
 import pytest
@@ -16,6 +17,8 @@ from styleinv.evaluation.protocol import (
     ProtocolRecord,
     differences,
 )
+from styleinv.stages.compare import compare
+from styleinv.stages.setting import Setting
 
 METRICS = {
     "fid": MetricRecord(title="FID", detector="image", rule={"items": 50_000}, real=50_000, fake=50_000),
@@ -149,6 +152,23 @@ def test_what_differs_from_the_paper_is_told() -> None:
     assert stills.unlike_paper == []
 
 
+def test_fewer_items_than_asked_for_and_a_resize_are_told() -> None:
+    few = with_metric("fvd16", fake=100).model_copy(update={"resize": "generated 128 to 256 pixels, bilinear"})
+    assert few.unlike_paper == [
+        "FVD16 of 100 generated items instead of 2048",
+        "resized: generated 128 to 256 pixels, bilinear",
+    ]
+
+
+def test_ids_of_stored_scores_stay() -> None:
+    """They stand in tables and MLflow, and tell which rows compare."""
+    assert RECORD.id == "63e6f9c9-39fe588d"
+    assert (RECORD.metric_id("fid"), RECORD.metric_id("fvd16")) == ("e33f117a-17c47bd5", "0de951f8-c4b262ec")
+    # A kernel that had nothing to resize changed no number.
+    assert changed(rules=Protocol(resize="bilinear")).id == RECORD.id
+    assert changed(resize="generated 128 to 256 pixels, bilinear").id != RECORD.id
+
+
 def test_id_survives_json() -> None:
     again = ProtocolRecord.model_validate(json.loads(RECORD.model_dump_json()))
     assert again.id == RECORD.id and again == RECORD
@@ -161,7 +181,7 @@ def scores(record: ProtocolRecord, fid: float) -> dict:
 
 def test_compare() -> None:
     result = compare_scores(scores(RECORD, 3.0), scores(RECORD, 5.0))
-    assert {name: (pair.title, pair.a, pair.b) for name, pair in result.scores.items()} == {
+    assert {name: (pair.title, pair.a.mean, pair.b.mean) for name, pair in result.scores.items()} == {
         "fid": ("FID", 3.0, 5.0),
         "fvd16": ("FVD16", 1.0, 1.0),
     }
@@ -171,6 +191,28 @@ def test_compare() -> None:
         compare_scores(scores(RECORD, 3.0), other, ("mine", "yours"))
     with pytest.raises(UserError, match="yours: has no valid protocol record"):
         compare_scores(scores(RECORD, 3.0), {"fid": 2.0}, ("mine", "yours"))
+
+
+def test_compare_says_whether_intervals_are_apart(tmp_path: Path) -> None:
+    """Official scores with their digits, those of stand-ins without any that mean nothing."""
+    a, b = scores(RECORD, 54.321), scores(RECORD, 58.123)
+    a |= {"fid_std": 0.25, "fid_low": 52.0, "fid_high": 57.0, "fvd16_low": 0.5, "fvd16_high": 1.5}
+    b |= {"fid_std": 0.5, "fid_low": 56.0, "fid_high": 60.0}
+
+    def text() -> str:
+        for name, content in (("a", a), ("b", b)):
+            (tmp_path / f"{name}.json").write_text(json.dumps(content))
+        return compare(str(tmp_path / "a.json"), str(tmp_path / "b.json"), Setting())
+
+    lines = text().splitlines()
+    assert "54.321 ± 0.250 [52.000, 57.000]" in lines[1] and lines[1].endswith("+3.802  intervals overlap")
+    assert lines[2].endswith("+0.000") and "Stand-in" not in lines[-1]
+    b["fid_low"] = 57.5
+    assert text().splitlines()[1].endswith("intervals apart")
+    for one in (a, b):
+        one["protocol"]["stand_in"] = True
+    lines = text().splitlines()
+    assert "54 ± 0.25 [52, 57]" in lines[1] and "+3.8  intervals apart" in lines[1] and "Stand-in" in lines[-1]
 
 
 def test_stored_frames_compare_with_the_codec_they_went_through() -> None:

@@ -70,22 +70,28 @@ def test_damaged_numbers(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="has columns"):
         read_published(tmp_path / "p.csv")
-    (tmp_path / "p.csv").write_text("table,dataset,method,variant,metric,value,source\n1,sky,digan,,fid,many,x\n")
+    (tmp_path / "p.csv").write_text("table,dataset,method,variant,metric,value,source,note\n1,sky,digan,,fid,many,x,\n")
     with pytest.raises(UserError, match="p.csv: is damaged"):
         read_published(tmp_path / "p.csv")
 
 
 def test_columns_and_values(tmp_path: Path) -> None:
     rows, text = written(
-        tmp_path, result("sky", "styleinv", 14.0), result("sky", "styleinv", 99.5, variant="unheard_of")
+        tmp_path,
+        result("sky", "styleinv", 14.0, fid_low=13.5, fid_high=14.5),
+        result("sky", "styleinv", 99.5, variant="unheard_of"),
     )
     assert list(rows[0]) == (
-        "dataset,method,fid,fvd16,fvd128,fid_std,fvd16_std,fvd128_std,"
-        "fid_published,fvd16_published,fvd128_published,fvd16_best,fvd16_best_of,protocol,stand_in"
+        "dataset,method,fid,fvd16,fvd128,fid_std,fvd16_std,fvd128_std,fid_low,fvd16_low,fvd128_low,"
+        "fid_high,fvd16_high,fvd128_high,fid_published,fvd16_published,fvd128_published,published_note,"
+        "fvd16_best,fvd16_best_of,protocol,stand_in,unlike_paper"
     ).split(",")
-    assert list(rows[0].values()) == "sky,styleinv,14,15,16,0.25,,1,14.32,77.04,194.25,,,aa-11,false".split(",")
+    values = "sky,styleinv,14,15,16,0.25,,1,13.5,,,14.5,,,14.32,77.04,194.25,,,,aa-11,false,"
+    assert list(rows[0].values()) == values.split(",")
     assert rows[1]["method"] == "styleinv-unheard_of" and rows[1]["fid_published"] == ""
-    assert "**14.00 ± 0.25** | 14.32" in text and "StyleInV (unheard_of)" in text and "Note" not in text
+    assert "**14.00 ± 0.25 [13.50, 14.50]** | 14.32" in text and "| <u>99.50 ± 0.25</u> |" in text
+    assert "± standard deviation over evaluation seeds" in text and "bootstrap interval over real and generated" in text
+    assert "StyleInV (unheard_of)" in text and "Note" not in text
 
 
 def test_warnings(tmp_path: Path) -> None:
@@ -111,6 +117,37 @@ def test_published_numbers_of_other_rules_stand_in_brackets(tmp_path: Path) -> N
     # Without a published number there is nothing to say.
     _, text = written(tmp_path, result("toy", "styleinv", 30.0, unlike_paper=["n fake 512 instead of 2048"]))
     assert "brackets" not in text
+
+
+def test_less_than_the_papers_data_is_another_rule_too(tmp_path: Path) -> None:
+    partly = replace(result("taichi", "styleinv", 30.0), share="TaiChi: 71 % of the paper's videos")
+    rows, text = written(tmp_path, partly)
+    assert rows[0]["unlike_paper"] == "TaiChi: 71 % of the paper's videos"
+    assert "made by other rules: TaiChi: 71 % of the paper's videos." in text and "(41.55)" in text
+
+
+def test_printed_numbers_that_were_made_otherwise_are_marked(tmp_path: Path) -> None:
+    results = [result("sky", method, 99.0) for method in ("mocogan_hd", "long_video_gan", "styleinv")]
+    rows, text = written(tmp_path, *results)
+    assert "| 251.81<sup>a</sup> |" in text and "| 25.41 |" in text and "| 116.50<sup>b</sup> |" in text
+    assert "\na: the official 128 x 128 model, not retrained.\n" in text and "\nb: coincides with" in text
+    assert [row["published_note"][:12] for row in rows] == ["the official", "coincides wi", ""]
+    assert "<sup>" not in written(tmp_path, results[-1])[1]
+
+
+def test_what_the_best_does_not_beat_is_marked_like_it(tmp_path: Path) -> None:
+    def row(method: str, fid: float, low: float | None, high: float | None) -> RunResult:
+        metrics = scores(fid=fid) | {"fid_low": low, "fid_high": high}
+        return RunResult(Run(dataset="toy", method=method), "Toy", method, metrics)
+
+    ends = [(10.0, 9.0, 11.0), (10.9, 10.5, 12.0), (13.0, 11.5, 14.0), (13.5, 13.0, 14.0), (20.0, 19.0, 21.0)]
+    rows = [row(f"m{i}", *each) for i, each in enumerate(ends)]
+    table = make_table(rows, PUBLISHED, "fvd16")
+    assert table.best == {(0, "fid"), (1, "fid")} and table.second == {(2, "fid"), (3, "fid")}
+    # Without an interval the number itself decides.
+    table = make_table([*rows[:1], row("m1", 10.9, None, None), row("m2", 10.9, 10.0, 12.0)], PUBLISHED, "fvd16")
+    assert table.best == {(0, "fid"), (2, "fid")} and table.second == {(1, "fid")}
+    assert make_table(rows[:1], PUBLISHED, "fvd16").second == set()
 
 
 def test_rows_of_a_protocol_that_was_asked_for_are_no_warning(tmp_path: Path) -> None:

@@ -63,17 +63,29 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 def count_frames(path: str | Path) -> int:
-    """Count the frames that `read_frames(path)` yields, by decoding the whole file without converting pixels.
+    """Count the frames that `read_frames(path)` yields; see `measure`."""
+    return measure(path)[0]
+
+
+def measure(path: str | Path) -> tuple[int, int, int]:
+    """Measure a video: (frames, height, width), by decoding the whole file without converting pixels.
 
     Raises:
         UserError: the file is missing, not a video, cut or corrupt.
     """
     stream = _source(path).output("pipe:", format="framecrc", fps_mode="passthrough")
+    size: list[int] = []
+    frames = 0
     with _decoder(stream, path) as pipe:
-        frames = sum(not line.startswith(b"#") for line in pipe)
+        for line in pipe:
+            if not line.startswith(b"#"):
+                frames += 1
+            elif line.startswith(b"#dimensions 0:"):
+                size = [int(number) for number in line.split()[-1].split(b"x")]
     if not frames:
         raise UserError("contains no video frame", file=path, cure="Remove it or fetch it again.")
-    return frames
+    width, height = size
+    return frames, height, width
 
 
 def read_frames(path: str | Path, fps: float | None = None) -> Iterator[np.ndarray]:

@@ -6,16 +6,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from styleinv import files
-from styleinv.data.image import storage_of
+from styleinv.data.image import image_size, storage_of
 from styleinv.data.store import decode
-from styleinv.data.video import count_frames, is_video, list_videos, probe, read_frames
+from styleinv.data.video import is_video, list_videos, measure, probe, read_frames
 from styleinv.errors import UserError
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".ppm", ".bmp"))  # compared in lower case
+
+# How a whole file ends, by how it begins: JPEG and PNG.
+_END = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
 
 
 class VideoFolder:
@@ -54,8 +56,11 @@ class VideoFolder:
         self._latest: tuple[int, np.ndarray] | None = None
         height, width = self._first_size()
         if height != width:
+            least = min(height, width)
             raise UserError(
-                f"frames must be square, not {width} x {height}", file=self.path / relative[0], cure="Crop them first."
+                f"frames must be square, not {width} x {height}",
+                file=self.path / relative[0],
+                cure=f"Crop them: ffmpeg -i IN -vf crop={least}:{least} OUT",
             )
         self.resolution = int(width)
 
@@ -65,9 +70,20 @@ class VideoFolder:
 
     @functools.cached_property
     def lengths(self) -> np.ndarray:
-        """int64 [videos], frames of each. Video files are decoded once to count them."""
-        counts = [len(frames) for frames in self._images] or [count_frames(video) for video in self._videos]
-        return np.array(counts, np.int64)
+        """int64 [videos], frames of each.
+
+        Video files are decoded once to count them, and of images header and end are looked at, so that what is cut
+        or of another size is found before anything is computed. (Damage inside an image is found when it is read.)
+
+        Raises:
+            UserError: a damaged file or a frame of another size.
+        """
+        for image in (image for frames in self._images for image in frames):
+            self._require_size(image, *_image_size(image))
+        measured = [measure(video) for video in self._videos]
+        for video, (_, height, width) in zip(self._videos, measured, strict=True):
+            self._require_size(video, height, width)
+        return np.array([len(frames) for frames in self._images] or [frames for frames, _, _ in measured], np.int64)
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -114,16 +130,18 @@ class VideoFolder:
     def _decoded(self, video: int) -> np.ndarray:
         if self._latest is None or self._latest[0] != video:
             frames = list(read_frames(self._videos[video]))
-            height, width = frames[0].shape[:2]
-            if (height, width) != (self.resolution, self.resolution):
-                wanted = f"{self.resolution} x {self.resolution}"
-                raise UserError(
-                    f"is {width} x {height}, the first one {wanted}",
-                    file=self._videos[video],
-                    cure="Crop them to one size.",
-                )
+            self._require_size(self._videos[video], *frames[0].shape[:2])
             self._latest = (video, np.stack(frames))
         return self._latest[1]
+
+    def _require_size(self, file: Path, height: int, width: int) -> None:
+        if (height, width) != (self.resolution, self.resolution):
+            side = self.resolution
+            raise UserError(
+                f"is {width} x {height}, the first one {side} x {side}",
+                file=file,
+                cure=f"Bring them to one size: ffmpeg -i IN -vf scale={side}:{side} OUT",
+            )
 
     def _first_size(self) -> tuple[int, int]:
         if self._images:
@@ -156,10 +174,14 @@ def is_image(name: str) -> bool:
 
 
 def _image_size(path: Path) -> tuple[int, int]:
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    if image is None:
-        raise UserError("cannot be decoded", file=path, cure="It is cut, corrupt or no image.")
-    return image.shape[0], image.shape[1]
+    data = path.read_bytes()
+    try:
+        width, height = image_size(data)
+        if (end := _END.get(data[:2])) and end not in data[-4096:]:
+            raise ValueError("is cut")
+    except ValueError as error:
+        raise UserError(str(error), file=path, cure="It is cut, corrupt or no image.") from None
+    return height, width
 
 
 def _read_image(path: Path, out: np.ndarray) -> None:

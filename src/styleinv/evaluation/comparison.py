@@ -9,26 +9,38 @@ from styleinv.evaluation.protocol import differences, read_record
 
 
 @dataclass(frozen=True)
+class Scored:
+    """One score, its standard deviation over evaluation seeds and its interval over videos; None where not known."""
+
+    mean: float
+    std: float | None
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, scores: dict[str, Any], metric: str) -> "Scored":
+        """Take it out of what `score` returned."""
+        return cls(scores[metric], *(scores.get(f"{metric}_{end}") for end in ("std", "low", "high")))
+
+
+@dataclass(frozen=True)
 class Pair:
-    """Two comparable scores of one metric, with their standard deviations over evaluation seeds (None for one seed)."""
+    """Two comparable scores of one metric."""
 
     title: str
-    a: float
-    b: float
-    a_std: float | None
-    b_std: float | None
+    a: Scored
+    b: Scored
 
     @property
     def difference(self) -> float:
         """How much B is above A."""
-        return self.b - self.a
+        return self.b.mean - self.a.mean
 
     @property
     def told_apart(self) -> bool | None:
-        """Whether the difference is larger than both deviations together; None where they are not known."""
-        if self.a_std is None or self.b_std is None:
-            return None
-        return abs(self.difference) > self.a_std + self.b_std
+        """Whether the two intervals are apart; None where one is not known."""
+        low, high = sorted((self.a, self.b), key=lambda scored: scored.mean)
+        return None if low.high is None or high.low is None else low.high < high.low
 
 
 @dataclass(frozen=True)
@@ -61,8 +73,7 @@ def compare_scores(a: dict[str, Any], b: dict[str, Any], names: Sequence[str] = 
         elif reasons := differences(left, right, metric):
             refused[metric] = "; ".join(reasons)
         else:
-            stds = a.get(f"{metric}_std"), b.get(f"{metric}_std")
-            scores[metric] = Pair(left.metrics[metric].title, a[metric], b[metric], *stds)
+            scores[metric] = Pair(left.metrics[metric].title, Scored.of(a, metric), Scored.of(b, metric))
     if not scores:
         why = "; ".join(dict.fromkeys(reason for line in refused.values() for reason in line.split("; ")))
         raise UserError(

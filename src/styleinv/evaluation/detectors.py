@@ -20,7 +20,7 @@ from styleinv.evaluation.metrics import Kind
 from styleinv.evaluation.protocol import DetectorRecord
 from styleinv.evaluation.stand_ins import StandInImage, StandInVideo, weights_sha256
 
-OFFICIAL = {"image": "inception", "video": "i3d"}
+OFFICIAL: dict[Kind, str] = {"image": "inception", "video": "i3d"}
 # Positional, because some torch versions refuse the keyword `x`: (return_features,) and (rescale, resize,
 # return_features).
 FLAGS: dict[Kind, tuple[bool, ...]] = {"image": (True,), "video": (True, True, True)}
@@ -60,12 +60,16 @@ class Detector:
         if pixels.dtype != torch.uint8 or pixels.ndim != len(PROBE[self.kind]) or pixels.shape[1] != 3:
             wanted = f"uint8 batches like {list(PROBE[self.kind])}"
             raise ValueError(f"a {self.kind} detector takes {wanted}, got {pixels.dtype} {list(pixels.shape)}")
+        return self.features(pixels, FLAGS[self.kind])
+
+    def features(self, inputs: torch.Tensor, flags: tuple[bool, ...]) -> np.ndarray:
+        """Run the network as it is on whatever its flags ask for; scores use `FLAGS` alone."""
         # Scores are float32 everywhere: TF32 convolutions move features by 1e-3, and the profiling executor of
         # TorchScript would recompile (and round differently) after the first call.
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), torch.jit.optimized_execution(False), exact:
-            features = self._network(pixels.to(self.device), *FLAGS[self.kind])
-        if not isinstance(features, torch.Tensor) or features.ndim != 2 or len(features) != len(pixels):
+            features = self._network(inputs.to(self.device), *flags)
+        if not isinstance(features, torch.Tensor) or features.ndim != 2 or len(features) != len(inputs):
             raise UserError(
                 f"{self.name}: a detector must return [N, D] features", cure="Use a file with the documented call."
             )

@@ -6,17 +6,19 @@ detector once on each item and adds the feature to the summaries of every seed, 
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from styleinv.errors import UserError
+from styleinv.evaluation.bootstrap import GROUPS, group_of
 from styleinv.evaluation.cache import SummaryCache
 from styleinv.evaluation.detectors import Detector, Detectors
-from styleinv.evaluation.metrics import Items, Metric, looking_alike, metrics_of
-from styleinv.evaluation.protocol import Protocol
+from styleinv.evaluation.metrics import Draw, Items, Metric, looking_alike, metrics_of
+from styleinv.evaluation.protocol import UNRESIZED, Protocol
 from styleinv.evaluation.stores import Fakes, VideoStore, read_clip
 from styleinv.evaluation.summaries import Summary
 
@@ -69,7 +71,8 @@ class Pool:
         features = self._detector(torch.stack(self._items))
         if not (finite := np.isfinite(features).all(axis=1)).all():
             name = self._names[int((~finite).argmax())]
-            raise UserError(f"{self._what}: the features of video {name} are not finite", cure="Look at its frames.")
+            cure = "Look at its frames, and run styleinv selftest."
+            raise UserError(f"{self._what}: the features of video {name} are not finite", cure=cure)
         for summaries in self._summaries.values():
             for summary, counts in zip(summaries, np.stack(self._counts, axis=1), strict=True):
                 summary.append(np.repeat(features, counts, axis=0))
@@ -105,37 +108,63 @@ class Drawn:
         return zip(map(int, frames), counts, strict=True)
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one summary is of: all items that an evaluation seed drew, or those of one group of videos."""
+
+    seed: int
+    group: int | None = None
+
+    @property
+    def key(self) -> dict[str, int]:
+        """What tells it from others in the cache."""
+        return {"seed": self.seed} | ({} if self.group is None else {"group": self.group, "groups": GROUPS})
+
+    def of(self, draw: Draw, lengths: Sequence[int]) -> np.ndarray:
+        """Draw its items, int64 [M, 2] of (video, first frame)."""
+        drawn = draw(lengths, self.seed)
+        return drawn if self.group is None else drawn[group_of(drawn[:, 0], len(lengths)) == self.group]
+
+
+def parts_of(seeds: Sequence[int], grouped: bool) -> list[Part]:
+    """List one part for each seed and then, for intervals, the groups of the first seed."""
+    groups = [Part(seeds[0], group) for group in range(GROUPS)] if grouped else []
+    return [*map(Part, seeds), *groups]
+
+
 def real_summaries(
-    store: VideoStore, protocol: Protocol, detectors: Detectors, cache: SummaryCache, dataset: str
+    store: VideoStore, protocol: Protocol, detectors: Detectors, cache: SummaryCache, grouped: bool = False
 ) -> dict[str, list[Summary]]:
     """Summarise the features of the real side: for every metric one summary per evaluation seed.
 
+    Args:
+        grouped: also one for each group of videos of the first seed, after those.
+
     Raises:
-        UserError: no frame at all, or features that are not finite.
+        UserError: features that are not finite.
     """
     lengths = [int(length) for length in store.lengths]
-    if sum(lengths) == 0:
-        raise UserError("has no frames", file=dataset)
+    parts = parts_of(protocol.seeds, grouped)
     result = {}
     for group in looking_alike(metrics_of(protocol)):
         items, detector = group[0].items, detectors.of(group[0].items.detector)
         # What earlier evaluations of the same videos have left need not be computed again.
         base = {"side": "real", "videos": store.sha256, "detector": detector.sha256, "rule": items.real_rule}
         kinds = dict.fromkeys(metric.summary for metric in group)
-        found = {(kind, s): cache.get(kind, base | {"seed": s}) for kind in kinds for s in protocol.seeds}
-        missing = [s for s in protocol.seeds if any(found[kind, s] is None for kind in kinds)]
+        found = {(kind, part): cache.get(kind, base | part.key) for kind in kinds for part in parts}
+        missing = [part for part in parts if any(found[kind, part] is None for kind in kinds)]
 
         # One pass over the videos serves all seeds and all metrics of the group.
         if missing:
-            drawn = Drawn([items.real(lengths, seed) for seed in missing])
-            pool = Pool(detector, kinds, len(missing), items.length, f"real {group[0].title}")
+            drawn = Drawn([part.of(items.real, lengths) for part in missing])
+            pool = Pool(detector, kinds, len(missing), items.length, group[0].title)
             made = _real_pass(store, items, pool, drawn, group[0].title)
             for kind, summaries in made.items():
-                for seed, summary in zip(missing, summaries, strict=True):
-                    cache.put(base | {"seed": seed}, summary)
-                    found[kind, seed] = summary
+                for part, summary in zip(missing, summaries, strict=True):
+                    cache.put(base | part.key, summary)
+                    found[kind, part] = summary
         for metric in group:
-            chosen = (found[metric.summary, seed] for seed in protocol.seeds)
+            chosen = (found[metric.summary, part] for part in parts)
             result[metric.name] = [summary for summary in chosen if summary is not None]
     return result
 
@@ -158,7 +187,12 @@ def _real_pass(store: VideoStore, items: Items, pool: Pool, drawn: Drawn, title:
 
 
 def fake_summaries(
-    fakes: Fakes, protocol: Protocol, detectors: Detectors, cache: SummaryCache, fresh: bool = False
+    fakes: Fakes,
+    protocol: Protocol,
+    detectors: Detectors,
+    cache: SummaryCache,
+    fresh: bool = False,
+    grouped: bool = False,
 ) -> dict[str, list[Summary]]:
     """Summarise the features of the generated side: for every metric one summary per evaluation seed.
 
@@ -167,7 +201,8 @@ def fake_summaries(
 
     Args:
         fakes: where the videos come from.
-        protocol, detectors, cache: as for the real side. Without a known identity of `fakes` the cache is not used.
+        protocol, detectors, cache, grouped: as for the real side. Without a known identity of `fakes` the cache is not
+            used.
         fresh: make the videos even when everything is cached (someone wants to keep the frames).
 
     Raises:
@@ -176,18 +211,23 @@ def fake_summaries(
     groups = looking_alike(metrics_of(protocol))
     base: dict[str, Any] = {"side": "fake", "videos": fakes.identity, "rounding": fakes.rounding, "codec": fakes.codec}
     base |= {name: getattr(protocol, name) for name in ("n_fake", "clip_length", "generation_seed")}
+    base |= {"resize": fakes.resize} if fakes.resize != UNRESIZED else {}
+
+    def parts(items: Items) -> list[Part]:
+        return parts_of(protocol.seeds if items.fake_varies else protocol.seeds[:1], grouped)
 
     def keys(group: list[Metric]) -> list[dict[str, Any]]:
         items = group[0].items
         own = base | {"detector": detectors.of(items.detector).sha256, "rule": items.fake_rule}
-        return [own | {"seed": seed} for seed in protocol.seeds] if items.fake_varies else [own]
+        alike = () if items.fake_varies else ("seed",)
+        return [own | {name: value for name, value in part.key.items() if name not in alike} for part in parts(items)]
 
     # Either everything is in the cache, or every video is made once and shown to all detectors.
     made: list[Made] | None = None
     if fakes.identity is not None and not fresh:
         made = _all_cached(cache, [(group, keys(group)) for group in groups])
     if made is None:
-        made = _fake_pass(fakes, groups, protocol, detectors)
+        made = _fake_pass(fakes, [(group, parts(group[0].items)) for group in groups], detectors)
         if fakes.identity is not None:
             for group, summaries in zip(groups, made, strict=True):
                 for many in summaries.values():
@@ -197,7 +237,9 @@ def fake_summaries(
     result: dict[str, list[Summary]] = {}
     for group, summaries in zip(groups, made, strict=True):
         repeats = 1 if group[0].items.fake_varies else protocol.repeats
-        result |= {metric.name: summaries[metric.summary] * repeats for metric in group}
+        for metric in group:
+            first, *others = summaries[metric.summary]
+            result[metric.name] = [first] * repeats + others
     return result
 
 
@@ -214,19 +256,17 @@ def _all_cached(cache: SummaryCache, wanted: list[tuple[list[Metric], list[dict[
     return found
 
 
-def _fake_pass(fakes: Fakes, groups: list[list[Metric]], protocol: Protocol, detectors: Detectors) -> list[Made]:
+def _fake_pass(fakes: Fakes, groups: list[tuple[list[Metric], list[Part]]], detectors: Detectors) -> list[Made]:
     """Make every video once and look at it."""
     pools, draws = [], []
-    for group in groups:
+    for group, parts in groups:
         items = group[0].items
-        seeds = protocol.seeds if items.fake_varies else protocol.seeds[:1]
-        draws.append(Drawn([items.fake(fakes.lengths, seed) for seed in seeds]))
+        draws.append(Drawn([part.of(items.fake, fakes.lengths) for part in parts]))
         kinds = dict.fromkeys(metric.summary for metric in group)
-        what = f"generated {group[0].title}"
-        pools.append(Pool(detectors.of(items.detector), kinds, len(seeds), items.length, what))
+        pools.append(Pool(detectors.of(items.detector), kinds, len(parts), items.length, group[0].title))
     progress = Progress("generated videos", len(fakes.lengths))
     for video, clip in enumerate(fakes.clips()):
-        for group, drawn, pool in zip(groups, draws, pools, strict=True):
+        for (group, _), drawn, pool in zip(groups, draws, pools, strict=True):
             items = group[0].items
             for start, counts in drawn.of(video):
                 pool.add(clip[start : start + items.span : items.stride], counts, fakes.names[video])
@@ -234,22 +274,21 @@ def _fake_pass(fakes: Fakes, groups: list[list[Metric]], protocol: Protocol, det
     return [pool.close() for pool in pools]
 
 
-def require_long_enough(lengths: Iterable[int], group: list[Metric], whose: str) -> None:
-    """Refuse videos of which fewer than two are long enough for a clip.
+def require_long_enough(lengths: Iterable[int], groups: list[list[Metric]]) -> None:
+    """Refuse videos of which fewer than two are long enough for a clip, or that have fewer than two frames in all.
 
     Raises:
         UserError: with the numbers.
     """
-    lengths, items = [int(length) for length in lengths], group[0].items
-    enough = sum(one >= items.span for one in lengths)
-    shorter = f"or leave {items.length} out: --lengths, or evaluation.fvd_lengths of the scale"
-    cure = "Give more videos." if len(lengths) < 2 else f"Use longer videos, {shorter}."
-    if items.span > 1 and enough < 2:
+    lengths = [int(length) for length in lengths]
+    for (metric, *_), span in ((group, group[0].items.span) for group in groups):
+        if sum(one >= span for one in lengths) >= 2 or (span == 1 and sum(lengths) >= 2):
+            continue
+        shorter = f"or leave {metric.items.length} out: --lengths, or evaluation.fvd_lengths of the scale"
         raise UserError(
-            f"{enough} of {len(lengths)} videos have the {items.span} frames that {group[0].title} needs "
+            f"{sum(one >= span for one in lengths)} of {len(lengths)} have the {span} frames that {metric.title} needs "
             f"(at least 2 must); the longest has {max(lengths, default=0)}",
-            file=whose or "the data set",
-            cure=cure,
+            cure="Give more videos." if len(lengths) < 2 else f"Use longer videos, {shorter}.",
         )
 
 

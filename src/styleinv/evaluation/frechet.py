@@ -9,8 +9,6 @@ are factored by eigenvectors, A = F F^T and B = G G^T, and the trace is the sum 
 rounding errors do not blow up as they would the roots of zero eigenvalues.
 """
 
-import logging
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +16,6 @@ import scipy.linalg
 
 from styleinv.errors import UserError
 from styleinv.evaluation.summaries import Moments
-
-log = logging.getLogger(__name__)
 
 # A Cholesky pivot this small relative to the largest one means that rounding errors would dominate the small
 # eigenvalues.
@@ -46,15 +42,7 @@ def frechet(a: Moments, b: Moments) -> Frechet:
             raise UserError(f"a Fréchet distance needs at least 2 samples on each side, got {a.n} and {b.n}")
     if a.dim != b.dim:
         raise UserError(f"features have {a.dim} and {b.dim} dimensions", cure="Use one detector for both sides.")
-    if min(a.n, b.n) < a.dim:
-        _warn_of_rank(a.n, b.n, a.dim)
     return frechet_of_moments(a.mean, a.covariance, b.mean, b.covariance)
-
-
-@cache
-def _warn_of_rank(n_a: int, n_b: int, dim: int) -> None:
-    # Once for all evaluation seeds, which have the same counts.
-    log.warning("rank-deficient covariance: %d and %d samples of %d features; the score is biased", n_a, n_b, dim)
 
 
 def frechet_of_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> Frechet:

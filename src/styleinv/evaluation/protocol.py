@@ -26,6 +26,11 @@ STORAGE: dict[str, dict[str, Any]] = {
 }
 
 
+# How videos of another size are brought to the data set's, between codec and detectors. `bilinear` is what the official
+# data loaders do (no antialiasing), `bicubic` is antialiased.
+Kernel = Literal["bilinear", "bicubic"]
+UNRESIZED = "inside the detectors only"
+
 # How the floats of stored videos became 8 bit, which nobody can tell any more.
 AS_STORED = "as stored"
 
@@ -40,6 +45,7 @@ class Protocol(Strict):
         jpeg_quality: quality of the JPEG round trip of generated frames, None for no codec. Real frames are used as
             stored.
         jpeg_subsampling: chroma subsampling of that round trip.
+        resize: kernel that brings generated videos of another size to the data set's; None refuses them.
         n_fake: generated videos.
         clip_length: frames generated per video; of a folder of videos at most the first `clip_length` frames are used.
         metrics: families of `evaluation.metrics`; those of clips give one metric for each of `fvd_lengths`.
@@ -59,6 +65,7 @@ class Protocol(Strict):
     rounding: Rounding = STORAGE["styleinv"]["rounding"]
     jpeg_quality: int | None = Field(default=STORAGE["styleinv"]["jpeg_quality"], ge=1, le=100)
     jpeg_subsampling: Literal["4:2:0", "4:2:2", "4:4:4"] = "4:2:0"
+    resize: Kernel | None = None
     n_fake: int = Field(default=2048, ge=2)
     clip_length: int = Field(default=128, ge=1)
     metrics: tuple[str, ...] = ("fid", "fvd")
@@ -132,11 +139,13 @@ class EvaluationConfig(Protocol):
         detectors: the published networks, or small random ones in their place.
         also: further rows of `STORAGE` by which the report shows the same runs.
         batch: videos generated at once; never changes a score.
+        bootstrap: replicates of the interval beside each score, 0 for none; never changes a score.
     """
 
     detectors: Literal["official", "stand-in"] = "official"
     also: tuple[Name, ...] = ("lossless",)
     batch: int = Field(8, ge=1)
+    bootstrap: int = Field(100, ge=0)
 
 
 # What a reader has to know before setting a score beside the paper's.
@@ -233,7 +242,9 @@ class ProtocolRecord(Strict):
 
         Which metrics were computed is not part of it, so that a further one leaves it as it is.
         """
-        rules = self.rules.model_dump(mode="json", exclude={"protocol", "metrics", "fvd_lengths", "generation_seed"})
+        # The kernel counts where frames were resized: then `resize` of the record names it.
+        others = {"protocol", "metrics", "fvd_lengths", "generation_seed", "resize"}
+        rules = self.rules.model_dump(mode="json", exclude=others)
         networks = {kind: detector.sha256 for kind, detector in self.detectors.items()}
         return f"{_short_hash(rules | self._common() | networks)}-{_short_hash({'real': self.real_sha256})}"
 
@@ -248,7 +259,13 @@ class ProtocolRecord(Strict):
         lines = [
             f"{name.replace('_', ' ')} {ours} instead of {theirs}" for name, ours, theirs in rules if ours != theirs
         ]
+        fewer = [made for made in self.metrics.values() if made.fake < self._asked(made)]
+        lines += [f"{made.title} of {made.fake} generated items instead of {self._asked(made)}" for made in fewer]
+        lines += [f"resized: {self.resize}"] if self.resize != UNRESIZED else []
         return lines + (["stand-in detectors"] if self.stand_in else [])
+
+    def _asked(self, made: MetricRecord) -> int:
+        return self.rules.n_fake if made.detector == "video" else self.rules.fid_items
 
 
 def _short_hash(fields: dict[str, Any]) -> str:

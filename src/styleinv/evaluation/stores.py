@@ -1,5 +1,6 @@
 """The two things evaluation can look at: stored videos and generated ones."""
 
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import TypeGuard
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from styleinv.errors import UserError
 from styleinv.evaluation import codec, sampling
-from styleinv.evaluation.protocol import AS_STORED, Protocol
+from styleinv.evaluation.protocol import AS_STORED, UNRESIZED, Kernel, Protocol
 from styleinv.generator import VideoGenerator
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,15 @@ class VideoStore(Contract):
         ...
 
 
+@contextlib.contextmanager
+def side(name: str) -> Iterator[None]:
+    """Say in every message of this block which side's videos it is about: `real` or `generated`."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{name} videos: {error}") from None
+
+
 def is_store(videos: object) -> TypeGuard[VideoStore]:
     """Tell stored videos from a generator by `frames` alone: asking for every attribute would hash the store."""
     return callable(getattr(videos, "frames", None))
@@ -72,6 +83,8 @@ def read_clip(store: VideoStore, video: int, indices: Sequence[int]) -> torch.Te
 class StoredFakes:
     """Generated videos that lie in a folder: used as stored, no codec, at most `clip_length` frames of each."""
 
+    resize = UNRESIZED
+
     def __init__(self, store: VideoStore, protocol: Protocol):
         self._store = store
         self._videos = sampling.fake_videos(len(store.lengths), protocol.n_fake, protocol.generation_seed)
@@ -91,6 +104,8 @@ class StoredFakes:
 
 class GeneratedFakes:
     """Generated videos that are made now: video i has seed `generation_seed + i`; frames pass the codec in memory."""
+
+    resize = UNRESIZED
 
     def __init__(
         self, generator: VideoGenerator, protocol: Protocol, identity: str | None, batch: int, keep: Path | None = None
@@ -118,4 +133,21 @@ class GeneratedFakes:
             yield from codec.stored(clips.cpu(), self._protocol, names, self._keep)
 
 
-Fakes = StoredFakes | GeneratedFakes
+class ResizedFakes:
+    """Generated videos of another size, brought to the data set's after their codec."""
+
+    def __init__(self, fakes: StoredFakes | GeneratedFakes, resolution: int, kernel: Kernel):
+        self._fakes, self._kernel, self.resolution = fakes, kernel, resolution
+        self.lengths, self.names, self.identity = fakes.lengths, fakes.names, fakes.identity
+        self.rounding, self.codec = fakes.rounding, fakes.codec
+        self.resize = f"generated {fakes.resolution} to {resolution} pixels, {kernel}"
+
+    def clips(self) -> Iterator[torch.Tensor]:
+        """Give one video after the other, uint8 [T, 3, R, R]."""
+        size, antialias = (self.resolution, self.resolution), self._kernel == "bicubic"
+        for clip in self._fakes.clips():
+            frames = F.interpolate(clip.float(), size=size, mode=self._kernel, antialias=antialias)
+            yield frames.round().clamp(0, 255).to(torch.uint8)
+
+
+Fakes = StoredFakes | GeneratedFakes | ResizedFakes

@@ -3,6 +3,7 @@
 import hashlib
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -54,6 +55,11 @@ class Summary(ABC):
     @abstractmethod
     def of(cls, n: int, arrays: dict[str, np.ndarray]) -> Self:
         """Build a summary from what `arrays` gave; raises KeyError for arrays of another kind of summary."""
+
+    @classmethod
+    @abstractmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """Build the summary of all rows of one or more summaries."""
 
     def save(self, path: str | Path) -> None:
         """Write everything to an .npz file, atomically, with a digest that `load` verifies."""
@@ -114,6 +120,12 @@ class Moments(Summary):
         moments.n, moments.total, moments.outer = n, arrays["total"], arrays["outer"]
         return moments
 
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """Add up counts, sums and outer products."""
+        arrays = {name: sum(part.arrays()[name] for part in parts) for name in ("total", "outer")}
+        return cls.of(sum(part.n for part in parts), arrays)  # type: ignore[arg-type]
+
     @property
     def mean(self) -> np.ndarray:
         """float64 [D]."""
@@ -155,3 +167,8 @@ class Sample(Summary):
         sample = cls(arrays["rows"].shape[1])
         sample.n, sample._parts = n, [arrays["rows"]]
         return sample
+
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """Put the rows one after the other."""
+        return cls.of(sum(part.n for part in parts), {"rows": np.concatenate([part.rows for part in parts])})

@@ -48,8 +48,7 @@ class RunView:
         videos: .mp4 files.
         images: film strips and other pictures.
         provenance: content of its provenance.json.
-        metrics: what `evaluation.evaluate` returned, None where it was not evaluated; with a key `diagnostics` (what
-            `evaluation.diagnostics.diagnose` returned) the motion numbers are shown too.
+        metrics: the content of its metrics.json, None where it was not evaluated.
     """
 
     run: str
@@ -92,6 +91,8 @@ def write_report(
             notes=[_bold(note) for note in tables.notes(table) if note != tables.STAND_IN_NOTE],
             stand_in=stand_in,
             shares=tables.shares_text(shares) if shares else "",
+            legend=f"{tables.LEGEND} Green: best, underlined: second best of the comparable rows, {tables.TIES}.",
+            footnotes=tables.footnotes_text(table),
             records=_records(runs),
             groups=_groups(runs),
         )
@@ -125,7 +126,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "data_uri": data_uri,
         "curves": _curves,
-        "score": lambda row, column: tables.score_text(row[column.name], row.get(f"{column.name}_std")),
+        "score": tables.cell_text,
         "best_text": tables.best_text,
         "published": tables.published_text,
         # An id is two hashes: it may be broken between them.
@@ -139,10 +140,14 @@ def _groups(runs: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
     """Runs by data set, each with its provenance and motion in words."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for view in runs:
-        motion = (view.metrics or {}).get("diagnostics", {})
+        metrics = view.metrics or {}
+        real = metrics.get("diagnostics_real", {})
         facts = provenance_facts(view.provenance)
-        facts += [(name.replace("_", " "), f"{value:.3g}") for name, value in motion.items()]
-        groups.setdefault(view.run.partition("/")[0], []).append({"view": view, "facts": facts})
+        for name, value in metrics.get("diagnostics", {}).items():
+            of_real = "" if real.get(name) is None else f" (real {real[name]:.3g})"
+            facts += [] if value is None else [(name.replace("_", " "), f"{value:.3g}{of_real}")]
+        item = {"view": view, "facts": facts, "signatures": metrics.get("signatures", [])}
+        groups.setdefault(view.run.partition("/")[0], []).append(item)
     return groups
 
 

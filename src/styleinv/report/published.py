@@ -6,7 +6,7 @@ from pathlib import Path
 
 from styleinv.errors import UserError
 
-COLUMNS = ["table", "dataset", "method", "variant", "metric", "value", "source"]
+COLUMNS = ["table", "dataset", "method", "variant", "metric", "value", "source", "note"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Published:
         metric: such as `fid`, `fvd16`, `gpu_days`.
         value: the number.
         source: where it is printed.
+        note: how it was not made like the others of its table, empty where it was.
     """
 
     table: str
@@ -29,6 +30,7 @@ class Published:
     metric: str
     value: float
     source: str
+    note: str
 
 
 def read_published(path: str | Path) -> list[Published]:
@@ -42,7 +44,7 @@ def read_published(path: str | Path) -> list[Published]:
             reader = csv.DictReader(file)
             if reader.fieldnames != COLUMNS:
                 raise UserError(f"has columns {reader.fieldnames}, expected {COLUMNS}", file=path)
-            return [Published(*_texts(row), float(row["value"]), row["source"]) for row in reader]
+            return [Published(*_texts(row), float(row["value"]), row["source"], row["note"]) for row in reader]
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure="It is part of the repository: restore it.") from None
     except (ValueError, TypeError) as error:
@@ -55,8 +57,13 @@ def _texts(row: dict[str, str]) -> tuple[str, str, str, str, str]:
 
 def published_scores(numbers: list[Published]) -> dict[tuple[str, str, str], dict[str, float]]:
     """Sort the printed scores by (data set, method, variant) and metric; costs of no data set are left out."""
-    scores: dict[tuple[str, str, str], dict[str, float]] = {}
+    return {key: {metric: number.value for metric, number in row.items()} for key, row in by_run(numbers).items()}
+
+
+def by_run(numbers: list[Published]) -> dict[tuple[str, str, str], dict[str, Published]]:
+    """Sort printed numbers as `published_scores` does, with all that is known of each."""
+    rows: dict[tuple[str, str, str], dict[str, Published]] = {}
     for number in numbers:
         if number.dataset:
-            scores.setdefault((number.dataset, number.method, number.variant), {})[number.metric] = number.value
-    return scores
+            rows.setdefault((number.dataset, number.method, number.variant), {})[number.metric] = number
+    return rows

@@ -9,13 +9,21 @@ from typing import Any
 
 from styleinv.errors import UserError
 from styleinv.files import write_text
-from styleinv.report.published import published_scores, read_published
+from styleinv.report.published import by_run, read_published
 from styleinv.runs import Run
 
 STAND_IN_NOTE = (
     "Scores were made with stand-in detectors: they are **not comparable with published numbers**, "
     "only with each other."
 )
+
+LEGEND = (
+    "Mean ± standard deviation over evaluation seeds, which draw other real clips and frames of the same videos; "
+    "[low, high]: 95 % bootstrap interval over real and generated videos. Lower is better."
+)
+# (row number, name of a column).
+Cells = set[tuple[int, str]]
+TIES = "with all whose intervals overlap theirs"
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class RunResult:
         metrics: the content of its metrics.json.
         along: the table's `best_by` of the models along the training and of the last, by the same protocol; empty where
             none was kept.
+        share: how much of the paper's data its data set holds, in words; empty where it is all.
     """
 
     run: Run
@@ -35,6 +44,7 @@ class RunResult:
     method: str
     metrics: dict[str, Any]
     along: Sequence[float] = ()
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,15 +69,19 @@ class Table:
     Attributes:
         columns: in this order.
         rows: one dictionary per result, with the columns of the CSV, `titles` (data set, method), `ids` (metric -> id
-            of its rules), `rules` (the name of the protocol) and `unlike_paper` (what differs from the paper's
-            rules); None where there is no number.
+            of its rules), `rules` (the name of the protocol) and `unlike_paper` (what differs from how the paper's
+            numbers were made); None where there is no number.
         best_by: the metric whose best value along the training is shown; None where no model along it was kept.
+        best, second: (row number, metric) of the best and second best scores.
+        footnotes: what is particular about a printed number -> the letter that marks it.
     """
 
     columns: list[Column]
     rows: list[dict[str, Any]]
     best_by: Column | None = None
-    best: set[tuple[int, str]] = field(default_factory=set)
+    best: Cells = field(default_factory=set)
+    second: Cells = field(default_factory=set)
+    footnotes: dict[str, str] = field(default_factory=dict)
 
 
 def make_table(
@@ -95,7 +109,7 @@ def make_table(
             cure = f"These scores have {', '.join(known) or 'none'}; more metrics: `evaluation.metrics` of the scale."
             raise UserError(f"{name!r} is in none of the scores", file=file, field="columns", cure=cure)
     chosen = [known[name] for name in columns] or [column for column in known.values() if column.score]
-    printed = published_scores(read_published(published_csv))
+    printed, footnotes = by_run(read_published(published_csv)), dict[str, str]()
     kept = any(result.along for result in results)
     rows = []
     for result in results:
@@ -103,15 +117,20 @@ def make_table(
         paper = printed.get((run.dataset, run.method, run.variant), {})
         row: dict[str, Any] = {"dataset": run.dataset, "method": run.folder}
         row |= {column.name: _value(metrics, column.name) for column in chosen}
-        row |= {f"{column.name}_std": metrics.get(f"{column.name}_std") for column in chosen if column.score}
-        row |= {f"{column.name}_published": paper.get(column.name) for column in chosen if column.score}
+        for name in (column.name for column in chosen if column.score):
+            row |= {f"{name}_{end}": metrics.get(f"{name}_{end}") for end in ("std", "low", "high")}
+            number = paper.get(name)
+            row |= {f"{name}_published": number and number.value, f"{name}_mark": ""}
+            if number and number.note:
+                row[f"{name}_mark"] = footnotes.setdefault(number.note, chr(ord("a") + len(footnotes)))
+        row["published_note"] = "; ".join(dict.fromkeys(number.note for number in paper.values() if number.note))
         row |= {f"{best_by}_best": min(result.along, default=None), f"{best_by}_best_of": len(result.along) or None}
         row |= {"protocol": metrics.get("protocol_id"), "stand_in": metrics.get("stand_in")}
         row |= {"titles": (result.dataset, result.method), "ids": metrics.get("protocol_ids", {})}
-        row |= {"unlike_paper": metrics.get("unlike_paper", [])}
+        row |= {"unlike_paper": [*metrics.get("unlike_paper", []), *filter(None, [result.share])]}
         row |= {"rules": metrics["protocol"].get("rules", {}).get("protocol", "")}
         rows.append(row)
-    return Table(chosen, rows, known.get(best_by) if kept else None, _best_cells(chosen, rows))
+    return Table(chosen, rows, known.get(best_by) if kept else None, *_ranked(chosen, rows), footnotes)
 
 
 def _known_columns(results: Sequence[RunResult]) -> dict[str, Column]:
@@ -129,19 +148,30 @@ def _value(metrics: dict[str, Any], name: str) -> float | None:
     return metrics.get(name, metrics.get("diagnostics", {}).get(name))
 
 
-def _best_cells(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> set[tuple[int, str]]:
-    """(row number, metric) of the lowest score among two or more rows of one data set that may be compared in it."""
-    best = set()
+def _ranked(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> tuple[Cells, Cells]:
+    """(row number, metric) of the best and of the second best scores, each with all that it does not beat.
+
+    Compared are two or more rows of one data set that may be compared in the metric.
+    """
+    ranks: tuple[Cells, Cells] = (set(), set())
     for name in (column.name for column in columns if column.score):
         groups: dict[tuple[str, str], list[int]] = {}
         for number, row in enumerate(rows):
             if row[name] is not None and name in row["ids"]:
                 groups.setdefault((row["dataset"], row["ids"][name]), []).append(number)
         for members in groups.values():
-            if len(members) > 1:
-                lowest = min(rows[number][name] for number in members)
-                best |= {(number, name) for number in members if rows[number][name] == lowest}
-    return best
+            left = sorted(members, key=lambda number: rows[number][name]) if len(members) > 1 else []
+            for rank in ranks:
+                alike = [number for number in left if not _beats(rows[left[0]], rows[number], name)]
+                rank.update((number, name) for number in alike)
+                left = [number for number in left if number not in alike]
+    return ranks
+
+
+def _beats(better: dict[str, Any], worse: dict[str, Any], name: str) -> bool:
+    """Whether the intervals of two scores are apart; where one has none, whether the scores differ."""
+    high, low = better[f"{name}_high"], worse[f"{name}_low"]
+    return bool(better[name] < worse[name] if high is None or low is None else high < low)
 
 
 def notes(table: Table) -> list[str]:
@@ -185,11 +215,11 @@ def write_table(
     """Write a table as CSV for programs and as Markdown for people.
 
     Args:
-        out_csv: columns `dataset, method`, those of the table, `_std` and `_published` of its scores, `<best_by>_best`
-            and `<best_by>_best_of` (the lowest of so many models along the training), `protocol`, `stand_in`; empty
-            where there is no number.
-        out_md: the same for people: mean ± std beside the printed number, the best comparable score bold, warnings
-            first.
+        out_csv: columns `dataset, method`, those of the table, `_std`, `_low`, `_high` and `_published` of its scores,
+            `published_note`, `<best_by>_best` and `<best_by>_best_of` (the lowest of so many models along the
+            training), `protocol`, `stand_in`, `unlike_paper`; empty where there is nothing.
+        out_md: the same for people: mean ± std [low, high] beside the printed number, of comparable scores the best
+            bold and the second best underlined, warnings first.
         title: heading of the second.
         shares: how much of the paper's data each data set holds, in words.
     """
@@ -201,10 +231,11 @@ def write_table(
 def _csv(table: Table) -> str:
     scores = [column.name for column in table.columns if column.score]
     names = ["dataset", "method", *(column.name for column in table.columns)]
-    names += [*(f"{name}_std" for name in scores), *(f"{name}_published" for name in scores)]
+    names += [f"{name}_{end}" for end in ("std", "low", "high", "published") for name in scores] + ["published_note"]
     names += [name for name in (table.rows[0] if table.rows else {}) if name.endswith(("_best", "_best_of"))]
+    names += ["protocol", "stand_in", "unlike_paper"]
     file = io.StringIO()
-    writer = csv.DictWriter(file, [*names, "protocol", "stand_in"], lineterminator="\n", extrasaction="ignore")
+    writer = csv.DictWriter(file, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for row in table.rows:
         writer.writerow({name: _csv_cell(value) for name, value in row.items()})
@@ -214,6 +245,8 @@ def _csv(table: Table) -> str:
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return "; ".join(value)
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
@@ -229,10 +262,11 @@ def _markdown(table: Table, shares: Sequence[str]) -> str:
     for number, row in enumerate(table.rows):
         cells = list(row["titles"])
         for column in table.columns:
-            text = score_text(row[column.name], row.get(f"{column.name}_std"))
-            cells.append(f"**{text}**" if (number, column.name) in table.best else text)
+            text, place = cell_text(row, column), (number, column.name)
+            cells.append(f"**{text}**" if place in table.best else f"<u>{text}</u>" if place in table.second else text)
             if column.score:
-                cells.append(published_text(row, column))
+                mark = row[f"{column.name}_mark"]
+                cells.append(published_text(row, column) + (f"<sup>{mark}</sup>" if mark else ""))
         if table.best_by:
             cells.append(best_text(row, table.best_by))
         lines.append(_line([*cells, f"`{row['protocol']}`" if row["protocol"] else ""]))
@@ -241,10 +275,8 @@ def _markdown(table: Table, shares: Sequence[str]) -> str:
             f"\nBest of k: the lowest {table.best_by.title} of k models along the training, a choice that knows the "
             "test data. All other scores are the last model's."
         )
-    lines.append(
-        "\nMean ± standard deviation over evaluation seeds, which draw other real clips and frames of the same videos; "
-        "lower is better; bold: best of the comparable rows."
-    )
+    lines.append(f"\n{LEGEND} Bold: best, underlined: second best of the comparable rows, {TIES}.")
+    lines += [f"\n{footnote}" for footnote in footnotes_text(table)]
     if shares:
         lines.append(f"\n{shares_text(shares)}")
     return "\n".join(lines) + "\n"
@@ -259,12 +291,23 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def score_text(mean: float | None, std: float | None) -> str:
-    """Write `54.05 ± 0.31`, without the deviation where there is none; empty where there is no score."""
+def footnotes_text(table: Table) -> list[str]:
+    """Write what is particular about printed numbers, a line for each letter."""
+    return [f"{mark}: {note}." for note, mark in table.footnotes.items()]
+
+
+def cell_text(row: dict[str, Any], column: Column) -> str:
+    """Write a row's number of a column."""
+    return score_text(row[column.name], *(row.get(f"{column.name}_{end}") for end in ("std", "low", "high")))
+
+
+def score_text(mean: float | None, std: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Write `54.05 ± 0.31 [52.10, 56.20]`, without what there is not; empty where there is no score."""
     if mean is None:
         return ""
     digits = 2 if abs(mean) >= 1 else 4
-    return f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
+    text = f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
+    return text if low is None or high is None else f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def best_text(row: dict[str, Any], best_by: Column) -> str:

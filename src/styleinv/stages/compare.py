@@ -3,36 +3,56 @@
 from pathlib import Path
 from typing import Any
 
-from styleinv.evaluation.comparison import compare_scores
+from styleinv.evaluation.comparison import Scored, compare_scores
 from styleinv.files import read_json
 from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 
+NOTES = (
+    "Lower is better. ± is the standard deviation over evaluation seeds, which draw other real clips and frames;",
+    "[low, high] is the 95 % bootstrap interval over the videos of both sides: where two overlap, the difference may",
+    "be chance.",
+)
+
 
 def compare(a: str, b: str, setting: Setting) -> str:
-    """Write both scores and their difference, and what could not be compared.
+    """Write both scores and their difference, what could not be compared, and the failure signatures of both.
 
     Raises:
         UserError: no metric can be compared, naming every field of the protocols that differs.
     """
-    result = compare_scores(_scores(a, setting), _scores(b, setting), (a, b))
-    width = max(24, len(a), len(b))
-    lines = [f"{'':8} {a:>{width}} {b:>{width}} {'difference':>12}"]
+    sides = {name: _scores(name, setting) for name in (a, b)}
+    result = compare_scores(sides[a], sides[b], (a, b))
+    rows = [["", a, b, "difference", ""]]
     for pair in result.scores.values():
-        numbers = (_number(pair.a, pair.a_std), _number(pair.b, pair.b_std))
-        verdict = {None: "", True: "", False: "  within the deviations"}[pair.told_apart]
-        lines.append(f"{pair.title:8} {numbers[0]:>{width}} {numbers[1]:>{width}} {pair.difference:>+12.3f}{verdict}")
+        scored = [_scored(one, result.stand_in) for one in (pair.a, pair.b)]
+        verdict = {None: "", True: "intervals apart", False: "intervals overlap"}[pair.told_apart]
+        rows.append([pair.title, *scored, f"{'+' * (pair.difference >= 0)}{_number(pair.difference, result.stand_in)}"])
+        rows[-1].append(verdict)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:4], widths[1:4]), row[4]]).rstrip() for row in rows
+    ]
     lines += [f"{metric}: not comparable: {why}" for metric, why in result.refused.items()]
-    lines.append(
-        "± is the standard deviation over evaluation seeds, which draw other real clips and frames; lower is better."
-    )
+    lines += [f"{name}: {line}" for name, scores in sides.items() for line in scores.get("signatures", [])]
+    lines += NOTES
     if result.stand_in:
         lines.append("Stand-in detectors: these scores compare with each other, with nothing published.")
     return "\n".join(lines)
 
 
-def _number(mean: float, std: float | None) -> str:
-    return f"{mean:.3f}" if std is None else f"{mean:.3f} ± {std:.3f}"
+def _scored(scored: Scored, stand_in: bool) -> str:
+    text = _number(scored.mean, stand_in)
+    if scored.std is not None:
+        text += f" ± {_number(scored.std, stand_in)}"
+    if scored.low is not None and scored.high is not None:
+        text += f" [{_number(scored.low, stand_in)}, {_number(scored.high, stand_in)}]"
+    return text
+
+
+def _number(value: float, stand_in: bool) -> str:
+    """Write three decimals; of a stand-in's score, whose size means nothing, two digits."""
+    return f"{float(f'{value:.2g}'):g}" if stand_in else f"{value:.3f}"
 
 
 def _scores(name: str, setting: Setting) -> dict[str, Any]:

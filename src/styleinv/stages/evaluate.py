@@ -9,19 +9,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
+import pandas as pd
 
 from styleinv import methods
 from styleinv.data.store import FrameStore
 from styleinv.data.video_folder import VideoFolder
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
-from styleinv.evaluation.diagnostics import diagnose
-from styleinv.evaluation.protocol import Name, Protocol
+from styleinv.evaluation.diagnostics import WATCHED, watch_generator, watch_store, watched_length
+from styleinv.evaluation.protocol import EvaluationConfig, Name, Protocol
 from styleinv.evaluation.score import score
-from styleinv.files import sha256, write_json
+from styleinv.evaluation.signatures import signatures
+from styleinv.evaluation.stores import side
+from styleinv.files import atomic, sha256, write_json
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder, code_commit
+from styleinv.report.figures import read_curves
 from styleinv.runs import Run
 from styleinv.schema import Layer, fingerprint, parse
 from styleinv.stages.setting import Setting
@@ -59,8 +62,12 @@ def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator
     return module.load_generator(model, device_of(setting.scale.device))
 
 
-def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
-    """Score a run by the scale's protocol, and by the others for the report, and write metrics.json."""
+def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
+    """Score a run by the scale's protocol, and by the others for the report; write metrics.json and diagnostics.csv.
+
+    Returns:
+        Its failure signatures, a line each.
+    """
     paths, scale = setting.paths, setting.scale
     config, model = scale.evaluation, paths.model(run)
     generator, stills = load_scored(run, model, setting), makes_stills(run)
@@ -74,6 +81,7 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
         "dataset": run.dataset,
         "name": str(run),
         "batch": config.batch,
+        "replicates": config.bootstrap,
     }
     rules = config.changed().of_stills() if stills else config.changed()
     scores = score(store, generator, rules, detectors, keep=keep, **options)
@@ -85,12 +93,30 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> None:
     # How long it took is in the provenance; equal scores must be equal files.
     for part in (scores, *scores["also"].values()):
         part.pop("seconds")
+    watched = pd.DataFrame(columns=["side", "video"])
     if not stills:
-        times = torch.arange(min(config.clip_length, 128))
-        motion = diagnose(generator.videos(range(min(config.n_fake, 8)), times, "round"))
-        scores["diagnostics"] = {name: value if math.isfinite(value) else None for name, value in motion.items()}
+        frames = watched_length(store, rules)
+        seeds = range(rules.generation_seed, rules.generation_seed + min(rules.n_fake, WATCHED))
+        sides = watch_store(store, "real", frames, "random"), watch_generator(generator, seeds, frames)
+        watched = pd.concat(sides, ignore_index=True)
+    curves = read_curves(paths.curves(run)) if paths.curves(run).exists() else None
+    scores |= findings(watched, curves)
+    with atomic(diagnostics := paths.metrics(run).with_name("diagnostics.csv")) as temporary:
+        watched.to_csv(temporary, index=False, float_format="%.6g")
     write_json(paths.metrics(run), scores)
-    recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run)], str(device))
+    recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run), diagnostics], str(device))
+    return scores["signatures"]
+
+
+def findings(watched: pd.DataFrame, curves: pd.DataFrame | None = None) -> dict[str, Any]:
+    """Sum up diagnostics for metrics.json: means of both sides, None where there is none, and failure signatures."""
+    means = {
+        side: {str(name): None if math.isnan(value) else float(value) for name, value in rows.items()}
+        for side in ("generated", "real")
+        if len(rows := watched[watched["side"] == side].mean(numeric_only=True))
+    }
+    named = {f"diagnostics{'_real' * (side == 'real')}": numbers for side, numbers in means.items()}
+    return named | {"signatures": signatures(watched, curves)}
 
 
 def evaluate_folders(
@@ -102,6 +128,7 @@ def evaluate_folders(
     n: int | None = None,
     lengths: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
+    resize: str | None = None,
 ) -> dict[str, Any]:
     """Score one folder (or frame store) of videos against another, by the protocol's own counts and no scale's.
 
@@ -113,18 +140,31 @@ def evaluate_folders(
         n: so many videos on each side instead of 2,048.
         lengths: frames of the clips of FVD instead of 16 and 128.
         metrics: families of `evaluation.metrics` instead of FID and FVD.
+        resize: kernel that brings generated videos of another size to that of the real ones.
     """
     changes: dict[str, Any] = {} if n is None else {"n_fake": n, "real_clips": n}
     changes |= {} if lengths is None else {"fvd_lengths": tuple(lengths), "clip_length": max(128, *lengths)}
     changes |= {} if metrics is None else {"metrics": tuple(metrics)}
-    rules = parse(Protocol, Layer("--protocol, --n, --lengths, --metrics", {"protocol": protocol} | changes))
-    sides = _videos(real), _videos(fake)
+    changes |= {"protocol": protocol, "resize": resize}
+    rules = parse(Protocol, Layer("--protocol, --n, --lengths, --metrics, --resize", changes))
+    with side("real"):
+        of_real = _videos(real)
+    with side("generated"):
+        of_fake = _videos(fake)
+    sides = of_real, of_fake
     for name, videos in (("real", sides[0]), ("generated", sides[1])):
         if len(videos.names) < rules.n_fake:
             log.warning("%d %s videos; the protocol has %d", len(videos.names), name, rules.n_fake)
     cache = setting.paths.features if setting.paths.root.is_dir() else None
     networks = load_detectors(detectors, device_of("auto"))
-    scores = score(*sides, rules, networks, cache=cache, dataset=real.name, name=fake.name)
+    replicates = EvaluationConfig().bootstrap
+    scores = score(*sides, rules, networks, cache=cache, dataset=real.name, name=fake.name, replicates=replicates)
+    frames = watched_length(of_real, rules)
+    with side("real"):
+        watched = watch_store(of_real, "real", frames, "random")
+    with side("generated"):
+        watched = pd.concat([watched, watch_store(of_fake, "generated", frames)], ignore_index=True)
+    scores |= findings(watched)
     commit, dirty = code_commit()
     made = {"date": datetime.date.today().isoformat(), "styleinv": version("styleinv")}
     return scores | {"scored": made | {"commit": commit, "dirty": dirty}}
@@ -138,8 +178,8 @@ def evaluate_any(
     keep: Path | None = None,
     out: Path | None = None,
     **rules: Any,
-) -> str | None:
-    """Score a run, or one folder against another and return the scores as JSON.
+) -> str:
+    """Score a run and return its failure signatures, or one folder against another and return the scores as JSON.
 
     Raises:
         UserError: neither is named, options that would do nothing, or what the two raise.
@@ -150,8 +190,8 @@ def evaluate_any(
         if idle := [name for name, value in of_folders.items() if value is not None]:
             cure = "A run is scored by its scale (--config), into its metrics.json."
             raise UserError(f"is for folders, not for the run {run}", field=f"--{idle[0]}", cure=cure)
-        evaluate(run, setting, keep)
-        return None
+        found = evaluate(run, setting, keep)
+        return "\n".join(found) or f"{run}: no failure signature"
     if real is None or fake is None:
         raise UserError("nothing to evaluate", cure="Name a run, or give --real DIR and --fake DIR.")
     if keep is not None:

@@ -1,19 +1,18 @@
 """progress: the scores of a run along its training, one row per kept model."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
-from styleinv.evaluation.diagnostics import diagnose, picture_error
+from styleinv.evaluation.diagnostics import WATCHED, watch_generator
+from styleinv.evaluation.protocol import Protocol
 from styleinv.evaluation.score import score
 from styleinv.files import atomic
-from styleinv.generator import VideoGenerator, to_uint8
+from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder
 from styleinv.runs import Run
 from styleinv.schema import fingerprint
@@ -23,15 +22,12 @@ from styleinv.training.checkpoint import read_model
 from styleinv.training.distribution import device_of
 from styleinv.training.snapshots import model_snapshots
 
-# Videos that the motion diagnostics look at.
-WATCHED = 16
-
 
 def progress(run: Run, setting: Setting) -> None:
     """Score every kept model of a run, and its last, by the scale's protocol; write progress.csv.
 
-    Its columns: `step`, `kimg`, the metrics and their `_std`, the diagnostics of `evaluation.diagnostics`,
-    `first_frame_error` where a method starts from a picture, and the protocol's id.
+    Its columns: `step`, `kimg`, the metrics and their `_std`, the diagnostics of `evaluation.diagnostics`, and the
+    protocol's id.
 
     Raises:
         UserError: if the training kept no models.
@@ -61,22 +57,18 @@ def progress(run: Run, setting: Setting) -> None:
             batch=config.batch,
         )
         kept = {name: value for name, value in scores.items() if isinstance(value, float) and name != "seconds"}
-        motion = {} if stills else watch(generator, config.clip_length)
+        motion = {} if stills else watch(generator, config)
         rows.append(_when(model, run, setting) | kept | motion | _protocol(scores))
     with atomic(paths.progress(run)) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
     recorder.write(paths.run(run) / "progress.provenance.json", [paths.progress(run)], str(device))
 
 
-def watch(generator: VideoGenerator, frames: int) -> dict[str, float]:
-    """Diagnose some videos, and how far frame 0 is from the picture that a video starts from, where it does."""
-    seeds = range(WATCHED)
-    videos = generator.videos(seeds, torch.arange(frames), "round")
-    numbers = diagnose(videos)
-    if hasattr(generator, "first_frame"):
-        pictures = torch.cat([to_uint8(generator.first_frame(seed)[1], "round").cpu() for seed in seeds])
-        numbers["first_frame_error"] = float(picture_error(videos[:, 0], pictures).mean())
-    return {name: value for name, value in numbers.items() if math.isfinite(value)}
+def watch(generator: VideoGenerator, protocol: Protocol) -> dict[str, float]:
+    """Average the diagnostics of some videos, as far as they are defined."""
+    seeds = range(protocol.generation_seed, protocol.generation_seed + WATCHED)
+    means = watch_generator(generator, seeds, protocol.clip_length).mean(numeric_only=True).dropna()
+    return {str(name): float(value) for name, value in means.items()}
 
 
 def _when(model: Path, run: Run, setting: Setting) -> dict[str, Any]:

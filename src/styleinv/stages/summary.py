@@ -77,7 +77,11 @@ def _results(runs: list[Run], setting: Setting, best_by: str) -> list[RunResult]
 
 def _result(run: Run, setting: Setting, metrics: dict[str, Any], along: Sequence[float] = ()) -> RunResult:
     folder = setting.config.parent
-    return RunResult(run, dataset_title(run.dataset, folder), method_title(run, folder), metrics, along)
+    title = dataset_title(run.dataset, folder)
+    share = Census.read(setting.paths.census(run.dataset)).share
+    whole = share is None or {share.videos, share.frames} <= {1, None}
+    partly = "" if whole else share_line(title, share) or ""
+    return RunResult(run, title, method_title(run, folder), metrics, along, partly)
 
 
 def _along(run: Run, setting: Setting, metric: str) -> list[float]:

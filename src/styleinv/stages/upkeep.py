@@ -30,9 +30,13 @@ def selftest() -> Iterator[str]:
     Raises:
         UserError: after the last line, if a check fails.
     """
-    checks = known_answers.selftest()
-    for check in checks:
+    wrong = False
+    for check in known_answers.selftest():
+        if isinstance(check, str):
+            yield check
+            continue
+        wrong |= not check.passed
         verdict = "ok" if check.passed else "WRONG"
         yield f"{check.name:40} {check.value:.10g}  expected {check.expected:.10g}  {verdict}"
-    if not all(check.passed for check in checks):
+    if wrong:
         raise UserError("the metric code gives wrong numbers here", cure="Do not trust scores from this installation.")

@@ -64,8 +64,8 @@ def provenance_files(results: Path) -> list[Path]:
 def read_stage(results: Path, provenance_path: Path) -> StageRun:
     """Read one stage: its provenance and the files beside it.
 
-    `evaluate` goes with `metrics.json`, `train` with `curves.csv` and the samples, `progress` with `progress.csv`; the
-    configuration goes with all.
+    `evaluate` goes with `metrics.json` and `diagnostics.csv`, `train` with `curves.csv` and the samples, `progress`
+    with `progress.csv`; the configuration goes with all.
 
     Raises:
         UserError, KeyError, TypeError, ValueError, OSError, YAMLError: one of these files is broken.
@@ -102,11 +102,14 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
         if metrics is None:
             raise UserError("has no metrics.json beside it", file=provenance_path)
         content = read_json(metrics)
-        numbers = content | {f"motion/{name}": value for name, value in content.get("diagnostics", {}).items()}
+        numbers = dict(content)
+        for key, prefix in (("diagnostics", "motion"), ("diagnostics_real", "motion_real")):
+            numbers |= {f"{prefix}/{name}": value for name, value in content.get(key, {}).items()}
         scores = {key: float(value) for key, value in numbers.items() if _is_number(value)}
         tags |= flatten({"protocol": content["protocol"]})
         tags |= {"protocol_id": str(content["protocol_id"]), "stand_in": str(content["stand_in"]).lower()}
-        tags |= {"result": "true"}
+        tags |= {"result": "true", "signatures": "; ".join(content.get("signatures", [])) or "none"}
+        artifacts = [table] if (table := beside("diagnostics.csv")) else []
     elif stage in CURVES:
         table = beside(CURVES[stage])
         curves = read_curves(table) if table else None

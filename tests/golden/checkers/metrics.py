@@ -82,7 +82,7 @@ def check_protocol(case: Case) -> dict[str, np.ndarray]:
     assert (made["real"], made["fake"]) == (results["fvd_n_real"], results["fvd_n_fake"]), made
 
     sides = {
-        "real": real_summaries(real, fixed, detectors, SummaryCache(None), ""),
+        "real": real_summaries(real, fixed, detectors, SummaryCache(None)),
         "gen": fake_summaries(StoredFakes(fake, fixed), fixed, detectors, SummaryCache(None)),
     }
     got = {}
@@ -166,7 +166,7 @@ def check_distribution(
     fvd = f"fvd{config['nframes']}"
     # The official run takes another number of real images than of generated ones; a protocol has one number for both.
     of_reals = protocol.changed(fid_items=config["fid_real"], real_clips=config["max_items"])
-    reals = real_summaries(real, of_reals, detectors, SummaryCache(None), "")
+    reals = real_summaries(real, of_reals, detectors, SummaryCache(None))
     fakes = fake_summaries(StoredFakes(fake, protocol), protocol, detectors, SummaryCache(None))
     # It also draws the generated videos of FVD anew for each seed; a protocol draws them once.
     fakes[fvd] = []
