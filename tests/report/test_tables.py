@@ -8,6 +8,7 @@ import pytest
 
 from styleinv.errors import UserError
 from styleinv.report.published import published_scores, read_published
+from styleinv.report.seeds import over_seeds
 from styleinv.report.tables import RunResult, make_table, score_text, write_table
 from styleinv.runs import Run
 
@@ -84,9 +85,9 @@ def test_columns_and_values(tmp_path: Path) -> None:
     assert list(rows[0]) == (
         "dataset,method,fid,fvd16,fvd128,fid_std,fvd16_std,fvd128_std,fid_low,fvd16_low,fvd128_low,"
         "fid_high,fvd16_high,fvd128_high,fid_published,fvd16_published,fvd128_published,published_note,"
-        "fvd16_best,fvd16_best_of,protocol,stand_in,unlike_paper"
+        "fvd16_best,fvd16_best_of,trainings,protocol,stand_in,unlike_paper"
     ).split(",")
-    values = "sky,styleinv,14,15,16,0.25,,1,13.5,,,14.5,,,14.32,77.04,194.25,,,,aa-11,false,"
+    values = "sky,styleinv,14,15,16,0.25,,1,13.5,,,14.5,,,14.32,77.04,194.25,,,,1,aa-11,false,"
     assert list(rows[0].values()) == values.split(",")
     assert rows[1]["method"] == "styleinv-unheard_of" and rows[1]["fid_published"] == ""
     assert "**14.00 ± 0.25 [13.50, 14.50]** | 14.32" in text and "| <u>99.50 ± 0.25</u> |" in text
@@ -217,3 +218,22 @@ def test_how_much_of_the_data_was_there_stands_under_the_table(tmp_path: Path) -
         f"\n\nData: {shares[0]}; {shares[1]}.\n"
     )
     assert "Data:" not in written(tmp_path, result("taichi", "digan", 5.0))[1]
+
+
+def test_trainings_of_several_seeds_are_one_row(tmp_path: Path) -> None:
+    def trained(seed: int | None, fid: float, **more) -> RunResult:
+        made = result("sky", "styleinv", fid, fid_low=fid - 1, fid_high=fid + 1, diagnostics={"loopiness": fid}, **more)
+        return replace(made, run=made.run.seeded(seed), along=(fid + 3, fid))
+
+    three = [trained(None, 10.0), trained(1, 12.0), trained(2, 14.0)]
+    (row, other), page = written(
+        tmp_path, *over_seeds([*three, result("sky", "digan", 30.0)]), columns=["fid", "loopiness"]
+    )
+    assert (row["method"], row["trainings"], other["trainings"]) == ("styleinv", "3", "1")
+    assert [float(row[name]) for name in ("fid", "fid_std", "fid_low", "fid_high", "loopiness")] == [12, 2, 9, 15, 12]
+    assert float(row["fvd16_best"]) == 12 and float(row["fid_published"]) > 0
+    assert "StyleInV (n = 3) | **12.00 ± 2.00 [9.00, 15.00]**" in page and "over the trainings" in page
+    # What was scored by other rules stays apart.
+    apart = over_seeds([trained(None, 10.0), trained(1, 12.0, protocol_ids={"fid": "other"})])
+    assert [made.run.seed for made in apart] == [None, 1]
+    assert "over the trainings" not in written(tmp_path, result("sky", "digan", 30.0))[1]

@@ -6,8 +6,10 @@ rule evaluate:
         scale=SCALE,
         frames="results/data/{dataset}/frames.zip",
         model="results/{dataset}/{run}/model.safetensors",
+        curves="results/{dataset}/{run}/curves.csv",
     output:
         "results/{dataset}/{run}/metrics.json",
+        "results/{dataset}/{run}/diagnostics.csv",
     log:
         "results/logs/evaluate/{dataset}/{run}.log",
     threads: 8

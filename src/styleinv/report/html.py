@@ -91,7 +91,7 @@ def write_report(
             notes=[_bold(note) for note in tables.notes(table) if note != tables.STAND_IN_NOTE],
             stand_in=stand_in,
             shares=tables.shares_text(shares) if shares else "",
-            legend=f"{tables.LEGEND} Green: best, underlined: second best of the comparable rows, {tables.TIES}.",
+            legend=f"{tables.legend(table)} Green: best, underlined: second best of comparable rows, {tables.TIES}.",
             footnotes=tables.footnotes_text(table),
             records=_records(runs),
             groups=_groups(runs),

@@ -115,7 +115,7 @@ def make_table(
     for result in results:
         run, metrics = result.run, result.metrics
         paper = printed.get((run.dataset, run.method, run.variant), {})
-        row: dict[str, Any] = {"dataset": run.dataset, "method": run.folder}
+        row: dict[str, Any] = {"dataset": run.dataset, "method": run.folder, "trainings": metrics.get("trainings", 1)}
         row |= {column.name: _value(metrics, column.name) for column in chosen}
         for name in (column.name for column in chosen if column.score):
             row |= {f"{name}_{end}": metrics.get(f"{name}_{end}") for end in ("std", "low", "high")}
@@ -126,7 +126,8 @@ def make_table(
         row["published_note"] = "; ".join(dict.fromkeys(number.note for number in paper.values() if number.note))
         row |= {f"{best_by}_best": min(result.along, default=None), f"{best_by}_best_of": len(result.along) or None}
         row |= {"protocol": metrics.get("protocol_id"), "stand_in": metrics.get("stand_in")}
-        row |= {"titles": (result.dataset, result.method), "ids": metrics.get("protocol_ids", {})}
+        several = f" (n = {row['trainings']})" if row["trainings"] > 1 else ""
+        row |= {"titles": (result.dataset, result.method + several), "ids": metrics.get("protocol_ids", {})}
         row |= {"unlike_paper": [*metrics.get("unlike_paper", []), *filter(None, [result.share])]}
         row |= {"rules": metrics["protocol"].get("rules", {}).get("protocol", "")}
         rows.append(row)
@@ -217,7 +218,7 @@ def write_table(
     Args:
         out_csv: columns `dataset, method`, those of the table, `_std`, `_low`, `_high` and `_published` of its scores,
             `published_note`, `<best_by>_best` and `<best_by>_best_of` (the lowest of so many models along the
-            training), `protocol`, `stand_in`, `unlike_paper`; empty where there is nothing.
+            training), `trainings` (their number), `protocol`, `stand_in`, `unlike_paper`; empty where there is nothing.
         out_md: the same for people: mean ± std [low, high] beside the printed number, of comparable scores the best
             bold and the second best underlined, warnings first.
         title: heading of the second.
@@ -233,7 +234,7 @@ def _csv(table: Table) -> str:
     names = ["dataset", "method", *(column.name for column in table.columns)]
     names += [f"{name}_{end}" for end in ("std", "low", "high", "published") for name in scores] + ["published_note"]
     names += [name for name in (table.rows[0] if table.rows else {}) if name.endswith(("_best", "_best_of"))]
-    names += ["protocol", "stand_in", "unlike_paper"]
+    names += ["trainings", "protocol", "stand_in", "unlike_paper"]
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
@@ -275,11 +276,18 @@ def _markdown(table: Table, shares: Sequence[str]) -> str:
             f"\nBest of k: the lowest {table.best_by.title} of k models along the training, a choice that knows the "
             "test data. All other scores are the last model's."
         )
-    lines.append(f"\n{LEGEND} Bold: best, underlined: second best of the comparable rows, {TIES}.")
+    lines.append(f"\n{legend(table)} Bold: best, underlined: second best of the comparable rows, {TIES}.")
     lines += [f"\n{footnote}" for footnote in footnotes_text(table)]
     if shares:
         lines.append(f"\n{shares_text(shares)}")
     return "\n".join(lines) + "\n"
+
+
+def legend(table: Table) -> str:
+    """Say what ± and the interval are over."""
+    if all(row["trainings"] == 1 for row in table.rows):
+        return LEGEND
+    return f"{LEGEND} Rows of n trainings: mean ± standard deviation over the trainings; the interval encloses theirs."
 
 
 def shares_text(shares: Sequence[str]) -> str:

@@ -101,10 +101,11 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
         watched = pd.concat(sides, ignore_index=True)
     curves = read_curves(paths.curves(run)) if paths.curves(run).exists() else None
     scores |= findings(watched, curves)
-    with atomic(diagnostics := paths.metrics(run).with_name("diagnostics.csv")) as temporary:
+    with atomic(diagnostics := paths.diagnostics(run)) as temporary:
         watched.to_csv(temporary, index=False, float_format="%.6g")
     write_json(paths.metrics(run), scores)
-    recorder.write(paths.run(run) / "evaluate.provenance.json", [paths.metrics(run), diagnostics], str(device))
+    outputs = [paths.metrics(run), diagnostics]
+    recorder.write(paths.run(run) / "evaluate.provenance.json", outputs, str(device), seed=setting.seed(run))
     return scores["signatures"]
 
 

@@ -14,6 +14,7 @@ from styleinv.errors import UserError
 from styleinv.files import read_json
 from styleinv.report.figures import curves_figure, film_strip
 from styleinv.report.html import RunView, write_report
+from styleinv.report.seeds import over_seeds
 from styleinv.report.tables import RunResult, make_table, write_table
 from styleinv.runs import Run
 from styleinv.stages.evaluate import load_generator
@@ -24,7 +25,8 @@ def table(experiment: str, runs: list[Run], setting: Setting) -> None:
     """Write results/tables/<experiment>.csv and .md from the runs' metrics.json."""
     asked = load_experiment(experiment, setting.config.parent)
     file = setting.config.parent / "experiments" / f"{experiment}.yaml"
-    made = make_table(_results(runs, setting, asked.best_by), _published(setting), asked.best_by, asked.columns, file)
+    results = over_seeds(_results(runs, setting, asked.best_by))
+    made = make_table(results, _published(setting), asked.best_by, asked.columns, file)
     out = setting.paths.table(experiment)
     write_table(made, out, out.with_suffix(".md"), asked.title, _shares(runs, setting))
 
@@ -64,7 +66,7 @@ def report(runs: list[Run], setting: Setting) -> None:
                     metrics=read_json(paths.metrics(part)) if own else None,
                 )
             )
-    results = [*_results(runs, setting, BEST_BY), *_other_protocols(runs, setting)]
+    results = over_seeds([*_results(runs, setting, BEST_BY), *_other_protocols(runs, setting)])
     made = make_table(results, _published(setting), BEST_BY)
     write_report(paths.report, "StyleInV: measured beside published", made, views, _shares(runs, setting))
 

@@ -87,6 +87,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
 
     config = beside("config.yaml")
     params = flatten(_mapping(config)) if config else {}
+    params |= {"seed": str(provenance["seed"])} if "seed" in provenance else {}
     config_hash = str(provenance.get("config_hash") or "")
     data = [h for path, h in provenance.get("inputs", {}).items() if Path(path).name == "frames.zip"]
     # Paths are no names for MLflow: what was read and written stays one piece of JSON each.
