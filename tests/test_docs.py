@@ -118,13 +118,15 @@ def test_the_page_of_the_data_sets_is_complete() -> None:
         assert not path.startswith("$") or path.removeprefix("$") in page
 
 
-def test_the_tables_of_what_is_learnt_follow_from_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_and_sentences_of_what_is_learnt_follow_from_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import learning
 
     page = (ROOT / "docs/learning.md").read_text()
     for table in learning.tables(ROOT / "docs/learning.csv"):
         assert table in page, f"write this into docs/learning.md:\n{table}"
+    for sentence in (claim for part in learning.claims(ROOT / "docs/learning.csv") for claim in part):
+        assert f"{sentence}\n" in page, f"write this into docs/learning.md:\n{sentence}"
 
 
 @pytest.mark.slow
