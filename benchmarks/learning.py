@@ -147,32 +147,32 @@ def claims(csv: Path) -> tuple[list[str], list[str]]:
     motion = {name: percent(row["motion_energy"], real["motion_energy"]) for name, row in (ours | ends).items()}
     lost = percent(still["motion_energy"], real["motion_energy"])
     ablations = [
-        f"**Motion is lost and found.** By {still['kimg']:.0f} kimg it falls to {lost} of the real one (the reconstruction "
-        f"and the pull towards w_0 win); then it comes back, to {motion['styleinv']}, and FVD16 falls from "
-        f"{still['fvd16']:.2f} to {full['fvd16']:.2f}.",
+        f"**Motion is lost and found.** By {still['kimg']:.0f} kimg it falls to {lost} of the real one (the "
+        f"reconstruction and the pull towards w_0 win); then it comes back, to {motion['styleinv']}, and FVD16 falls "
+        f"from {still['fvd16']:.2f} to {full['fvd16']:.2f}.",
         "**FFA-APE matters most here**, as in the paper's Table 3: without it the video freezes (motion "
-        f"{motion['styleinv-no_ffa_ape']} of the real one), and FVD128 is {ape['fvd128'] / full['fvd128']:.1f} times as "
-        "high. Its small identity drift is that of a still.",
+        f"{motion['styleinv-no_ffa_ape']} of the real one), and FVD128 is {ape['fvd128'] / full['fvd128']:.1f} times "
+        "as high. Its small identity drift is that of a still.",
         "**Reconstruction (Eq. 4) does what it says**: without it the first-frame error is "
         f"{no_recon['first_frame_error'] / full['first_frame_error']:.1f} times as large.",
         "**Showing the first frame to the discriminator (Eq. 3) helps**: without it FVD16 is higher by "
         f"{percent(no_st['fvd16'] - full['fvd16'], full['fvd16'])} and FVD128 by "
-        f"{percent(no_st['fvd128'] - full['fvd128'], full['fvd128'])}. The paper's difference (FVD16 41.6 against 86.3) is "
-        "one of a long training.",
-        f"FID of the image generator wanders between {image.min():.1f} and {image.max():.1f}: at this size it is limited by "
-        "its width, not by time, and bounds the FID of every row above.",
+        f"{percent(no_st['fvd128'] - full['fvd128'], full['fvd128'])}. The paper's difference (FVD16 41.6 against "
+        "86.3) is one of a long training.",
+        f"FID of the image generator wanders between {image.min():.1f} and {image.max():.1f}: at this size it is "
+        "limited by its width, not by time, and bounds the FID of every row above.",
     ]
     methods = [
         f"**StyleGAN-V** draws faces and moves them little ({motion['stylegan_v']} of real motion).",
-        f"**DIGAN** finds colours and some motion, but no faces in this time (FID {ends['digan']['fid']:.0f}): every video "
-        "has its own Fourier features, which take longer than minutes to agree on where eyes are.",
+        f"**DIGAN** finds colours and some motion, but no faces in this time (FID {ends['digan']['fid']:.0f}): every "
+        "video has its own Fourier features, which take longer than minutes to agree on where eyes are.",
         "**MoCoGAN-HD** is good for the 16 frames it is trained on and then walks off: identity drift "
         f"{ends['mocogan_hd']['identity_drift']:.2f}, and an FID over 128 frames between {walk['fid'].min():.0f} and "
         f"{walk['fid'].max():.0f} along the training. The paper reports the same of it (FID 135 and FVD128 610 on "
         "DeeperForensics).",
-        f"**Long-Video-GAN** learns the colours and places of hat, hair and face (FID from {long['fid'].iloc[0]:.0f} to "
-        f"{long['fid'].iloc[-1]:.0f} along the training of its super-resolution) over a low-resolution generator that "
-        "hardly moves yet.",
+        f"**Long-Video-GAN** learns the colours and places of hat, hair and face (FID from {long['fid'].iloc[0]:.0f} "
+        f"to {long['fid'].iloc[-1]:.0f} along the training of its super-resolution) over a low-resolution generator "
+        "that hardly moves yet.",
     ]
     return [_bullet(text) for text in ablations], [_bullet(text) for text in methods]
 
