@@ -62,6 +62,8 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
             argument(
                 "--processes", type=int, default=1, metavar="N", help="one for each GPU of this machine (default: 1)"
             ),
+            argument("--afresh", action="store_true", help="set the state of an earlier training aside"),
+            argument("--same-code", action="store_true", help="set it aside also if other code made it"),
             argument(
                 "--verify-resume",
                 type=int,

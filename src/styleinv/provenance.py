@@ -1,5 +1,6 @@
 """How an artefact came to be: provenance.json beside every stage's outputs."""
 
+import getpass
 import importlib.metadata
 import os
 import platform
@@ -7,6 +8,8 @@ import resource
 import socket
 import subprocess
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ class Recorder:
     def __init__(self, stage: str, run: str, config_hash: str, inputs: list[Path]):
         self.stage, self.run, self.config_hash = stage, run, config_hash
         self.inputs = {str(path): sha256(path) for path in inputs}
-        self.start = time.monotonic()
+        self.start, self.started = time.monotonic(), now()
 
     def write(self, path: Path, outputs: list[Path], device: str = "cpu", **extra: Any) -> None:
         """Write the record; `outputs` are hashed, `extra` is added as is."""
@@ -46,6 +49,10 @@ class Recorder:
             "outputs": {str(p): sha256(p) for p in outputs},
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
             | {"python": platform.python_version()},
+            "started": self.started,
+            "ended": now(),
+            "user": _user(),
+            "threads": torch.get_num_threads(),
             "host": socket.gethostname(),
             "device": torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine(),
             "job_id": os.environ.get("SLURM_JOB_ID"),
@@ -55,6 +62,23 @@ class Recorder:
             **extra,
         }
         write_json(path, record)
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _user() -> str | None:
+    with suppress(OSError, KeyError):  # containers run users without a name
+        return getpass.getuser()
+    return None
+
+
+def commit_name() -> str | None:
+    """Return the commit of `code_commit` as one word, with `-dirty` where it has changes."""
+    commit, dirty = code_commit()
+    return commit and f"{commit}{'-dirty' * bool(dirty)}"
 
 
 def code_commit() -> tuple[str | None, bool | None]:

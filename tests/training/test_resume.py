@@ -14,6 +14,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file, save_file
 
+from styleinv import code
 from styleinv.cli import main
 from styleinv.errors import UserError
 from styleinv.files import read_json, sha256
@@ -245,6 +246,83 @@ def test_another_seed_is_another_run_with_its_own_record(trained: Setting, tmp_p
     assert read_json(setting.paths.run(other) / "provenance.json")["seed"] == 1
     with pytest.raises(UserError, match="inversion-seed1|stylegan2-seed1|does not exist"):
         train(parse_run("talking_faces/styleinv-seed1"), setting)
+
+
+def provenance(results: Path) -> dict:
+    return read_json(results / "talking_faces/inversion/provenance.json")
+
+
+def test_weights_keep_the_code_that_made_them(
+    trained: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Done again under other code, a finished training says so; `--afresh` does it again; nothing is lost."""
+    results = tmp_path / "results"
+    shutil.copytree(trained.paths.root, results)
+    setting, run = Setting(trained.config, Paths(results)), parse_run("talking_faces/inversion")
+    first = provenance(results)
+    assert len(first["code"]) == 16 and first["started"] <= first["ended"] and first["scale"] == "tiny"
+    monkeypatch.setattr("styleinv.stages.train.code_hash", lambda method: "other")
+    monkeypatch.setattr("styleinv.stages.train.commit_name", lambda: "beef-dirty")
+    train(run, setting)
+    kept = provenance(results)
+    assert [kept[key] for key in ("code", "commit", "commits", "started", "ended")] == [
+        first[key] for key in ("code", "commit", "commits", "started", "ended")
+    ]
+    assert "is complete and was trained by other code" in caplog.text and "--afresh" in caplog.text
+    for aside in (1, 2):
+        train(run, setting, afresh=True)
+        assert len([p for p in (results / str(run)).iterdir() if p.name.startswith("state-")]) == aside
+    again = provenance(results)
+    assert (again["code"], again["commit"], again["dirty"], again["commits"]) == ("other", "beef", True, ["beef-dirty"])
+    assert sha256(setting.paths.model(run)) == sha256(trained.paths.model(run))
+
+
+def test_a_training_that_went_on_under_other_code_names_both(
+    trained: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, config, run = inputs_only(trained, tmp_path, "inversion"), tmp_path / "config", "talking_faces/inversion"
+    shutil.copytree(trained.config.parent, config)
+    setting, whole = Setting(config / "tiny.yaml", Paths(results)), (config / "tiny.yaml").read_text()
+    short = whole.replace("group_size: 4, total_kimg: 0.08", "group_size: 4, total_kimg: 0.04")
+    for text, name in ((short, "a"), (whole, "b")):
+        (config / "tiny.yaml").write_text(text)
+        monkeypatch.setattr("styleinv.stages.train.code_hash", lambda method, name=name: name)
+        train(parse_run(run), setting)
+    assert provenance(results)["code"] == "a+b"
+    # A shorter training than the state's is refused before anything is written.
+    before = (results / run / "config.yaml").read_bytes(), provenance(results)
+    (config / "tiny.yaml").write_text(short)
+    with pytest.raises(UserError, match="is at step 20, the configured training ends at 10. .*--afresh"):
+        train(parse_run(run), setting)
+    assert before == ((results / run / "config.yaml").read_bytes(), provenance(results))
+    # What other code made is set aside where code is an input.
+    (config / "tiny.yaml").write_text(whole)
+    train(parse_run(run), setting, same_code=True)
+    assert provenance(results)["code"] == "b"
+    assert len([p for p in (results / run).iterdir() if p.name.startswith("state-")]) == 1
+
+
+def test_only_what_decides_the_bits_is_in_the_hash_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "styleinv"
+    shutil.copytree(code.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def hashes(file: str, old: str, new: str) -> tuple[bool, bool]:
+        """Whether the hashes of StyleInV and DIGAN change by an edit."""
+        text = (package / file).read_text()
+        assert old in text
+        (package / file).write_text(text.replace(old, new))
+        code._tree.cache_clear()
+        changed = tuple(code.code_hash(method) != was[method] for method in ("styleinv", "digan"))
+        (package / file).write_text(text)
+        return changed  # type: ignore[return-value]
+
+    monkeypatch.setattr(code, "PACKAGE", package)
+    was = {method: code.code_hash(method) for method in ("styleinv", "digan")}
+    assert hashes("methods/styleinv/loss.py", "loss + recon", "loss + 3 * recon") == (True, False)
+    assert hashes("training/adversarial.py", "F.softplus(", "1 * F.softplus(") == (True, True)
+    assert hashes("nn/layers.py", '"""Eq', '"""Another sentence. Eq') == (False, False)
+    assert hashes("report/tables.py", "digits = 2", "digits = 3") == (False, False)
+    code._tree.cache_clear()
 
 
 @pytest.mark.slow

@@ -105,7 +105,13 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
         watched.to_csv(temporary, index=False, float_format="%.6g")
     write_json(paths.metrics(run), scores)
     outputs = [paths.metrics(run), diagnostics]
-    recorder.write(paths.run(run) / "evaluate.provenance.json", outputs, str(device), seed=setting.seed(run))
+    recorder.write(
+        paths.run(run) / "evaluate.provenance.json",
+        outputs,
+        str(device),
+        seed=setting.seed(run),
+        scale=setting.config.stem,
+    )
     return scores["signatures"]
 
 

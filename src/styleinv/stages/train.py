@@ -10,12 +10,13 @@ import torch
 from pydantic import BaseModel
 
 from styleinv import methods
+from styleinv.code import code_hash
 from styleinv.config import lineage, load_method, needs
 from styleinv.data.store import FrameStore
 from styleinv.errors import OutOfMemory, UserError
 from styleinv.files import sha256, write_text
 from styleinv.methods.context import Context
-from styleinv.provenance import Recorder
+from styleinv.provenance import Recorder, commit_name
 from styleinv.runs import Run
 from styleinv.schema import dump_yaml, fingerprint
 from styleinv.stages.setting import Setting
@@ -23,6 +24,7 @@ from styleinv.tracking.live import Live
 from styleinv.training.checkpoint import read_progress, save_model
 from styleinv.training.distribution import World
 from styleinv.training.launch import launch
+from styleinv.training.loop import Maker, refuse_shorter
 from styleinv.training.loop import train as train_loop
 from styleinv.training.method import Method, TrainingConfig
 
@@ -48,7 +50,14 @@ def _needed(run: Run, setting: Setting) -> dict[str, Path]:
     return {name: methods.preparation(name).output(setting.paths, run) for name in needs(run, setting.config.parent)}
 
 
-def train(run: Run, setting: Setting, verify_resume: int | None = None, processes: int = 1) -> str | None:
+def train(
+    run: Run,
+    setting: Setting,
+    verify_resume: int | None = None,
+    processes: int = 1,
+    afresh: bool = False,
+    same_code: bool = False,
+) -> str | None:
     """Train, or continue training, and write the model, its curves and samples.
 
     Args:
@@ -56,6 +65,8 @@ def train(run: Run, setting: Setting, verify_resume: int | None = None, processe
         setting: configuration and results.
         processes: of this machine that share the training, one for each GPU. Those that torchrun or srun have started
             know one another and are not multiplied.
+        afresh: set the state of an earlier training aside.
+        same_code: set it aside also if other code made it.
         verify_resume: instead train so many steps twice in temporary folders, once killed half-way, and compare.
 
     Returns:
@@ -68,6 +79,7 @@ def train(run: Run, setting: Setting, verify_resume: int | None = None, processe
     """
     if processes > 1 and "RANK" not in os.environ:
         words = ["train", str(run), "--config", str(setting.config), "--results", str(setting.paths.root)]
+        words += ["--afresh"] * afresh + ["--same-code"] * same_code
         if code := launch(words, processes):
             raise SystemExit(code)
         return None
@@ -85,15 +97,18 @@ def train(run: Run, setting: Setting, verify_resume: int | None = None, processe
             identity["training"].pop(key, None)
         identity.pop("epochs", None)
         hashes = {path.name: sha256(path) for path in inputs}
-        mark = fingerprint({"config": identity, "inputs": hashes, "seed": setting.seed(run)})
+        maker = Maker(code_hash(run.method), commit_name())
+        decides = {"config": identity, "inputs": hashes, "seed": setting.seed(run)}
+        mark = fingerprint(decides | ({"code": maker.code} if same_code else {}))
+        if not afresh:
+            refuse_shorter(method, folder, mark)
         recorder = Recorder("train", str(run), mark, inputs)
         if world.rank == 0:
             write_text(folder / "config.yaml", dump_yaml(config))
         curves = setting.paths.state(run) / "curves.csv"
         with Live(run, "train", mark, curves) if world.rank == 0 else nullcontext() as live:
-            train_loop(
-                method, folder, setting.seed(run), mark, world, scale.snapshots, live.tick if live else lambda: None
-            )
+            ticked = live.tick if live else lambda: None
+            train_loop(method, folder, setting.seed(run), mark, world, scale.snapshots, ticked, maker, afresh)
         if world.rank == 0:
             _finish(method, run, setting, recorder, world)
     except (torch.OutOfMemoryError, MemoryError):
@@ -183,7 +198,23 @@ def _finish(method: Method, run: Run, setting: Setting, recorder: Recorder, worl
         outputs,
         str(world.device),
         seed=setting.seed(run),
+        scale=setting.config.stem,
+        # What made the steps, perhaps long ago, not what has just found them complete.
+        **_makers([Maker(**made) for made in progress["made_by"]]),
+        started=progress["started"],
+        ended=progress["ended"],
         steps=progress["step"],
         training_seconds=round(progress["seconds"], 1),
         processes=world.size,
     )
+
+
+def _makers(made_by: list[Maker]) -> dict[str, Any]:
+    """Name the code and the commits that made a training; several where it went on under other code."""
+    last = made_by[-1].commit or ""
+    return {
+        "code": "+".join(dict.fromkeys(maker.code for maker in made_by)),
+        "commits": list(dict.fromkeys(maker.commit for maker in made_by)),
+        "commit": last.removesuffix("-dirty") or None,
+        "dirty": last.endswith("-dirty") if last else None,
+    }

@@ -1,11 +1,13 @@
 """The one training loop that all methods share."""
 
+import itertools
 import logging
 import resource
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import torch
 from torch import Tensor
 
 from styleinv.data.prefetch import prefetch
-from styleinv.errors import Stopped
+from styleinv.errors import Stopped, UserError
+from styleinv.provenance import now
 from styleinv.training.ada import ada_update
 from styleinv.training.checkpoint import load_state, read_progress, save_state
 from styleinv.training.curves import Curves
@@ -32,6 +35,37 @@ from styleinv.training.update import accumulate, step_optimizer
 log = logging.getLogger(__name__)
 
 
+def refuse_shorter(method: Method, folder: Path, fingerprint: str) -> None:
+    """Refuse a training that is shorter than what its folder already holds of it.
+
+    Raises:
+        UserError: naming both lengths.
+    """
+    state = folder / "state" / "latest.safetensors"
+    last = total_steps(method.training.total_kimg, method.training.batch * method.images_per_sample)
+    progress = read_progress(state) if state.exists() else {"fingerprint": "", "step": 0}
+    if progress["fingerprint"] == fingerprint and progress["step"] > last:
+        raise UserError(
+            f"is at step {progress['step']}, the configured training ends at {last}",
+            file=state.parent,
+            field="training.total_kimg",
+            cure="Make it as long, or start anew with `styleinv train --afresh`, which keeps that state.",
+        )
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Code that made some steps of a training.
+
+    Attributes:
+        code: hash of what decides the bits, see `styleinv.code`.
+        commit: of the checkout, with `-dirty` where it had changes; None outside of one.
+    """
+
+    code: str
+    commit: str | None
+
+
 def train(
     method: Method,
     folder: Path,
@@ -40,6 +74,8 @@ def train(
     world: World,
     snapshots: int = 0,
     ticked: Callable[[], None] = lambda: None,
+    maker: Maker | None = None,
+    afresh: bool = False,
 ) -> None:
     """Train until the configured length, resuming from `folder/state` when it holds a state of the same run.
 
@@ -49,6 +85,8 @@ def train(
         fingerprint: hash of configuration and inputs; a state with another one is set aside, not continued.
         snapshots: how many models to keep along the way, evenly spaced before the last, under `snapshots/`.
         ticked: called by the first process when `state/curves.csv` has a new row.
+        maker: the code that trains, for the record of the state.
+        afresh: set aside what `folder/state` holds.
 
     Raises:
         Stopped: after saving, when a signal asked to stop.
@@ -61,7 +99,7 @@ def train(
         )
         log.info("batch_gpu %d changes nothing: %s", config.batch_gpu, why)
     with run_lock(folder / "state") if world.rank == 0 else nullcontext(), world.contact((ConnectionError,)):
-        _Loop(method, folder, seed, fingerprint, world, snapshots, ticked).run()
+        _Loop(method, folder, seed, fingerprint, world, snapshots, ticked, maker, afresh).run()
 
 
 class _Loop:
@@ -74,8 +112,12 @@ class _Loop:
         world: World,
         snapshots: int,
         ticked: Callable[[], None],
+        maker: Maker | None,
+        afresh: bool,
     ):
-        self.ticked = ticked
+        self.ticked, self.maker, self.afresh = ticked, maker, afresh
+        self.made_by: list[Maker] = []
+        self.started = self.ended = now()
         self.method, self.folder, self.seed, self.fingerprint, self.world = method, folder, seed, fingerprint, world
         self.checkpoint = folder / "state" / "latest.safetensors"
         self.config = method.training
@@ -97,7 +139,7 @@ class _Loop:
         stop = StopFlag()
         batches = prefetch(self._real, range(self.step, self.last_step))
         saved = started = time.monotonic()
-        before, first = self.seconds, self.step
+        before, self.first = self.seconds, self.step
         try:
             for real in batches:
                 self._advance(real)
@@ -106,7 +148,7 @@ class _Loop:
                 # Report. The time counts what former processes of the run have spent, the rate only this one's.
                 self.seconds = before + time.monotonic() - started
                 if self.step % self.tick_steps == 0 or self.step == self.last_step:
-                    self._tick(self.step - first, time.monotonic() - started)
+                    self._tick(self.step - self.first, time.monotonic() - started)
                 if self.step in self.snapshot_steps and self.world.rank == 0:
                     save_model_snapshot(self.method, self.folder, self.step, self.images_per_step)
 
@@ -223,14 +265,19 @@ class _Loop:
 
     def _set_aside_foreign_state(self) -> None:
         state = self.checkpoint.parent
-        if self.checkpoint.exists() and (other := read_progress(self.checkpoint)["fingerprint"]) != self.fingerprint:
-            aside = state.parent / f"state-{other}"
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir()
-            for file in state.iterdir():
-                if file.name != "lock":
-                    file.rename(aside / file.name)
-            log.warning("%s: state of another configuration set aside as %s; starting afresh", state, aside.name)
+        if not self.checkpoint.exists():
+            return
+        other = read_progress(self.checkpoint)["fingerprint"]
+        if other == self.fingerprint and not self.afresh:
+            return
+        places = (state.with_name(f"state-{other}{f'-{n}' * (n > 1)}") for n in itertools.count(1))
+        aside = next(place for place in places if not place.exists())
+        aside.mkdir()
+        for file in state.iterdir():
+            if file.name != "lock":
+                file.rename(aside / file.name)
+        whose = "" if other == self.fingerprint else " of another configuration"
+        log.warning("%s: state%s set aside as %s; starting afresh", state, whose, aside.name)
 
     def _restore(self) -> None:
         # The first process clears what belongs to other configurations; the others wait until it has.
@@ -251,22 +298,41 @@ class _Loop:
                 name: torch.tensor(v, dtype=torch.float64, device=self.world.device) * counted
                 for name, v in progress["statistics"].items()
             }
+            self.made_by = [Maker(**maker) for maker in progress["made_by"]]
+            self.started, self.ended = progress["started"], progress["ended"]
             log.info("resuming at step %d of %d", self.step, self.last_step)
+            self._compare_code()
 
         # Rows written after the state was saved are dropped. Weights are made equal also where nothing was restored.
         self.curves = Curves(self.folder / "state" / "curves.csv", self.step)
         for module in self.method.parts.modules.values():
             self.world.broadcast([*module.parameters(), *module.buffers()])
 
+    def _compare_code(self) -> None:
+        before = self.made_by[-1] if self.made_by else None
+        if self.maker and before and before.code != self.maker.code:
+            goes = "is complete and was trained" if self.step == self.last_step else "was trained so far"
+            log.warning(
+                "%s: %s by other code (commit %s); `styleinv train --afresh` trains anew by the present",
+                *(self.folder, goes, before.commit),
+            )
+
     def _save(self) -> None:
         self.signs = self.world.gather(self.signs)
         self.means.gather(self.world)
         if self.world.rank:
             return
+        if self.step > self.first and self.maker and (not self.made_by or self.made_by[-1] != self.maker):
+            self.made_by.append(self.maker)
+        if self.step > self.first:
+            self.ended = now()
         progress = {
             "fingerprint": self.fingerprint,
             "step": self.step,
             "seconds": self.seconds,
+            "started": self.started,
+            "ended": self.ended,
+            "made_by": [asdict(maker) for maker in self.made_by],
             "signs": self.signs.tolist(),
             "statistics": {name: value.tolist() for name, value in self.means.sums.items()},
         }

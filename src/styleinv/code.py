@@ -1,0 +1,69 @@
+"""Which code decides the bits of a training: what its modules import, without comments and docstrings."""
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+LOOP = "styleinv.training.loop"
+
+
+def code_hash(method: str) -> str:
+    """Hash the code that trains a method: its module, the training loop, and all of this package that they import.
+
+    Reports, tracking, the command line and other methods are not among it, and neither comments, docstrings nor layout
+    count.
+    """
+    parts = (f"{name} {_text(_file(name))}" for name in sorted(closure(f"styleinv.methods.{method}.method", LOOP)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def closure(*names: str) -> set[str]:
+    """List some modules and all of this package that they import, wherever the import stands."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found and _exists(name):
+            found.add(name)
+            waiting += _imports(_file(name))
+    return found
+
+
+def _file(name: str) -> Path:
+    place = PACKAGE.joinpath(*name.split(".")[1:])
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _exists(name: str) -> bool:
+    return name.split(".")[0] == "styleinv" and _file(name).is_file()
+
+
+@functools.cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _text(file: Path) -> str:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            body[0].value = ast.Constant("")
+    return ast.unparse(tree)
