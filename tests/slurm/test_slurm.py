@@ -253,7 +253,7 @@ def test_a_second_snakemake_is_refused(train: Callable[..., Job]) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--default-resources", "slurm_partition=nowhere", "mem=1GB"), "invalid partition"),
+        (("--default-resources", "slurm_partition=nowhere", "mem=1GB"), "slurm_partition nowhere: this cluster has no"),
         (("--set-resources", "train_stylegan2:gpu=99"), "not available"),
     ],
 )

@@ -31,6 +31,45 @@ def test_no_slurm(project: Path, tmp_path: Path) -> None:
     assert "total" in call(project, "snakemake", "demo", "-n", "--profile", "slurm", env=own)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--default-resources", "slurm_partition=nowhere"), "slurm_partition nowhere: this cluster has no such name"),
+        (("--set-resources", "crop:slurm_partition=nowhere"), "Known: cpu, gpu. Correct profiles/slurm/profile.yaml."),
+        (
+            ("--default-resources", "slurm_partition=gpu", "slurm_account=them"),
+            "slurm_account them: this cluster has no",
+        ),
+    ],
+)
+def test_names_that_the_cluster_does_not_have_are_refused_once(
+    project: Path, tmp_path: Path, options: tuple[str, ...], says: str
+) -> None:
+    """By stand-ins for Slurm's commands; tests/slurm has the real ones."""
+    for name, prints in (("sbatch", "exit 1"), ("sinfo", "echo gpu; echo cpu"), ("sacctmgr", "echo mine")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{prints}\n")
+        (tmp_path / name).chmod(0o755)
+    own = environment()
+    own["PATH"] = f"{tmp_path}{os.pathsep}{own['PATH']}"
+    text = call(project, "snakemake", "demo", "--profile", "slurm", *options, code=1, env=own)
+    assert says in last_line(text) and "rule fetch" not in text
+
+
+def test_logs_keep_every_attempt(project: Path) -> None:
+    """Snakemake empties a log before each; the history beside it does not."""
+    raw, log = project / "results/data/talking_faces/raw", project / "results/logs/fetch/talking_faces.log"
+    raw.parent.mkdir(parents=True)
+    raw.write_text("in the way")
+    for code in (1, 0):
+        call(project, "snakemake", "--cores", "1", "--no-hooks", f"{raw.relative_to(project)}.json", code=code)
+        raw.unlink(missing_ok=True) if code else None
+    history = log.with_suffix(".history.log").read_text()
+    heads = [line for line in history.splitlines() if line.startswith("--- ")]
+    assert [head.split()[-2:] for head in heads] == [["attempt", "1"], ["attempt", "2"]]
+    assert "directory" in history.split("attempt 2")[0] and "directory" not in log.read_text()
+    shutil.rmtree(project / "results")
+
+
 def test_results_is_no_folder(project: Path) -> None:
     (project / "results").write_text("")
     try:

@@ -78,11 +78,14 @@ AFTERWARDS = (
     "python workflow/scripts/dvc_sync.py record || echo 'DVC: not recorded';"
     " styleinv track || echo 'MLflow: not updated'"
 )
-# `logged FILE COMMAND`: what a command writes goes to the job's log and on. `exec` puts it in the shell's place, and `tee`
-# is deaf to signals, so that a signal reaches the command alone, which may take its time to save.
+# `logged FILE COMMAND`: what a command writes goes to the job's log, which Snakemake empties before every attempt, to
+# FILE's history beside it, which keeps all attempts, and on. `exec` puts it in the shell's place, and `tee` is deaf to
+# signals, so that a signal reaches the command alone, which may take its time to save.
 shell.prefix(
     "set -euo pipefail;"
-    ' logged() {{ local log=$1; shift; exec > >(trap \'\' HUP INT TERM USR1; exec tee "$log") 2>&1; exec "$@"; }}; '
+    ' logged() {{ local log=$1 all=${{1%.log}}.history.log; shift; local before=$(grep -c "^--- " "$all" 2>/dev/null);'
+    ' echo "--- $(date -Is) $(hostname) job ${{SLURM_JOB_ID:-$$}} attempt $((before + 1))" >>"$all";'
+    ' exec > >(trap \'\' HUP INT TERM USR1; exec tee -a "$log" "$all") 2>&1; exec "$@"; }}; '
 )
 
 
