@@ -127,7 +127,12 @@ def test_listing(tmp_path: Path) -> None:
 def test_an_old_system_ffmpeg_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "ffmpeg"
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    for banner, taken in (("4.4.2-0ubuntu", False), ("n7.1", True), ("N-118000-gabc", True)):
+    for banner, taken in (
+        ("4.4.2-0ubuntu", False),
+        ("5.1.7-0+deb12u1", False),
+        ("n7.1", True),
+        ("N-118000-gabc", True),
+    ):
         fake.write_text(f"#!/bin/sh\necho 'ffmpeg version {banner} Copyright'\n")
         fake.chmod(0o755)
         video.executable.cache_clear()

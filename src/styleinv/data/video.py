@@ -248,9 +248,10 @@ def executable() -> str:
     system = shutil.which("ffmpeg")
     if system:
         banner = subprocess.run([system, "-version"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
-        numbered = re.search(r"ffmpeg version n?(\d+)\.(\d+)", banner)
-        # Releases before 5.1 lack -fps_mode. A build without a release number is a recent snapshot.
-        if banner.startswith("ffmpeg version") and (not numbered or tuple(map(int, numbered.groups())) >= (5, 1)):
+        numbered = re.search(r"ffmpeg version n?(\d+)\.", banner)
+        # Releases before 6 lose a whole video where a damaged packet should cost the frames behind it. A build without
+        # a release number is a recent snapshot.
+        if banner.startswith("ffmpeg version") and (not numbered or int(numbered[1]) >= 6):
             return system
     return imageio_ffmpeg.get_ffmpeg_exe()
 
