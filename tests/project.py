@@ -92,6 +92,18 @@ evaluation:
   batch: 2
 """
 
+# Every method that trains on videos, each after what it builds on.
+CHAIN = [
+    "stylegan2",
+    "inversion",
+    "styleinv",
+    "stylegan_v",
+    "digan",
+    "mocogan_hd",
+    "long_video_gan_lr",
+    "long_video_gan",
+]
+
 
 def make_project(folder: Path, scale: str = TINY) -> Path:
     """Copy the shipped configuration into `folder`, add config/tiny.yaml; returns `folder`.

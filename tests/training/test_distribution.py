@@ -30,23 +30,13 @@ from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.training.distribution import World
-from tests.project import ROOT, TINY, make_project
+from tests.project import CHAIN, ROOT, TINY, make_project
 
 # Two groups a step, in every method.
 SCALE = TINY.replace("batch: 4, group_size: 4", "batch: 4, group_size: 2")
 SYNCHRONISED = SCALE.replace("  inversion:\n", "  inversion:\n    sync_batchnorm: true\n")
 WHOLE = SCALE.replace("batch: 4, group_size: 2", "batch: 4, group_size: 4")
 STATISTICS = ("w_avg", "running_mean", "running_var", "magnitude_ema")
-METHODS = [
-    "stylegan2",
-    "inversion",
-    "styleinv",
-    "stylegan_v",
-    "digan",
-    "mocogan_hd",
-    "long_video_gan_lr",
-    "long_video_gan",
-]
 LONG = SCALE.replace("total_kimg: 0.08", "total_kimg: 80")
 
 
@@ -152,7 +142,7 @@ def curves(model: Path) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CHAIN)
 def test_two_processes_train_what_one_trains(study: Setting, tmp_path: Path, jobs: list[Job], method: str) -> None:
     run = f"talking_faces/{method}"
     for size in (1, 2):

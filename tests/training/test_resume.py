@@ -25,17 +25,7 @@ from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states
-
-CHAIN = [
-    "stylegan2",
-    "inversion",
-    "styleinv",
-    "stylegan_v",
-    "digan",
-    "mocogan_hd",
-    "long_video_gan_lr",
-    "long_video_gan",
-]
+from tests.project import CHAIN
 
 
 @pytest.fixture(scope="module")
