@@ -205,7 +205,7 @@ def main(argv: list[str] | None = None) -> int:
         place = error.filename or args.results
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _fail(debug, f"{place}: no space left on device. Free some and run again.", 1)
-        if error.errno in (errno.EACCES, errno.EROFS):
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             return _fail(debug, f"{place}: cannot be written. Check its permissions.", 2)
         raise
     except MemoryError:

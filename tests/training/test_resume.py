@@ -1,5 +1,6 @@
 """Killed at any moment and started again, a run ends with bit-identical weights (CPU)."""
 
+import errno
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states
+from styleinv.training.lock import run_lock
 from tests.project import CHAIN
 
 
@@ -166,7 +168,6 @@ def test_a_full_disk_ends_nothing(trained: Setting, tmp_path: Path, small_disk: 
 @pytest.mark.slow
 def test_two_writers_are_refused(trained: Setting, tmp_path: Path) -> None:
     from styleinv.errors import UserError
-    from styleinv.training.lock import run_lock
 
     state = tmp_path / "run" / "state"
     with run_lock(state), pytest.raises(UserError, match="is being trained by process"):
@@ -236,6 +237,15 @@ def test_another_seed_is_another_run_with_its_own_record(trained: Setting, tmp_p
     assert read_json(setting.paths.run(other) / "provenance.json")["seed"] == 1
     with pytest.raises(UserError, match="inversion-seed1|stylegan2-seed1|does not exist"):
         train(parse_run("talking_faces/styleinv-seed1"), setting)
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(UserError, match="has no locks.*-o flock"), run_lock(tmp_path / "state"):
+        pass
 
 
 def provenance(results: Path) -> dict:
