@@ -43,7 +43,9 @@ def refuse_shorter(method: Method, folder: Path, fingerprint: str) -> None:
     """
     state = folder / "state" / "latest.safetensors"
     last = total_steps(method.training.total_kimg, method.training.batch * method.images_per_sample)
-    progress = read_progress(state) if state.exists() else {"fingerprint": "", "step": 0}
+    if not state.exists():
+        return
+    progress = read_progress(state)
     if progress["fingerprint"] == fingerprint and progress["step"] > last:
         raise UserError(
             f"is at step {progress['step']}, the configured training ends at {last}",
