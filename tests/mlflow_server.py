@@ -79,5 +79,6 @@ def browse(page: str, picture: Path | None = None, size: str = "1900,900") -> st
     with tempfile.TemporaryDirectory() as profile:
         # Virtual time runs on while nothing is loading: so much of it ends when the page has what it asked for.
         command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        command += ["--disable-dev-shm-usage"]  # containers have little of it
         command += [f"--user-data-dir={profile}", f"--window-size={size}", "--virtual-time-budget=15000", wanted, page]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout

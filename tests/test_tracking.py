@@ -10,6 +10,9 @@ import pytest
 from mlflow import MlflowClient
 
 from styleinv.errors import UserError
+from styleinv.paths import Paths
+from styleinv.stages.setting import Setting
+from styleinv.stages.upkeep import track
 from styleinv.tracking.records import flatten, provenance_files, read_stage
 from styleinv.tracking.sync import sync
 
@@ -253,6 +256,22 @@ def test_half_filled_run_is_made_again(results: Path, uri: str, monkeypatch: pyt
     assert all(len(same) == 1 for same in runs.values()) and len(runs) == 5
     assert len(MlflowClient(tracking_uri=uri).search_logged_models(["1"])) == 1
     assert not runs_of(uri, "tags.sync = 'incomplete'")
+
+
+def test_the_command_says_where_the_runs_are_shown(results: Path, uri: str) -> None:
+    (results / "sky" / "styleinv-no_ffa_ape" / "curves.csv").write_text("kimg\n1\n")
+    done, page = track(uri, Setting(PUBLISHED.with_name("demo.yaml"), Paths(results)))
+    assert done.startswith("MLflow: ") and "1 could not be imported" in done
+    assert page.strip().startswith("sky: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning")
+
+
+def test_a_view_that_the_user_has_changed_stays(results: Path, uri: str) -> None:
+    sync(results, uri, published=None)
+    client, tag = MlflowClient(tracking_uri=uri), "mlflow.sharedViewState.scores"
+    assert json.loads(client.get_experiment("1").tags[tag])["name"] == "Scores"
+    client.set_experiment_tag("1", tag, "mine")
+    sync(results, uri, published=None)
+    assert client.get_experiment("1").tags[tag] == "mine"
 
 
 def test_no_results(tmp_path: Path, uri: str) -> None:

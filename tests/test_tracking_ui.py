@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 
 from styleinv.tracking.sync import LOCAL_SERVER, sync
 from tests.mlflow_server import CHROMIUM, Server, browse
@@ -35,18 +36,24 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, di
     server.stop()
 
 
-def test_a_moved_checkout_shows_its_artifacts(moved: tuple[Server, dict[str, str]], tmp_path: Path) -> None:
+def test_a_moved_checkout_shows_its_artifacts(moved: tuple[Server, dict[str, str]]) -> None:
     server, _ = moved
     runs = {run.info.run_name: run.info.run_id for run in server.runs("sky")}
     for name in RUNS:
         assert server.artifact(runs[f"{name}/train"], "samples.png") == b"samples of " + name.encode()
-    client = MlflowClient(tracking_uri=server.uri)
-    names = [file.path for file in client.list_artifacts(runs["digan/evaluate"])]
-    assert names == ["evaluate.provenance.json", "metrics.json"]
-    second = client.get_model_version("sky.digan", "2")
-    (name,) = (run for run, run_id in runs.items() if run_id == second.run_id)
-    got = client.download_artifacts(second.run_id, "samples.png", str(tmp_path))
-    assert name.endswith("/train") and Path(got).read_bytes() == b"samples of " + name.removesuffix("/train").encode()
+    listed = MlflowClient(tracking_uri=server.uri).list_artifacts(runs["digan/evaluate"])
+    assert [file.path for file in listed] == ["evaluate.provenance.json", "metrics.json"]
+
+
+def test_a_moved_checkout_hands_out_its_models(
+    moved: tuple[Server, dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", moved[0].uri)
+    for version, name in ("1", "digan"), ("2", "digan-seed1"):
+        place = tmp_path / version
+        place.mkdir()
+        got = Path(download_artifacts(f"models:/sky.digan/{version}", dst_path=str(place)))
+        assert (got / "model.safetensors").read_bytes() == b"weights of " + name.encode()
 
 
 def test_the_import_goes_on_after_a_move(moved: tuple[Server, dict[str, str]]) -> None:
