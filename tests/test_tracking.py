@@ -135,9 +135,10 @@ def at(clock: str) -> int:
 
 def test_a_run_is_the_parent_of_its_stages_and_has_the_times_of_the_jobs(results: Path, uri: str) -> None:
     run = results / "sky" / "styleinv-no_ffa_ape"
-    more = {"user": "ada", "seed": 3, "scale": "demo"}
-    for name, start, end in (("", "10:00:00", "12:00:00"), ("evaluate.", "12:30:00", "12:40:00")):
-        record = json.loads((run / f"{name}provenance.json").read_text()) | more
+    more = {"seed": 3, "scale": "demo"}
+    jobs = (("", "ada", "10:00:00", "12:00:00"), ("evaluate.", None, "12:30:00", "12:40:00"))
+    for name, user, start, end in jobs:
+        record = json.loads((run / f"{name}provenance.json").read_text()) | more | {"user": user}
         record |= {"started": f"2026-05-01T{start}+00:00", "ended": f"2026-05-01T{end}+00:00"}
         (run / f"{name}provenance.json").write_text(json.dumps(record))
     sync(results, uri, published=None)
@@ -158,6 +159,7 @@ def test_a_run_is_the_parent_of_its_stages_and_has_the_times_of_the_jobs(results
     assert params["protocol.codec"] == "jpeg quality 75 4:2:0" and params["optim.lr"] == "0.0001"
     assert parent.data.metrics["fid"] == 12.5 and parent.data.metrics["cost/seconds"] == 12.5
     assert (tags["mlflow.user"], tags["mlflow.source.name"], tags["result"]) == ("ada", "styleinv train", "true")
+    assert "mlflow.user" not in evaluation.data.tags
     for one in (parent, training, evaluation):
         (data,) = one.inputs.dataset_inputs
         assert (data.dataset.name, data.dataset.digest) == ("sky", "ab" * 8)

@@ -124,7 +124,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
     tags |= {"dataset": experiment, "source": "run", "mlflow.source.git.commit": str(provenance.get("commit") or "")}
     tags |= {"config_hash": config_hash, "data_hash": " ".join(data.values())}
     tags |= {"mlflow.source.name": f"styleinv {stage}", "mlflow.source.type": "LOCAL"}
-    tags |= {"mlflow.user": str(provenance["user"])} if "user" in provenance else {}
+    tags |= {"mlflow.user": provenance["user"]} if provenance.get("user") else {}
     scores: dict[str, float] = {}
     curves = None
     if stage == "evaluate":
