@@ -267,9 +267,10 @@ def test_the_command_says_where_the_runs_are_shown(results: Path, uri: str) -> N
     assert page.strip().startswith("sky: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning")
 
 
-def test_a_view_that_the_user_has_changed_stays(results: Path, uri: str) -> None:
-    sync(results, uri, published=None)
+def test_an_experiment_has_its_views_and_one_that_the_user_has_changed_stays(results: Path, uri: str) -> None:
     client, tag = MlflowClient(tracking_uri=uri), "mlflow.sharedViewState.scores"
+    client.create_experiment("sky")
+    sync(results, uri, published=None)
     assert json.loads(client.get_experiment("1").tags[tag])["name"] == "Scores"
     client.set_experiment_tag("1", tag, "mine")
     sync(results, uri, published=None)

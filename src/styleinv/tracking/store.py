@@ -151,20 +151,22 @@ class Store:
                 # Relative to wherever `mlflow ui` is started: a moved checkout still shows them.
                 place = f"mlflow-artifacts:/{name}" if self._artifact_root else None
                 try:
-                    self._client.create_experiment(name, artifact_location=place)
+                    self._client.create_experiment(name, place, _view_tags())
                 except MlflowException:  # somebody else has just made it
                     if self._client.get_experiment_by_name(name) is None:
                         raise
                 found = self._client.get_experiment_by_name(name)
             assert found is not None
-            for key, (title, changes) in VIEWS.items():
-                state = {"selectedColumns": COLUMNS, "columnOrder": COLUMNS, "searchFilter": LATEST} | changes
-                view = {"name": title, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
-                # The form in which MLflow's pages keep a view; one that the user has changed stays.
-                if (tag := f"mlflow.sharedViewState.{key}") not in found.tags:
-                    self._client.set_experiment_tag(found.experiment_id, tag, json.dumps(view))
             self.experiments[name] = found.experiment_id
         return self.experiments[name]
+
+    def add_views(self) -> None:
+        """Give experiments of before the views that they lack; what the user has changed stays."""
+        for experiment in self.experiments.values():
+            there = self._client.get_experiment(experiment).tags
+            for key, value in _view_tags().items():
+                if key not in there:
+                    self._client.set_experiment_tag(experiment, key, value)
 
     def _runs(self, experiment: str, stage: str, run: str) -> "list[Run]":
         same = f"tags.stage = '{_quoted(stage)}' and tags.run = '{_quoted(run)}'"
@@ -264,6 +266,16 @@ class Store:
             self._client.log_batch(run_id, params=many_params[start : start + PARAMS_PER_CALL])
         for start in range(0, len(many_tags), PARAMS_PER_CALL):
             self._client.log_batch(run_id, tags=many_tags[start : start + PARAMS_PER_CALL])
+
+
+def _view_tags() -> dict[str, str]:
+    """The views in the form in which MLflow's pages keep them."""
+    tags = {}
+    for key, (title, changes) in VIEWS.items():
+        state = {"selectedColumns": COLUMNS, "columnOrder": COLUMNS, "searchFilter": LATEST} | changes
+        view = {"name": title, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
+        tags[f"mlflow.sharedViewState.{key}"] = json.dumps(view)
+    return tags
 
 
 def _continues(run: "Run", stage: StageRun) -> bool:

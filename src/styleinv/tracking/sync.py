@@ -87,6 +87,7 @@ def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) ->
                 store.add(study(list(children.values())), list(children))
             if published is not None:
                 added += [store.add(stage)[1] for stage in published_stages(published, {name for name, _ in studies})]
+            store.add_views()
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]
         cure = "Nothing is lost: `styleinv track` brings it up to date when it answers again."
