@@ -1,20 +1,14 @@
 """Curves on a real MLflow server: many writers, a server that goes away, trainings that stop and go on."""
 
 import multiprocessing
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run as MlflowRun
 
 from styleinv.errors import Stopped, UserError
 from styleinv.paths import Paths
@@ -24,48 +18,10 @@ from styleinv.stages.train import train as train_stage
 from styleinv.tracking.live import Live
 from styleinv.tracking.sync import sync
 from styleinv.training.curves import Curves
+from tests.mlflow_server import Server
 from tests.test_tracking import provenance
 
 WRITERS = 8
-
-
-class Server:
-    """`mlflow server` that can be ended and started again on its port and database."""
-
-    def __init__(self, folder: Path):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder, self.uri = folder, f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        store = f"sqlite:///{self.folder}/mlflow.db"
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port)]
-        command += ["--backend-store-uri", store, "--artifacts-destination", str(self.folder / "artifacts")]
-        own = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env=own, start_new_session=True, **quiet)
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{self.uri}/health")
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError("no server")
-
-    def stop(self) -> None:
-        os.killpg(self.process.pid, 9)
-        self.process.wait()
-
-    def runs(self, experiment: str) -> list[MlflowRun]:
-        client = MlflowClient(tracking_uri=self.uri)
-        found = client.get_experiment_by_name(experiment)
-        return list(client.search_runs([found.experiment_id])) if found else []
-
-    def steps(self, run: MlflowRun) -> list[int]:
-        history = MlflowClient(tracking_uri=self.uri).get_metric_history(run.info.run_id, "loss")
-        return [point.step for point in history]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +79,8 @@ def test_a_continued_training_continues_its_run_and_the_import_completes_it(serv
     (folder / "state/curves.csv").rename(folder / "curves.csv")
     (folder / "provenance.json").write_text(provenance("train", "sky/digan"))
     assert sync(tmp_path / "results", server.uri, published=None).new == 1
-    (again,) = server.runs("sky")
+    again, parent = sorted(server.runs("sky"), key=lambda run: run.info.run_name, reverse=True)
+    assert again.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert again.info.run_id == run.info.run_id and again.info.status == "FINISHED"
     assert server.steps(again) == list(range(1, 11))
     assert again.data.tags["sync"] == "complete" and again.data.metrics["cost/seconds"] == 12.5

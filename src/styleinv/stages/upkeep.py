@@ -7,7 +7,7 @@ from styleinv.errors import UserError
 from styleinv.evaluation import selftest as known_answers
 from styleinv.stages.setting import Setting
 from styleinv.tracking import tracking_uri
-from styleinv.tracking.sync import SyncSummary, sync
+from styleinv.tracking.sync import sync
 
 
 def weights(action: str, names: Sequence[str], setting: Setting) -> Iterator[str]:
@@ -19,9 +19,12 @@ def weights(action: str, names: Sequence[str], setting: Setting) -> Iterator[str
         yield f"{name} {where(name, setting.paths.weights)} {verify(name, setting.paths.weights)}"
 
 
-def track(uri: str | None, setting: Setting) -> SyncSummary:
-    """Bring all results into MLflow."""
-    return sync(setting.paths.root, uri or tracking_uri(), setting.config.parent / "published.csv")
+def track(uri: str | None, setting: Setting) -> Iterator[str]:
+    """Bring all results into MLflow, and say where they are shown."""
+    done = sync(setting.paths.root, uri or tracking_uri(), setting.config.parent / "published.csv")
+    broken = f", {done.broken} could not be imported" if done.broken else ""
+    yield f"MLflow: {done.new} new, {done.known} known{broken}. `mlflow ui` shows them here:"
+    yield from (f"  {name}: {page}" for name, page in done.pages.items())
 
 
 def selftest() -> Iterator[str]:

@@ -1,8 +1,8 @@
 """MLflow as a view of `results/`.
 
 Jobs write plain files only; nothing is lost when the database is. `sync` reads every stage's provenance with the files
-beside it and keeps one MLflow run per stage: experiment = data set, run name = method for evaluations and
-`<method>/<stage>` for the rest. Where MLFLOW_TRACKING_URI names a server, `Live` shows the curves of a training while
+beside it and keeps one MLflow run per stage, named `<run>/<stage>`, below a parent named `<run>` that sums them up; an
+experiment is a data set. Where MLFLOW_TRACKING_URI names a server, `Live` shows the curves of a training while
 it runs, in the run that `sync` completes in the end.
 """
 

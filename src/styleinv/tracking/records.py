@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ import yaml
 from styleinv.errors import UserError
 from styleinv.files import read_json, sha256
 from styleinv.report.published import published_scores, read_published
-from styleinv.runs import Run
+from styleinv.runs import Run, parse_run
 
 # The training state of a run is nobody's result.
 SKIPPED_FOLDERS = {"state"}
+
+# The stage of the run that is the parent of all stages in one folder.
+STUDY = "study"
+
+# The stages whose settings and numbers it shows, the last word being the last one's.
+FINAL = ("evaluate", "train")
+
+MODEL = "model.safetensors"
 
 # What grows with the steps of a training, by the stage that writes it.
 CURVES = {"train": "curves.csv", "progress": "progress.csv"}
@@ -32,11 +41,15 @@ class StageRun:
         name: name of the MLflow run.
         stage, run: identity, with `content`: a hash over every imported file.
         config_hash: of the configuration and inputs.
-        tags: provenance and protocol.
-        params: the flattened configuration.
+        tags: provenance and results.
+        params: what was asked for: method, seed, the flattened configuration and protocol.
         scores: numbers without a step.
         curves: rows of `step` and numbers, None where the stage has none.
-        artifacts: files to copy.
+        artifacts: files to keep.
+        start, end: of the job, in milliseconds since 1970; None is the time of the import.
+        data: hashes of the data sets that it read, by file.
+        models: hashes of the models that it read.
+        model: the one that it made, and its hash.
     """
 
     experiment: str
@@ -50,6 +63,16 @@ class StageRun:
     scores: dict[str, float] = field(default_factory=dict)
     curves: pd.DataFrame | None = None
     artifacts: list[Path] = field(default_factory=list)
+    start: int | None = None
+    end: int | None = None
+    data: dict[Path, str] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+    model: tuple[Path, str] | None = None
+
+    @property
+    def folder(self) -> str:
+        """What the parent of this stage is called: the run without its data set, or `data`."""
+        return self.name.split("/")[0]
 
 
 def provenance_files(results: Path) -> list[Path]:
@@ -75,7 +98,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
         raise UserError("is not a provenance record", file=provenance_path)
     folder = provenance_path.parent
     stage, run = str(provenance["stage"]), str(provenance["run"])
-    experiment, name = _names(folder.relative_to(results), stage)
+    experiment, *place = _place(folder.relative_to(results))
     read = [provenance_path]
 
     def beside(file_name: str) -> Path | None:
@@ -87,17 +110,23 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
 
     config = beside("config.yaml")
     params = flatten(_mapping(config)) if config else {}
-    params |= {"seed": str(provenance["seed"])} if "seed" in provenance else {}
+    if place[0] != "data":
+        params["method"] = parse_run(f"{experiment}/{place[0]}").settings
+    params |= {key: str(provenance[key]) for key in ("seed", "scale") if key in provenance}
     config_hash = str(provenance.get("config_hash") or "")
-    data = [h for path, h in provenance.get("inputs", {}).items() if Path(path).name == "frames.zip"]
+    start, end = _times(provenance, provenance_path)
+    inputs = {Path(path): digest for path, digest in provenance.get("inputs", {}).items()}
+    data = {path: digest for path, digest in inputs.items() if path.name == "frames.zip"}
+    model = next((digest for path, digest in provenance.get("outputs", {}).items() if Path(path).name == MODEL), None)
     # Paths are no names for MLflow: what was read and written stays one piece of JSON each.
     files = {key: json.dumps(provenance.pop(key)) for key in ("inputs", "outputs") if key in provenance}
     tags = flatten({"provenance": provenance | files})
     tags |= {"dataset": experiment, "source": "run", "mlflow.source.git.commit": str(provenance.get("commit") or "")}
-    tags |= {"config_hash": config_hash, "data_hash": " ".join(data)}
+    tags |= {"config_hash": config_hash, "data_hash": " ".join(data.values())}
+    tags |= {"mlflow.source.name": f"styleinv {stage}", "mlflow.source.type": "LOCAL"}
+    tags |= {"mlflow.user": provenance["user"]} if provenance.get("user") else {}
     scores: dict[str, float] = {}
     curves = None
-    artifacts: list[Path] = []
     if stage == "evaluate":
         metrics = beside("metrics.json")
         if metrics is None:
@@ -107,20 +136,58 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
         for key, prefix in (("diagnostics", "motion"), ("diagnostics_real", "motion_real")):
             numbers |= {f"{prefix}/{name}": value for name, value in content.get(key, {}).items()}
         scores = {key: float(value) for key, value in numbers.items() if _is_number(value)}
-        tags |= flatten({"protocol": content["protocol"]})
+        params |= flatten({"protocol": content["protocol"]}) | {"protocol.id": str(content["protocol_id"])}
         tags |= {"protocol_id": str(content["protocol_id"]), "stand_in": str(content["stand_in"]).lower()}
-        tags |= {"result": "true", "signatures": "; ".join(content.get("signatures", [])) or "none"}
-        artifacts = [table] if (table := beside("diagnostics.csv")) else []
+        tags["signatures"] = "; ".join(content.get("signatures", [])) or "none"
+        beside("diagnostics.csv")
     elif stage in CURVES:
         table = beside(CURVES[stage])
         curves = read_curves(table) if table else None
     if stage == "train":
-        artifacts = sorted(p for p in folder.glob("samples*") if p.suffix in (".png", ".jpg", ".mp4"))
-        read += artifacts
+        read += sorted(p for p in folder.glob("samples*") if p.suffix in (".png", ".jpg", ".mp4"))
     for key in ("seconds", "training_seconds", "peak_memory_mb", "peak_gpu_memory_mb"):
         if _is_number(provenance.get(key)):
             scores.setdefault(f"cost/{key}", float(provenance[key]))
-    return StageRun(experiment, name, stage, run, _content(read), config_hash, tags, params, scores, curves, artifacts)
+    return StageRun(
+        experiment=experiment,
+        name="/".join([*place, stage]),
+        stage=stage,
+        run=run,
+        content=_content(read),
+        config_hash=config_hash,
+        tags=tags,
+        params=params,
+        scores=scores,
+        curves=curves,
+        artifacts=read,
+        start=start,
+        end=end,
+        data=data,
+        models=[digest for path, digest in inputs.items() if path.name == MODEL],
+        model=(folder / MODEL, model) if model and (folder / MODEL).exists() else None,
+    )
+
+
+def study(stages: list[StageRun]) -> StageRun:
+    """Sum up the stages of one folder, as their parent: what was asked for, the final scores, the training's costs."""
+    final = [stage for kind in FINAL for stage in stages if stage.stage == kind]
+    first = min(stages, key=lambda stage: stage.start or 0)
+    tags = {k: v for stage in final or stages for k, v in stage.tags.items() if not k.startswith("provenance.")}
+    if any(stage.stage == "evaluate" for stage in final):
+        tags["result"] = "true"
+    return StageRun(
+        experiment=first.experiment,
+        name=first.folder,
+        stage=STUDY,
+        run=f"{first.experiment}/{first.folder}",
+        content=hashlib.sha256("\n".join(sorted(stage.content for stage in stages)).encode()).hexdigest(),
+        tags=tags,
+        params={key: value for stage in final for key, value in stage.params.items()},
+        scores={key: value for stage in final for key, value in stage.scores.items()},
+        start=first.start,
+        end=max(stage.end or 0 for stage in stages),
+        data={path: digest for stage in final for path, digest in stage.data.items()},
+    )
 
 
 def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -147,13 +214,23 @@ def _mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def _names(place: Path, stage: str) -> tuple[str, str]:
-    """(experiment, run name) of a stage whose files lie in `place` under the results."""
+def _place(place: Path) -> tuple[str, ...]:
+    """(experiment, folder of the run or `data`, folders below) of a stage whose files lie in `place` in the results."""
     first, second, *rest = place.parts
-    if first == "data":
-        return second, stage
-    name = second if stage == "evaluate" else "/".join([second, *rest, stage])
-    return first, name
+    return (second, first, *rest) if first == "data" else (first, second, *rest)
+
+
+def _times(provenance: dict[str, Any], path: Path) -> tuple[int, int]:
+    """Start and end of the job; records without dates were written when it ended."""
+    if "ended" in provenance:
+        end = datetime.fromisoformat(provenance["ended"]).timestamp()
+    else:
+        end = path.stat().st_mtime
+    if "started" in provenance:
+        start = datetime.fromisoformat(provenance["started"]).timestamp()
+    else:
+        start = end - float(provenance.get("seconds", 0))
+    return int(1000 * start), int(1000 * end)
 
 
 def read_curves(path: Path) -> pd.DataFrame:

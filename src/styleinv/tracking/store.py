@@ -1,14 +1,18 @@
 """The MLflow side: experiments and runs, found by tags."""
 
+import json
 import logging
 import math
 import os
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
-from styleinv.tracking.records import StageRun
+from styleinv.tracking.records import STUDY, StageRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,6 +24,27 @@ PARAMS_PER_CALL = 100
 
 # Every row of a training's curves has it, so its history tells how far a run has come.
 ALWAYS = "kimg"
+
+METHOD = "params.`method`"
+COLUMNS = [*(f"metrics.`{score}`" for score in ("fid", "fvd16", "fvd128")), METHOD, "params.`seed`"]
+COLUMNS += ["params.`protocol.id`", "tags.`signatures`"]
+LATEST = "tags.latest = 'true'"
+
+# What the page of an experiment opens with, and the others of its menu `Views`: name, and what differs.
+VIEWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "scores": ("Scores", {}),
+    "seeds": (
+        "Means over seeds",
+        {
+            "searchFilter": f"{LATEST} and tags.result = 'true' and tags.source = 'run'",
+            "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "method"}]},
+        },
+    ),
+    "trainings": (
+        "Trainings",
+        {"searchFilter": f"{LATEST} and tags.stage = 'train'", "orderByKey": METHOD, "chartsSearchFilter": "loss"},
+    ),
+}
 
 
 def patience(seconds: int, retries: int) -> None:
@@ -39,40 +64,51 @@ class Store:
     def __init__(self, client: "MlflowClient", artifact_root: Path | None):
         self._client = client
         self._artifact_root = artifact_root
-        self._experiments: dict[str, str] = {}
+        self.experiments: dict[str, str] = {}
 
-    def add(self, stage: StageRun) -> bool:
-        """Create the run of a stage, or complete the live one, unless it is there; True when something was done."""
+    def add(self, stage: StageRun, children: Sequence[str] = ()) -> tuple[str, bool]:
+        """Create the run of a stage, or complete one, unless it is there.
+
+        Completed are the live run of a training, and the parent of a study that goes on: one whose parameters and
+        scores are still true.
+
+        Args:
+            stage: what is to be there.
+            children: runs whose parent it is.
+
+        Returns:
+            The id of the run, and whether something was done.
+        """
         experiment = self.experiment(stage.experiment)
         older = self._runs(experiment, stage.stage, stage.run)
-        tags = {run.info.run_id: run.data.tags for run in older}
-        states = {identity: mine.get("sync") for identity, mine in tags.items()}
-        known = any(mine.get("content") == stage.content for mine in tags.values())
-        live = [
-            identity
-            for identity, state in states.items()
-            if state == "live" and tags[identity].get("config_hash") == stage.config_hash
-        ]
-        kept = [] if known else live[:1]
-        for identity, state in states.items():
-            if state == "incomplete" or (identity in live and identity not in kept):
-                self._client.delete_run(identity)
+        done = [run for run in older if run.data.tags.get("sync") == "complete"]
+        known = [run for run in done if run.data.tags.get("content") == stage.content]
+        live = [run for run in older if _continues(run, stage)]
+        kept = known[:1] or live[:1]
+        for run in older:
+            state = run.data.tags.get("sync")
+            if run not in kept and (state == "incomplete" or (state == "live" and run in live)):
+                self._discard(run)
         if known:
-            return False
+            self._register(known[0], stage)  # its model may have been pulled since
+            return known[0].info.run_id, False
         if kept:
-            run_id, seen = kept[0], self.last_step(kept[0])
+            seen = self.last_step(kept[0].info.run_id)
         else:
             first = {"stage": stage.stage, "run": stage.run, "sync": "incomplete"}
-            run_id, seen = self._client.create_run(experiment, run_name=stage.name, tags=first).info.run_id, -1
-        self._fill(run_id, stage, seen)
-        for identity, state in states.items():
-            if state == "complete":
-                self._client.set_tag(identity, "latest", "false")
+            kept, seen = [self._client.create_run(experiment, stage.start, first, stage.name)], -1
+        run_id = kept[0].info.run_id
+        self._fill(kept[0], stage, seen)
+        for run in older:
+            if run not in kept and run.data.tags.get("latest") == "true":
+                self._client.set_tag(run.info.run_id, "latest", "false")
+        for child in children:
+            self._client.set_tag(child, "mlflow.parentRunId", run_id)
         self._log(run_id, tags=stage.tags | {"content": stage.content, "latest": "true"})
         # Last, so that a run counts as complete only when everything else is there.
         self._client.set_tag(run_id, "sync", "complete")
-        self._client.set_terminated(run_id)
-        return True
+        self._client.set_terminated(run_id, end_time=stage.end)
+        return run_id, True
 
     def live(self, experiment: str, name: str, stage: str, run: str, config_hash: str) -> str:
         """Find or make the run that a training sends its curves to, and return its id."""
@@ -82,7 +118,7 @@ class Store:
             if tags.get("sync") == "live" and tags.get("config_hash") == config_hash:
                 self._client.update_run(found.info.run_id, status="RUNNING")
                 return found.info.run_id
-        tags = {"stage": stage, "run": run, "config_hash": config_hash, "sync": "live"}
+        tags = {"stage": stage, "run": run, "config_hash": config_hash, "sync": "live", "latest": "true"}
         return self._client.create_run(identity, run_name=name, tags=tags).info.run_id
 
     def last_step(self, run_id: str) -> int:
@@ -107,36 +143,118 @@ class Store:
 
     def experiment(self, name: str) -> str:
         """Return the id of an experiment, which is made when there is none."""
-        if name not in self._experiments:
+        if name not in self.experiments:
             from mlflow.exceptions import MlflowException
 
             found = self._client.get_experiment_by_name(name)
             if found is None:
-                place = (self._artifact_root / name).as_uri() if self._artifact_root else None
+                # Relative to wherever `mlflow ui` is started: a moved checkout still shows them.
+                place = f"mlflow-artifacts:/{name}" if self._artifact_root else None
                 try:
-                    self._client.create_experiment(name, artifact_location=place)
+                    self._client.create_experiment(name, place, _view_tags())
                 except MlflowException:  # somebody else has just made it
                     if self._client.get_experiment_by_name(name) is None:
                         raise
                 found = self._client.get_experiment_by_name(name)
             assert found is not None
-            self._experiments[name] = found.experiment_id
-        return self._experiments[name]
+            self.experiments[name] = found.experiment_id
+        return self.experiments[name]
+
+    def add_views(self) -> None:
+        """Give experiments of before the views that they lack; what the user has changed stays."""
+        for experiment in self.experiments.values():
+            there = self._client.get_experiment(experiment).tags
+            for key, value in _view_tags().items():
+                if key not in there:
+                    self._client.set_experiment_tag(experiment, key, value)
 
     def _runs(self, experiment: str, stage: str, run: str) -> "list[Run]":
         same = f"tags.stage = '{_quoted(stage)}' and tags.run = '{_quoted(run)}'"
         return list(self._client.search_runs([experiment], same))
 
-    def _fill(self, run_id: str, stage: StageRun, seen: int) -> None:
-        from mlflow.entities import Metric
+    def _fill(self, run: "Run", stage: StageRun, seen: int) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric
 
-        self._log(run_id, params=stage.params)
-        if stage.scores:
-            self._client.log_batch(run_id, metrics=[Metric(key, v, 0, 0) for key, v in stage.scores.items()])
+        run_id, when = run.info.run_id, stage.end or 0
+        read = self._models(stage.models)
+        self._log(run_id, params={key: value for key, value in stage.params.items() if key not in run.data.params})
+        inputs = [
+            DatasetInput(
+                # MLflow takes 36 characters, and shows them; the whole hash is a tag.
+                Dataset(path.parent.name, digest[:16], "local", json.dumps({"uri": "/".join(path.parts[-3:])})),
+                [InputTag("mlflow.data.context", stage.stage)],
+            )
+            for path, digest in stage.data.items()
+        ]
+        if not run.inputs or not run.inputs.dataset_inputs:
+            self._client.log_inputs(run_id, inputs, [LoggedModelInput(model) for model in read])
+        # Scores are also the model's, costs are not.
+        measured = {"model_id": read[0], "run_id": run_id} if stage.stage == "evaluate" and read else {}
+        points = [
+            Metric(key, value, when, 0, **({} if key.startswith("cost/") else measured))
+            for key, value in stage.scores.items()
+            if key not in run.data.metrics
+        ]
+        if points:
+            self._client.log_batch(run_id, metrics=points)
         if stage.curves is not None:
             self.send(run_id, stage.curves[stage.curves["step"] > seen])
         for path in stage.artifacts:
-            self._client.log_artifact(run_id, str(path))
+            self._keep(path, run.info.artifact_uri, lambda path: self._client.log_artifact(run_id, path))
+        self._register(run, stage)
+
+    def _register(self, run: "Run", stage: StageRun) -> None:
+        """Log the model of a training and make it a version of the registered model of its method."""
+        from mlflow.entities import LoggedModelOutput
+
+        if stage.model is None or (run.outputs and run.outputs.model_outputs):
+            return
+        path, digest = stage.model
+        tags = {"digest": digest, "run": stage.run, "seed": stage.params.get("seed", "")}
+        model = self._client.create_logged_model(
+            run.info.experiment_id, stage.folder, run.info.run_id, tags, stage.params, "safetensors"
+        )
+        self._client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, 0)])
+        self._keep(path, model.artifact_location, lambda path: self._client.log_model_artifact(model.model_id, path))
+        self._client.finalize_logged_model(model.model_id, "READY")
+        name = f"{stage.experiment}.{stage.params['method']}"
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+        made = self._client.create_model_version(
+            name, model.artifact_location, run.info.run_id, tags, model_id=model.model_id, await_creation_for=0
+        )
+        link = json.dumps([{"name": name, "version": made.version}])
+        self._client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})
+
+    def _models(self, digests: list[str]) -> list[str]:
+        """Find logged models by their hashes."""
+        places = list(self.experiments.values())
+        found = (self._client.search_logged_models(places, f"tags.digest = '{digest}'") for digest in digests)
+        return [models[0].model_id for models in found if models]
+
+    def _keep(self, path: Path, uri: str, upload: Callable[[str], None]) -> None:
+        """Keep a file as an artifact: in the folder of a local store as a second name of the file, without a copy.
+
+        Results are never changed in place, so an old run keeps what it had.
+        """
+        if self._artifact_root is None or not uri.startswith("mlflow-artifacts:"):
+            upload(str(path))
+            return
+        target = self._artifact_root / urlsplit(uri).path.lstrip("/") / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            target.hardlink_to(path)
+        except OSError:  # another disk, or one without such links
+            shutil.copy2(path, target)
+
+    def _discard(self, run: "Run") -> None:
+        """Delete a run with what was registered from it."""
+        for version in self._client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+            self._client.delete_model_version(version.name, version.version)
+        for output in run.outputs.model_outputs if run.outputs else ():
+            self._client.delete_logged_model(output.model_id)
+        self._client.delete_run(run.info.run_id)
 
     def _log(self, run_id: str, params: dict[str, str] | None = None, tags: dict[str, str] | None = None) -> None:
         """Log parameters and tags, as many per call as MLflow takes."""
@@ -148,6 +266,25 @@ class Store:
             self._client.log_batch(run_id, params=many_params[start : start + PARAMS_PER_CALL])
         for start in range(0, len(many_tags), PARAMS_PER_CALL):
             self._client.log_batch(run_id, tags=many_tags[start : start + PARAMS_PER_CALL])
+
+
+def _view_tags() -> dict[str, str]:
+    """The views in the form in which MLflow's pages keep them."""
+    tags = {}
+    for key, (title, changes) in VIEWS.items():
+        state = {"selectedColumns": COLUMNS, "columnOrder": COLUMNS, "searchFilter": LATEST} | changes
+        view = {"name": title, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
+        tags[f"mlflow.sharedViewState.{key}"] = json.dumps(view)
+    return tags
+
+
+def _continues(run: "Run", stage: StageRun) -> bool:
+    """Whether a run is that stage's, not yet complete: a live one, or the parent of a study to which more was added."""
+    tags, data = run.data.tags, run.data
+    if stage.stage == STUDY:
+        same = data.params.items() <= stage.params.items() and data.metrics.items() <= stage.scores.items()
+        return tags.get("sync") == "complete" and tags.get("latest") == "true" and same
+    return tags.get("sync") == "live" and tags.get("config_hash") == stage.config_hash
 
 
 def _points(row: dict) -> "list[Metric]":

@@ -2,21 +2,28 @@
 
 import fcntl
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from styleinv.errors import UserError
 from styleinv.tracking import LOCAL
-from styleinv.tracking.records import provenance_files, published_stages, read_stage
+from styleinv.tracking.records import StageRun, provenance_files, published_stages, read_stage, study
 from styleinv.tracking.store import Store, patience
 
 log = logging.getLogger(__name__)
 
 PUBLISHED = Path("config/published.csv")
+
+# Where `mlflow ui` answers unless told otherwise.
+LOCAL_SERVER = "http://127.0.0.1:5000"
+
+# Without these words MLflow opens an overview of traces of language models.
+PAGE = "runs?workflowType=machine_learning&viewStateShareKey=scores"
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,13 @@ class SyncSummary:
         new: runs created or completed.
         known: runs that were there already.
         broken: provenance files that could not be imported; each was logged.
+        pages: where the runs of each data set are shown.
     """
 
     new: int
     known: int
     broken: int = 0
+    pages: dict[str, str] = field(default_factory=dict)
 
 
 def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) -> SyncSummary:
@@ -41,7 +50,8 @@ def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) ->
 
     Args:
         results: folder with `<data set>/<method>[-<variant>]/` and `data/<data set>/`.
-        uri: tracking store. Of an SQLite store the artifacts lie in `mlruns` beside the database.
+        uri: tracking store. Of an SQLite store the artifacts lie in `mlartifacts` beside the database, where
+            `mlflow ui` looks for them.
         published: the printed numbers; those of every data set that has results appear as runs `<method> (paper)`.
             None leaves them out.
 
@@ -57,29 +67,49 @@ def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) ->
     from mlflow.exceptions import MlflowException
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    added, broken = [], 0
-    experiments = set()
+    added: list[bool] = []
+    broken: list[Path] = []
+    stages: list[tuple[Path, StageRun]] = []
+    studies: dict[tuple[str, str], dict[str, StageRun]] = defaultdict(dict)
     try:
         with _turn(results):
             store = Store(MlflowClient(tracking_uri=uri), _artifact_root(uri))
             for path in provenance_files(results):
-                try:
-                    stage = read_stage(results, path)
-                    added.append(store.add(stage))
-                    experiments.add(stage.experiment)
-                except (UserError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError, MlflowException) as error:
-                    # MLflow refuses what this file says. Its other errors (no server, a locked database) concern all.
-                    if isinstance(error, MlflowException) and error.error_code != "INVALID_PARAMETER_VALUE":
-                        raise
-                    log.warning("%s was not imported: %s: %s", path, type(error).__name__, error)
-                    broken += 1
+                with _or_skip(path, broken):
+                    stages.append((path, read_stage(results, path)))
+            # Models first, in the order of the jobs, so that what a stage has read is there.
+            for path, stage in sorted(stages, key=lambda pair: (pair[1].model is None, pair[1].start)):
+                with _or_skip(path, broken):
+                    run_id, new = store.add(stage)
+                    added.append(new)
+                    studies[stage.experiment, stage.folder][run_id] = stage
+            for children in studies.values():
+                store.add(study(list(children.values())), list(children))
             if published is not None:
-                added += [store.add(stage) for stage in published_stages(published, experiments)]
+                added += [store.add(stage)[1] for stage in published_stages(published, {name for name, _ in studies})]
+            store.add_views()
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]
         cure = "Nothing is lost: `styleinv track` brings it up to date when it answers again."
         raise UserError(f"MLflow does not answer ({reason})", file=uri, cure=cure) from None
-    return SyncSummary(new=sum(added), known=len(added) - sum(added), broken=broken)
+    server = uri.rstrip("/") if uri.startswith(("http://", "https://")) else LOCAL_SERVER
+    pages = {name: f"{server}/#/experiments/{number}/{PAGE}" for name, number in sorted(store.experiments.items())}
+    return SyncSummary(sum(added), len(added) - sum(added), len(broken), pages)
+
+
+@contextmanager
+def _or_skip(path: Path, broken: list[Path]) -> Iterator[None]:
+    """Log a file of results that cannot be imported, and go on."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (UserError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError, MlflowException) as error:
+        # MLflow refuses what this file says. Its other errors (no server, a locked database) concern all.
+        if isinstance(error, MlflowException) and error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        log.warning("%s was not imported: %s: %s", path, type(error).__name__, error)
+        broken.append(path)
 
 
 @contextmanager
@@ -92,4 +122,6 @@ def _turn(results: Path) -> Iterator[None]:
 
 def _artifact_root(uri: str) -> Path | None:
     """Folder of the artifacts of a local database; a server decides for itself."""
-    return Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlruns" if uri.startswith("sqlite:///") else None
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts"
