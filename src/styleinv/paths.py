@@ -36,6 +36,10 @@ class Paths:
         """How much the crops shake (written by `crop` beside the census, for FFHQ crops)."""
         return self.data(dataset) / "shake.json"
 
+    def settings(self, stage: str, what: str = "") -> Path:
+        """What one stage is told of the configuration; written by the workflow whenever it changes."""
+        return self.root / "settings" / stage / f"{what or stage}.yaml"
+
     def run(self, run: Run) -> Path:
         """Folder of one run."""
         return self.root / run.dataset / run.folder

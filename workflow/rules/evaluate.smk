@@ -3,7 +3,7 @@
 
 rule evaluate:
     input:
-        scale=SCALE,
+        settings=lambda w: settings("evaluate", run_of(w), scoring_section(SCALE)),
         frames="results/data/{dataset}/frames.zip",
         model="results/{dataset}/{run}/model.safetensors",
         curves="results/{dataset}/{run}/curves.csv",
@@ -15,13 +15,15 @@ rule evaluate:
     threads: 8
     resources:
         gpu=1,
+    params:
+        scale=SCALE,
     shell:
-        "logged {log} styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+        "logged {log} styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {params.scale}"
 
 
 rule progress:
     input:
-        scale=SCALE,
+        settings=lambda w: settings("progress", run_of(w), scoring_section(SCALE)),
         frames="results/data/{dataset}/frames.zip",
         model="results/{dataset}/{run}/model.safetensors",
     output:
@@ -31,5 +33,7 @@ rule progress:
     threads: 8
     resources:
         gpu=1,
+    params:
+        scale=SCALE,
     shell:
-        "logged {log} styleinv progress {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+        "logged {log} styleinv progress {wildcards.dataset}/{wildcards.run} --config {params.scale}"
