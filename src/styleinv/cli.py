@@ -114,8 +114,15 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
     ),
     "plan": (
         "plan:plan",
-        "say what runs will take: jobs, days, disk and wall time, from the table of `cost`",
-        [RUNS, argument("--gpus", type=int, default=1, metavar="N", help="trainings at once (default: %(default)s)")],
+        "say what a study will take: jobs, days, disk and wall time, from the table of `cost`",
+        [
+            argument("targets", nargs="+", metavar="target", help="experiments such as table1, report, all, or runs"),
+            argument("--gpus", type=int, default=1, metavar="N", help="of all trainings together (default: 1)"),
+            argument("--each", type=int, metavar="N", help="GPUs of a training (default: `gpus` of config.yaml)"),
+            argument("--datasets", nargs="+", metavar="D", help="default: those of config.yaml, likewise:"),
+            argument("--methods", nargs="+", metavar="M"),
+            argument("--seeds", nargs="+", type=int, metavar="S"),
+        ],
     ),
     "compare": (
         "compare:compare",
