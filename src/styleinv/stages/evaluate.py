@@ -21,7 +21,7 @@ from styleinv.evaluation.protocol import EvaluationConfig, Name, Protocol
 from styleinv.evaluation.score import score
 from styleinv.evaluation.signatures import signatures
 from styleinv.evaluation.stores import side
-from styleinv.files import atomic, sha256, write_json
+from styleinv.files import atomic, sha256, write_json, write_scores
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder, code_commit
 from styleinv.report.figures import read_curves
@@ -63,7 +63,7 @@ def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator
 
 
 def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
-    """Score a run by the scale's protocol, and by the others for the report; write metrics.json and diagnostics.csv.
+    """Score a run by the scale's protocol, and by the others for the report; write its scores, records and diagnostics.
 
     Returns:
         Its failure signatures, a line each.
@@ -103,9 +103,9 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
     scores |= findings(watched, curves)
     with atomic(diagnostics := paths.diagnostics(run)) as temporary:
         watched.to_csv(temporary, index=False, float_format="%.6g")
-    write_json(paths.metrics(run), scores)
-    outputs = [paths.metrics(run), diagnostics]
-    recorder.write(paths.run(run) / "evaluate.provenance.json", outputs, str(device), seed=setting.seed(run))
+    write_scores(paths.metrics(run), scores)
+    outputs = [paths.metrics(run), paths.protocol(run), diagnostics]
+    recorder.write(paths.provenance(paths.run(run), "evaluate"), outputs, str(device), seed=setting.seed(run))
     return scores["signatures"]
 
 
