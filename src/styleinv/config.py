@@ -183,7 +183,7 @@ def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
 
 
 # What a method's file says of the method itself; all else are settings of its trainings.
-ABOUT = ("title", "builds_on", "needs", "scales", "variants")
+ABOUT = ("title", "makes", "builds_on", "needs", "scales", "variants")
 ABOUT_VARIANT = ("title", "builds_on")
 
 
@@ -289,6 +289,18 @@ def needs(run: Run, config_folder: Path) -> list[str]:
     return list(read_method(run.method, config_folder).value.get("needs", []))
 
 
+def makes_videos(method: str, config_folder: Path) -> bool:
+    """Tell whether a method makes videos, or images: the key `makes` of its YAML.
+
+    Raises:
+        UserError: something else stands there.
+    """
+    about = read_method(method, config_folder)
+    if (made := about.value.get("makes", "videos")) not in ("videos", "images"):
+        raise UserError(f"{made!r} is neither", file=about.file, field="makes", cure="Write videos or images.")
+    return bool(made == "videos")
+
+
 def load_experiment(name: str, config_folder: Path) -> Experiment:
     """Read config/experiments/<name>.yaml."""
     return parse(Experiment, read_layer(config_folder / "experiments" / f"{name}.yaml"))
@@ -311,6 +323,11 @@ def data_section(dataset: str, scale_file: Path, crop: bool) -> dict[str, Any]:
 def finds_faces(config: DatasetConfig) -> bool:
     """Tell whether networks look for the faces of a data set."""
     return isinstance(config.crop, Alignment) and config.crop.landmarks != "rendered"
+
+
+def is_aligned(config: DatasetConfig) -> bool:
+    """Tell whether the faces of a data set are aligned."""
+    return isinstance(config.crop, Alignment)
 
 
 def preparation_section(run: Run, scale_file: Path, key: str | None = None) -> dict[str, Any]:

@@ -1,31 +1,11 @@
 """An edit of the configuration makes stale what it is told to, and nothing else."""
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.workflow.clone import call, clone
-
-DEMO = ("snakemake", "demo", "--cores", "1", "--no-hooks")
-
-
-def planned(folder: Path, *words: str) -> dict[str, int]:
-    """Jobs that Snakemake would run, counted by rule."""
-    text = call(folder, *DEMO, "-n", "--quiet", "rules", *words)
-    counts = re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)
-    return {rule: int(count) for rule, count in counts if rule not in ("demo", "total")}
-
-
-def finish(folder: Path) -> None:
-    """Let Snakemake believe that the demo has run."""
-    text = call(folder, *DEMO, "-n", "--forceall")
-    for outputs in re.findall(r"^    output: (.*)$", text, re.MULTILINE):
-        for output in outputs.split(", "):
-            (folder / output).parent.mkdir(parents=True, exist_ok=True)
-            (folder / output).touch()
-    call(folder, *DEMO, "--touch")
+from tests.workflow.clone import clone, finish, planned
 
 
 @pytest.fixture(scope="module")

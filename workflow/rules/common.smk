@@ -26,6 +26,7 @@ from styleinv.paths import Paths
 # Every job asks; the files do not change in between.
 lineage = functools.cache(configuration.lineage)
 needs = functools.cache(configuration.needs)
+makes_videos = functools.cache(configuration.makes_videos)
 data_section = functools.cache(configuration.data_section)
 training_section = functools.cache(configuration.training_section)
 scoring_section = functools.cache(configuration.scoring_section)
@@ -53,6 +54,8 @@ try:
 except UserError as error:
     sys.exit(str(error))
 
+# Rules give their paths with wildcards in the places of names.
+ANY = Run(dataset="{dataset}", method="{run}")
 # Any run can be made by its name.
 TRAINED = sorted(file.stem for file in (CONFIG / "methods").glob("*.yaml"))
 
@@ -93,7 +96,7 @@ def settings(stage, what, section):
     """The file that holds what a stage is told: an input, written when that changes, so that edits of anything else in
     the configuration leave it as old as it is. Jobs, which read the same configuration, leave it alone.
     """
-    file, text = P.settings(stage, what), schema.dump_yaml(section)
+    file, text = P.settings(stage, str(what)), schema.dump_yaml(section)
     if workflow.is_main_process and not (file.exists() and file.read_text() == text):
         try:
             write_text(file, text)
@@ -146,6 +149,19 @@ def censuses(runs):
 def chain_files(kind):
     """One file of every run of every chain."""
     return sorted({str(kind(part)) for parts in CHAINS.values() for part in parts})
+
+
+def trained(run):
+    """What a training writes."""
+    return [str(path) for path in P.trained(run, makes_videos(run.method, CONFIG))]
+
+
+def aligned(dataset):
+    """Whether the faces of a data set are aligned, which is measured; other data sets than the study's may be broken."""
+    try:
+        return configuration.is_aligned(load_dataset(dataset, SCALE))
+    except UserError:
+        return False
 
 
 def finds_faces(dataset):

@@ -7,7 +7,7 @@ rule fetch:
             "fetch", w.dataset, data_section(w.dataset, SCALE, False)
         ),
     output:
-        "results/data/{dataset}/raw.json",
+        P.fetched("{dataset}"),
     log:
         "results/logs/fetch/{dataset}.log",
     params:
@@ -23,8 +23,7 @@ rule crop:
         ),
         raw="results/data/{dataset}/raw.json",
     output:
-        "results/data/{dataset}/frames.zip",
-        "results/data/{dataset}/census.json",
+        P.cropped("{dataset}", aligned=False),
     log:
         "results/logs/crop/{dataset}.log",
     threads: lambda wildcards: 8 if finds_faces(wildcards.dataset) else 1
@@ -34,3 +33,16 @@ rule crop:
         scale=SCALE,
     shell:
         "logged {log} styleinv crop {wildcards.dataset} --config {params.scale}"
+
+
+if ALIGNED := [
+    file.stem for file in CONFIG.glob("datasets/*.yaml") if aligned(file.stem)
+]:
+
+    use rule crop as crop_aligned with:
+        output:
+            P.cropped("{dataset}", aligned=True),
+        wildcard_constraints:
+            dataset="|".join(ALIGNED),
+
+    ruleorder: crop_aligned > crop

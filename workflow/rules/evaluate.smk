@@ -8,8 +8,7 @@ rule evaluate:
         model="results/{dataset}/{run}/model.safetensors",
         curves="results/{dataset}/{run}/curves.csv",
     output:
-        "results/{dataset}/{run}/metrics.json",
-        "results/{dataset}/{run}/diagnostics.csv",
+        P.evaluated(ANY),
     log:
         "results/logs/evaluate/{dataset}/{run}.log",
     threads: 8
@@ -27,7 +26,7 @@ rule progress:
         frames="results/data/{dataset}/frames.zip",
         model="results/{dataset}/{run}/model.safetensors",
     output:
-        "results/{dataset}/{run}/progress.csv",
+        P.progressed(ANY),
     log:
         "results/logs/progress/{dataset}/{run}.log",
     threads: 8

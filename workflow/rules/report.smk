@@ -54,8 +54,14 @@ rule report:
         metrics=[str(P.metrics(run)) for run in RUNS],
         progress=[str(P.progress(run)) for run in RUNS if SNAPSHOTS],
         censuses=censuses(RUNS),
-        curves=chain_files(P.curves),
-        samples=chain_files(P.samples),
+        trained=sorted(
+            {
+                file
+                for parts in CHAINS.values()
+                for part in parts
+                for file in trained(part)
+            }
+        ),
         figures=FIGURES,
     output:
         report("results/report.html", caption="../report/report.rst", category="Report"),

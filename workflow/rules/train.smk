@@ -3,6 +3,12 @@
 FRAMES = "results/data/{dataset}/frames.zip"
 
 
+def made_by(preparation):
+    """What a preparation writes."""
+    folder = preparation.folder(P, ANY)
+    return [preparation.output(P, ANY), P.provenance(folder, preparation.name)]
+
+
 def model_below(wildcards):
     """The model that a run builds on."""
     return below(wildcards.dataset, wildcards.run)
@@ -35,7 +41,7 @@ for preparation in PREPARATIONS.values():
                 ),
                 frames=FRAMES,
             output:
-                f"results/data/{{dataset}}/{preparation.file}",
+                made_by(preparation),
             log:
                 f"results/logs/{preparation.name}/{{dataset}}.log",
             params:
@@ -57,7 +63,7 @@ for preparation in PREPARATIONS.values():
                 ),
                 source=model_below if preparation.reads == "model" else FRAMES,
             output:
-                f"results/{{dataset}}/{{run}}/{preparation.file}",
+                made_by(preparation),
             log:
                 f"results/logs/{preparation.name}/{{dataset}}/{{run}}.log",
             resources:
@@ -81,9 +87,7 @@ for method in TRAINED:
             frames=FRAMES,
             upstream=lambda w: upstream(w.dataset, w.run),
         output:
-            "results/{dataset}/{run}/model.safetensors",
-            "results/{dataset}/{run}/curves.csv",
-            "results/{dataset}/{run}/samples.png",
+            P.trained(ANY, makes_videos(method, CONFIG)),
         log:
             "results/logs/train/{dataset}/{run}.log",
         wildcard_constraints:

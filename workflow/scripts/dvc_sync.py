@@ -37,9 +37,9 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its stage in dvc.yaml: `<rule>-<data set>-<run>`, as far as it has these; trainings are called `train`."""
+        """Its stage in dvc.yaml: `<stage>-<data set>-<run>`, as far as it has these."""
         parts = [part for part in Path(self.outputs[0]).parent.parts[1:] if part not in ("data", "tables", "figures")]
-        return "-".join([re.sub("^train_.*", "train", self.rule), *parts])
+        return "-".join([re.sub("^(train|crop)_.*", r"\1", self.rule), *parts])
 
     def stage(self, words: list[str]) -> dict:
         """It as a stage of dvc.yaml, run with the configuration of some words."""
@@ -48,7 +48,7 @@ class Job(NamedTuple):
         stage: dict = {"cmd": shlex.join([*command, self.outputs[0]]), "deps": sorted(self.inputs)}
         for path in self.outputs:
             if path.endswith("/curves.csv"):
-                stage.setdefault("plots", []).append({path: options(x="kimg")})
+                stage.setdefault("plots", []).append({path: options(x="kimg", **losses(path))})
             elif path.endswith("/metrics.json"):
                 stage.setdefault("metrics", []).append(path)
             else:
@@ -64,14 +64,22 @@ def options(**those) -> CommentedMap:
     return line
 
 
+def losses(path: str) -> dict[str, list[str]]:
+    """The curves of a training that are losses, for `dvc plots`, as far as it has run."""
+    columns = Path(path).read_text().partition("\n")[0].split(",") if Path(path).exists() else []
+    found = [name for name in columns if re.match("loss_(?!scores|signs)", name)]
+    return {"y": found} if found else {}
+
+
 def snakemake(*args: str, config: Iterable[str] = ()) -> str:
     """Standard output of a Snakemake call; `config` is what `--config` says, such as `scale=paper`."""
     words = ["snakemake", *(["--config", *config] if config else []), "--cores", "1", *args]
     done = subprocess.run(words, capture_output=True, text=True)
-    if "MissingRuleException" in done.stderr:
+    said = done.stdout + done.stderr
+    if "MissingRuleException" in said:
         sys.exit("dvc.yaml is not what config/config.yaml comes to. Run `python workflow/scripts/dvc_sync.py write`.")
     if done.returncode:
-        sys.exit(f"{shlex.join(words)} failed:\n{done.stderr.strip()[-2000:]}")
+        sys.exit(f"{shlex.join(words)} failed:\n{said.strip()[-2000:]}")
     return done.stdout
 
 
@@ -178,6 +186,9 @@ def put(document: dict, made: dict[str, dict]) -> None:
     """Put stages into dvc.yaml in place of those of their names, after the one that writes what all are told."""
     stages = document["stages"]
     for name, stage in made.items():
+        for new, old in zip(stage.get("plots", []), stages.get(name, {}).get("plots", []), strict=False):
+            for path in new.keys() & old.keys():
+                new[path] = options(**{**old[path], **new[path]})
         stages[name] = stage
     deps = {path for stage in stages.values() for path in stage.get("deps", [])}
     scales = set(re.findall(r"\bscale=(\w+)", " ".join(stage["cmd"] for stage in stages.values())))

@@ -2,11 +2,12 @@
 
 import csv
 import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from styleinv import methods
-from styleinv.config import Study, gpus_of, lineage, needs
+from styleinv.config import Study, gpus_of, is_aligned, lineage, needs
 from styleinv.errors import UserError
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, parse, read_layer
@@ -125,7 +126,8 @@ def _trainings(runs: Sequence[Run], setting: Setting, gpus: int) -> tuple[dict[R
 def job_counts(runs: Sequence[Run], trainings: Mapping[Run, Training], setting: Setting) -> dict[str, int]:
     """Count the jobs of every rule that some runs and their trainings need, without those that sum them up."""
     datasets = {run.dataset for run in trainings}
-    counts = {"fetch": len(datasets), "crop": len(datasets)}
+    crops = Counter("crop_aligned" if is_aligned(setting.dataset(name)) else "crop" for name in sorted(datasets))
+    counts = {"fetch": len(datasets), **crops}
     prepared = {
         (name, methods.preparation(name).output(setting.paths, run))
         for run in trainings
