@@ -186,6 +186,11 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
         "fetch, verify or locate published weights",
         [argument("action", choices=["fetch", "verify", "where"]), argument("names", nargs="*", help="default: all")],
     ),
+    "verify": (
+        "integrity:verify",
+        "compare what stages wrote with the hashes of their provenance",
+        [argument("runs", nargs="*", metavar="run", type=parse_run, help="default: everything under the results")],
+    ),
     "track": (
         "upkeep:track",
         "bring all results into MLflow",

@@ -72,6 +72,19 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_unchanged(path: Path) -> None:
+    """Compare a file with its hash in the provenance beside it, where there is one that names it.
+
+    Raises:
+        UserError: it is not what its stage wrote.
+    """
+    for record in sorted(path.parent.glob("*provenance.json")):
+        for name, expected in read_json(record)["outputs"].items():
+            if Path(name).name == path.name and sha256(path) != expected:
+                cure = "Bring it back (`dvc checkout --force`), or delete it and run its stage again."
+                raise UserError(f"is not the file that {record.name} names: it has changed", file=path, cure=cure)
+
+
 # What says how scores were made; the rest of them are numbers and ids.
 RECORD = ("protocol", "unlike_paper")
 

@@ -21,7 +21,7 @@ from styleinv.evaluation.protocol import EvaluationConfig, Name, Protocol
 from styleinv.evaluation.score import score
 from styleinv.evaluation.signatures import signatures
 from styleinv.evaluation.stores import side
-from styleinv.files import atomic, sha256, write_json, write_scores
+from styleinv.files import atomic, check_unchanged, sha256, write_json, write_scores
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder, code_commit
 from styleinv.report.figures import read_curves
@@ -41,6 +41,7 @@ def makes_stills(run: Run) -> bool:
 def load_scored(run: Run, model: Path, setting: Setting) -> VideoGenerator:
     """Load what is scored of a run's model: videos, or stills of an image generator."""
     if makes_stills(run):
+        check_unchanged(model)
         return methods.get(run.method).load_image_generator(model, device_of(setting.scale.device))
     return load_generator_of(run, model, setting)
 
@@ -54,11 +55,12 @@ def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator
     """Load the `VideoGenerator` of one model of a run.
 
     Raises:
-        UserError: for methods that make no videos, and missing or foreign models.
+        UserError: for methods that make no videos, and missing, changed or foreign models.
     """
     module = methods.get(run.method)
     if not hasattr(module, "load_generator"):
         raise UserError(f"{run.method} makes no videos", cure="Evaluate a video method, such as styleinv.")
+    check_unchanged(model)
     return module.load_generator(model, device_of(setting.scale.device))
 
 
