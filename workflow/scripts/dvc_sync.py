@@ -225,10 +225,14 @@ def rule_of(stage) -> str:
 
 
 def check(repo: Repo, config: list[str]) -> int:
-    """Compare rule, inputs and outputs of all outputs of stages, and of the demo, in both descriptions."""
+    """Compare rule, inputs and outputs of all outputs of stages, and of the demo, in both descriptions.
+
+    A stage that was run with another `--config` takes the place of the demo's of its name.
+    """
     listed = stages(repo).values()
+    otherwise = {stage.addressing for stage in listed if " --config " in stage.cmd}
     theirs = {out: (rule_of(stage), frozenset(paths(stage.deps))) for stage in listed for out in paths(stage.outs)}
-    demo = jobs(config, "demo")
+    demo = [job for job in jobs(config, "demo") if job.name not in otherwise]
     own = [job for words, those in by_config(listed).items() for job in jobs(words, *outputs_of(those))]
     wanted = theirs.keys() | {out for job in demo for out in job.outputs}
     ours = {out: (job.rule, frozenset(job.inputs)) for job in [*demo, *own] for out in job.outputs if out in wanted}
