@@ -57,8 +57,11 @@ def test_dvc_follows_another_list_of_methods_and_data_sets(tmp_path: Path) -> No
     assert "train_digan" not in (folder / "dvc.yaml").read_text()
     config.write_text(original)
     call(folder, "python", "workflow/scripts/dvc_sync.py", "write")
+    written = (folder / "dvc.yaml").read_text()
     shipped = (ROOT / "dvc.yaml").read_text().replace("config/demo.yaml", "config/tiny.yaml")
-    assert sorted((folder / "dvc.yaml").read_text().splitlines()) == sorted(shipped.splitlines())
+    # Which curves are losses is known once there are curves.
+    ours, theirs = ([line for line in text.splitlines() if "x: kimg" not in line] for text in (written, shipped))
+    assert sorted(line for line in ours if line != "plots: []") == sorted(line for line in theirs if line != "plots:")
 
 
 def test_bad_workflow_configuration_is_one_line(tmp_path: Path) -> None:
@@ -127,21 +130,23 @@ def test_dvc_has_recorded_everything(done: Path) -> None:
     table = call(done, "dvc", "metrics", "show", "--md")
     assert "| fid " in table and "protocol." not in table
     document = YAML(typ="safe").load((done / "dvc.yaml").read_text())
-    (curves,) = document["stages"]["train-talking_faces-styleinv"]["plots"]
-    (axes,) = curves.values()
+    axes = dict(pair for plot in document["plots"] for pair in plot.items())[
+        "results/talking_faces/styleinv/curves.csv"
+    ]
     assert axes["x"] == "kimg" and {"loss_d_loss", "loss_g_recon"} <= set(axes["y"])
-    assert len((done / "dvc.lock").read_text().splitlines()) < 40 * len(document["stages"])
+    assert "params:" not in (done / "dvc.lock").read_text()
 
 
 @pytest.mark.slow
 def test_every_file_is_an_output_of_a_stage(done: Path) -> None:
-    beside = {"logs", "cache", "weights", "state", "snapshots", "raw"}
+    beside = {"logs", "cache", "weights", "state", "snapshots", "raw", "settings"}
     results = done / "results"
-    made = {file for file in results.rglob("*") if file.is_file() and not beside & set(file.relative_to(results).parts)}
+    files = [file for file in results.rglob("[!.]*") if file.is_file()]
+    made = {file for file in files if not beside & set(file.relative_to(results).parts)}
     stages = YAML(typ="safe").load((done / "dvc.yaml").read_text())["stages"].values()
     outs = [out for stage in stages for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
     listed = {done / (out if isinstance(out, str) else next(iter(out))) for out in outs}
-    assert made - {results / "README.md", results / ".demo.lock"} == listed
+    assert made == {file for file in listed if "settings" not in file.parts}
 
 
 @pytest.mark.slow

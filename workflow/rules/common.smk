@@ -139,6 +139,11 @@ def below(dataset, name):
     return [str(P.model(parts[-2]))] if len(parts) > 1 else []
 
 
+def scores(runs):
+    """The scores of runs and their records."""
+    return [str(file) for run in runs for file in (P.metrics(run), P.protocol(run))]
+
+
 def censuses(runs):
     """How much of the paper's data is there, of each data set once."""
     return [

@@ -10,7 +10,7 @@ for experiment, rows in EXPERIMENTS.items():
                 name, "", summary_section(rows, SCALE, name)
             ),
             published="config/published.csv",
-            metrics=[str(P.metrics(run)) for run in rows],
+            metrics=scores(rows),
             progress=[str(P.progress(run)) for run in rows if SNAPSHOTS],
             censuses=censuses(rows),
         output:
@@ -51,7 +51,7 @@ rule report:
     input:
         settings=lambda w: settings("report", "", summary_section(RUNS, SCALE)),
         published="config/published.csv",
-        metrics=[str(P.metrics(run)) for run in RUNS],
+        metrics=scores(RUNS),
         progress=[str(P.progress(run)) for run in RUNS if SNAPSHOTS],
         censuses=censuses(RUNS),
         trained=sorted(

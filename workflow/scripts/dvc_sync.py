@@ -47,9 +47,7 @@ class Job(NamedTuple):
         command = ["snakemake", "--cores", "all", "--force", "--allowed-rules", self.rule, *config, "--"]
         stage: dict = {"cmd": shlex.join([*command, self.outputs[0]]), "deps": sorted(self.inputs)}
         for path in self.outputs:
-            if path.endswith("/curves.csv"):
-                stage.setdefault("plots", []).append({path: options(x="kimg", **losses(path))})
-            elif path.endswith("/metrics.json"):
+            if path.endswith("/metrics.json"):
                 stage.setdefault("metrics", []).append(path)
             else:
                 # Frame stores are large, and follow from the raw videos.
@@ -64,11 +62,10 @@ def options(**those) -> CommentedMap:
     return line
 
 
-def losses(path: str) -> dict[str, list[str]]:
-    """The curves of a training that are losses, for `dvc plots`, as far as it has run."""
+def losses(path: str) -> list[str]:
+    """The curves of a training that are losses, for `dvc plots`; none where it has not run."""
     columns = Path(path).read_text().partition("\n")[0].split(",") if Path(path).exists() else []
-    found = [name for name in columns if re.match("loss_(?!scores|signs)", name)]
-    return {"y": found} if found else {}
+    return [name for name in columns if re.match("loss_(?!scores|signs)", name)]
 
 
 def snakemake(*args: str, config: Iterable[str] = ()) -> str:
@@ -186,10 +183,11 @@ def put(document: dict, made: dict[str, dict]) -> None:
     """Put stages into dvc.yaml in place of those of their names, after the one that writes what all are told."""
     stages = document["stages"]
     for name, stage in made.items():
-        for new, old in zip(stage.get("plots", []), stages.get(name, {}).get("plots", []), strict=False):
-            for path in new.keys() & old.keys():
-                new[path] = options(**{**old[path], **new[path]})
         stages[name] = stage
+    outs = [out for stage in stages.values() for out in stage.get("outs", []) if str(out).endswith("/curves.csv")]
+    drawn = {path: how for plot in document.get("plots") or [] for path, how in plot.items()}
+    drawn |= {path: options(x="kimg", y=found) for path in outs if (found := losses(path))}
+    document["plots"] = [{path: drawn[path]} for path in sorted(outs) if path in drawn]
     deps = {path for stage in stages.values() for path in stage.get("deps", [])}
     scales = set(re.findall(r"\bscale=(\w+)", " ".join(stage["cmd"] for stage in stages.values())))
     scales |= {YAML(typ="safe").load(Path("config/config.yaml").read_text())["scale"]}
