@@ -3,7 +3,7 @@
 import os
 import signal
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 # Slurm warns jobs with USR1 before their time limit. Only the trainer may react to it.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -18,9 +18,6 @@ min_version("9.0")
 
 
 configfile: "config/config.yaml"
-
-
-validate(config, "workflow/schemas/config.schema.yaml")
 
 
 # Lint asks for one software environment; ours is environment.yml / requirements.lock.

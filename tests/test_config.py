@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from styleinv import methods
-from styleinv.config import Experiment, Scale, lineage, load_dataset, load_method, load_scale, study_seeds
+from styleinv.config import Experiment, Scale, Study, lineage, load_dataset, load_method, load_scale
 from styleinv.errors import UserError
 from styleinv.runs import parse_run
 from styleinv.schema import merge
@@ -190,10 +190,10 @@ def test_a_seed_is_part_of_the_name_of_a_run_and_of_all_that_it_builds_on(tmp_pa
 
 
 def test_a_study_of_several_seeds_keeps_the_runs_of_one() -> None:
-    study = study_seeds([3, 0, 1], Scale(seed=3))
-    rows = Experiment(title="", runs=("styleinv",)).rows(["sky"], [], study)
-    assert [str(run) for run in rows] == ["sky/styleinv", "sky/styleinv-seed0", "sky/styleinv-seed1"]
-    assert study_seeds([], Scale(seed=3)) == [None]
+    for seeds, names in (((3, 0, 1), ["styleinv", "styleinv-seed0", "styleinv-seed1"]), ((), ["styleinv"])):
+        study = Study(scale="x", datasets=("sky",), methods=("digan",), seeds=seeds)
+        rows = study.rows(Experiment(title="", runs=("styleinv",)), Scale(seed=3))
+        assert [run.folder for run in rows] == names
 
 
 def test_environment_files_are_in_step() -> None:

@@ -1,13 +1,18 @@
 """What a study will take, from measured costs."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from styleinv.cli import main
+from styleinv.config import Study, lineage
 from styleinv.runs import parse_run
+from styleinv.schema import Layer, parse, read_layer
 from styleinv.stages.plan import Training, wall_days
 from tests.project import make_project
+from tests.workflow.clone import call, clone
 
 
 def trainings(*rows: tuple[str, str | None, float]) -> dict:
@@ -20,6 +25,13 @@ def test_wall_time_follows_what_builds_on_what() -> None:
     assert wall_days(study, 1) == 10
     assert wall_days(study, 2) == 5  # a, b beside c, d
     assert wall_days(study, 9) == 5
+
+
+def test_trainings_on_several_gpus_wait_for_as_many() -> None:
+    study = {run: replace(one, gpus=2) for run, one in trainings(("a", None, 2), ("b", "a", 2), ("c", None, 4)).items()}
+    assert wall_days(study, 2) == 4  # one after the other, each in half its time
+    assert wall_days(study, 3) == 4  # the third is of no use
+    assert wall_days(study, 4) == 2
 
 
 def test_the_plan_of_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,3 +53,60 @@ def test_the_plan_of_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert line in text
     assert "in all                          12        21.00" in text and "with 2 at once   11.00 days" in text
     assert main(["plan", *runs, "--gpus", "0", *options]) == 2
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clone(tmp_path_factory.mktemp("project"))
+
+
+PAPER = ["deeperforensics", "faceforensics", "taichi", "sky"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "scale", "datasets", "seeds"),
+    [
+        (["table1"], "tiny", ["talking_faces"], ["0"]),
+        (["all"], "tiny", ["talking_faces"], ["0", "3"]),
+        (["table1", "report"], "paper", PAPER, ["0"]),
+        (["table2", "noise"], "paper", PAPER, ["1", "2"]),
+    ],
+)
+def test_the_plan_counts_what_snakemake_makes(
+    project: Path, targets: list[str], scale: str, datasets: list[str], seeds: list[str]
+) -> None:
+    words = [f"scale={scale}", f"datasets=[{','.join(datasets)}]", f"seeds=[{','.join(seeds)}]"]
+    text = call(project, "snakemake", *targets, "-n", "--quiet", "rules", "--config", *words)
+    made = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+    file = project / "config" / f"{scale}.yaml"
+    said = Layer("here", {"datasets": datasets, "seeds": seeds})
+    tables = parse(Study, read_layer(project / "config/config.yaml"), said).tables(file)
+    chains = {part for rows in tables.values() for run in rows for part in lineage(run, project / "config")}
+    rows = [f"x,{part},1000000,0,1,a GPU" for part in sorted(map(str, chains))]
+    (project / "results/tables").mkdir(parents=True, exist_ok=True)
+    head = "method,stage,trained_parameters,frozen_parameters,days,device"
+    (project / "results/tables/cost.csv").write_text("\n".join([head, *rows]) + "\n")
+    options = ["--config", f"config/{scale}.yaml", "--datasets", *datasets, "--seeds", *seeds]
+    text = call(project, "styleinv", "plan", *targets, *options)
+    planned = {stage: int(count) for stage, count in re.findall(r"^(\w+) +(\d+)(?: |$)", text, re.MULTILINE)}
+    assert planned == {rule: count for rule, count in made.items() if rule != "total"}
+    assert re.search(rf"^in all +{made['total']} ", text, re.MULTILINE)
+    if targets == ["table1", "report"]:
+        assert made["total"] == 91 and planned["progress"] == 20 and "(5 a training)" in text
+
+
+def test_several_gpus_a_training_and_models_along_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_project(tmp_path)
+    table = folder / "results/tables/cost.csv"
+    table.parent.mkdir(parents=True)
+    head = "method,stage,trained_parameters,frozen_parameters,days,device"
+    table.write_text(f"{head}\nx,sky/digan,1000000000,0,8,a GPU\n")
+    options = ["--config", str(folder / "config/paper.yaml"), "--results", str(folder / "results")]
+    assert main(["plan", "sky/digan", "sky/digan-seed1", "--gpus", "8", "--each", "8", *options]) == 0
+    text = capsys.readouterr().out
+    # 16 bytes to go on from and five models of 8 bytes, for each of two seeds.
+    assert "16.00" in text and "with 8 at once   " in text and "112.0 GB of models (5 a training)" in text
+    days = float(re.search(r"at once +(\S+) days", text)[1])  # type: ignore[index]
+    assert days == 2 * 8 / 8
+    assert main(["plan", "table9", *options]) == 2
+    assert "Known: report, noise, table1, table2, table3, all, and runs." in capsys.readouterr().err

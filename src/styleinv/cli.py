@@ -116,8 +116,15 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
     ),
     "plan": (
         "plan:plan",
-        "say what runs will take: jobs, days, disk and wall time, from the table of `cost`",
-        [RUNS, argument("--gpus", type=int, default=1, metavar="N", help="trainings at once (default: %(default)s)")],
+        "say what a study will take: jobs, days, disk and wall time, from the table of `cost`",
+        [
+            argument("targets", nargs="+", metavar="target", help="experiments such as table1, report, all, or runs"),
+            argument("--gpus", type=int, default=1, metavar="N", help="of all trainings together (default: 1)"),
+            argument("--each", type=int, metavar="N", help="GPUs of a training (default: `gpus` of config.yaml)"),
+            argument("--datasets", nargs="+", metavar="D", help="default: those of config.yaml, likewise:"),
+            argument("--methods", nargs="+", metavar="M"),
+            argument("--seeds", nargs="+", type=int, metavar="S"),
+        ],
     ),
     "compare": (
         "compare:compare",
@@ -180,6 +187,11 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
         "upkeep:weights",
         "fetch, verify or locate published weights",
         [argument("action", choices=["fetch", "verify", "where"]), argument("names", nargs="*", help="default: all")],
+    ),
+    "verify": (
+        "integrity:verify",
+        "compare what stages wrote with the hashes of their provenance",
+        [argument("runs", nargs="*", metavar="run", type=parse_run, help="default: everything under the results")],
     ),
     "track": (
         "upkeep:track",

@@ -9,11 +9,11 @@ config/experiments/<name>.yaml  one table: which runs on which data sets
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-from styleinv.crop.settings import CropSettings
+from styleinv.crop.settings import Alignment, CropSettings
 from styleinv.data import sources
 from styleinv.data.census import Expected
 from styleinv.data.source import SourceConfig
@@ -79,9 +79,37 @@ class Experiment(Strict):
         return [run.seeded(seed) for run in runs for seed in seeds]
 
 
-def study_seeds(seeds: Sequence[int], scale: Scale) -> list[int | None]:
-    """Return the seeds as runs name them: None for the scale's own, so that more seeds may follow a finished study."""
-    return [None if seed == scale.seed else seed for seed in seeds or [scale.seed]]
+class Study(Strict):
+    """What the workflow runs: config/config.yaml.
+
+    Attributes:
+        scale: name of config/<scale>.yaml.
+        datasets, methods: every method on every data set; methods are written `<method>` or `<method>-<variant>`.
+        seeds: of the trainings; that of the scale if none are named.
+        gpus: of one node that a training takes, or fewer where its groups cannot be shared by so many.
+    """
+
+    scale: str
+    datasets: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ...] = Field(min_length=1)
+    methods: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+)?$")], ...] = Field(min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = ()
+    gpus: PositiveInt = 1
+
+    def rows(self, experiment: Experiment, scale: Scale) -> list[Run]:
+        """List the runs of an experiment; the scale's own seed is not named, so that more may follow."""
+        seeds = [None if seed == scale.seed else seed for seed in dict.fromkeys(self.seeds or [scale.seed])]
+        return experiment.rows(self.datasets, self.methods, seeds)
+
+    def tables(self, scale_file: Path) -> dict[str, list[Run]]:
+        """List the runs of the report, under that name, and of every experiment."""
+        scale, folder = load_scale(scale_file), scale_file.parent
+        named = {"report": Experiment(title="")} | {name: load_experiment(name, folder) for name in experiments(folder)}
+        return {name: self.rows(experiment, scale) for name, experiment in named.items()}
+
+
+def seed_of(run: Run, scale: Scale) -> int:
+    """Return the seed of a run's training: its own, or the scale's."""
+    return scale.seed if run.seed is None else run.seed
 
 
 def load_scale(file: Path) -> Scale:
@@ -155,7 +183,7 @@ def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
 
 
 # What a method's file says of the method itself; all else are settings of its trainings.
-ABOUT = ("title", "builds_on", "needs", "scales", "variants")
+ABOUT = ("title", "makes", "builds_on", "needs", "scales", "variants")
 ABOUT_VARIANT = ("title", "builds_on")
 
 
@@ -193,11 +221,22 @@ def method_layers(run: Run, scale_file: Path) -> list[Layer]:
     return layers
 
 
+def merged_method(run: Run, scale_file: Path) -> dict[str, Any]:
+    """Merge the settings of a run as they are written, without the schema of its method and its defaults."""
+    return merge({}, *(layer.value for layer in method_layers(run, scale_file)))
+
+
 def groups_of(run: Run, scale_file: Path) -> int:
     """Count the groups of samples in a step of a run, which is how many processes can share it; reads no schema."""
-    training = merge({}, *(layer.value for layer in method_layers(run, scale_file))).get("training", {})
+    training = merged_method(run, scale_file).get("training", {})
     batch = training.get("batch", 1)
     return max(1, batch // min(batch, training.get("group_size", batch)))
+
+
+def gpus_of(run: Run, scale_file: Path, gpus: int) -> int:
+    """Count the GPUs that a training takes of so many: as its groups can be shared by."""
+    groups = groups_of(run, scale_file)
+    return max(n for n in range(1, gpus + 1) if groups % n == 0)
 
 
 def dataset_title(name: str, config_folder: Path) -> str:
@@ -250,6 +289,18 @@ def needs(run: Run, config_folder: Path) -> list[str]:
     return list(read_method(run.method, config_folder).value.get("needs", []))
 
 
+def makes_videos(method: str, config_folder: Path) -> bool:
+    """Tell whether a method makes videos, or images: the key `makes` of its YAML.
+
+    Raises:
+        UserError: something else stands there.
+    """
+    about = read_method(method, config_folder)
+    if (made := about.value.get("makes", "videos")) not in ("videos", "images"):
+        raise UserError(f"{made!r} is neither", file=about.file, field="makes", cure="Write videos or images.")
+    return bool(made == "videos")
+
+
 def load_experiment(name: str, config_folder: Path) -> Experiment:
     """Read config/experiments/<name>.yaml."""
     return parse(Experiment, read_layer(config_folder / "experiments" / f"{name}.yaml"))
@@ -258,3 +309,55 @@ def load_experiment(name: str, config_folder: Path) -> Experiment:
 def experiments(config_folder: Path) -> list[str]:
     """List the names of all experiments."""
     return _names(config_folder / "experiments")
+
+
+def data_section(dataset: str, scale_file: Path, crop: bool) -> dict[str, Any]:
+    """Give what the frames of a data set depend on, or its raw videos where `crop` is false."""
+    config = load_dataset(dataset, scale_file)
+    told = config.model_dump(mode="json", exclude={"title", "methods"})
+    if not crop:
+        return {key: value for key, value in told.items() if key not in ("resolution", "codec", "crop")}
+    return told | {"device": load_scale(scale_file).device if finds_faces(config) else None}
+
+
+def finds_faces(config: DatasetConfig) -> bool:
+    """Tell whether networks look for the faces of a data set."""
+    return isinstance(config.crop, Alignment) and config.crop.landmarks != "rendered"
+
+
+def is_aligned(config: DatasetConfig) -> bool:
+    """Tell whether the faces of a data set are aligned."""
+    return isinstance(config.crop, Alignment)
+
+
+def preparation_section(run: Run, scale_file: Path, key: str | None = None) -> dict[str, Any]:
+    """Give what a preparation depends on: a key of the method's settings, the seed, the device."""
+    scale = load_scale(scale_file)
+    told = {key: merged_method(run, scale_file).get(key)} if key else {}
+    return told | {"seed": seed_of(run, scale), "device": scale.device}
+
+
+def training_section(run: Run, scale_file: Path) -> dict[str, Any]:
+    """Give what a training depends on besides its data set and the models below it, which it names."""
+    scale = load_scale(scale_file)
+    return {
+        "builds_on": [str(part) for part in lineage(run, scale_file.parent)[:-1]],
+        "needs": needs(run, scale_file.parent),
+        "seed": seed_of(run, scale),
+        "device": scale.device,
+        "snapshots": scale.snapshots,
+        "settings": merged_method(run, scale_file),
+    }
+
+
+def scoring_section(scale_file: Path) -> dict[str, Any]:
+    """Give what scores depend on besides what is scored."""
+    return load_scale(scale_file).model_dump(mode="json", include={"device", "evaluation"})
+
+
+def summary_section(runs: Sequence[Run], scale_file: Path, experiment: str | None = None) -> dict[str, Any]:
+    """Give what a table, or figures and report, depend on: runs, titles, what an experiment's file says."""
+    folder = scale_file.parent
+    titles = {str(run): [dataset_title(run.dataset, folder), method_title(run, folder)] for run in runs}
+    told = load_experiment(experiment, folder).model_dump(mode="json") if experiment else {}
+    return told | {"runs": titles, "snapshots": bool(load_scale(scale_file).snapshots)}

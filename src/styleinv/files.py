@@ -70,3 +70,47 @@ def sha256(path: str | Path) -> str:
     """Hex SHA-256 of a file's bytes, read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_unchanged(path: Path) -> None:
+    """Compare a file with its hash in the provenance beside it, where there is one that names it.
+
+    Raises:
+        UserError: it is not what its stage wrote.
+    """
+    for record in sorted(path.parent.glob("*provenance.json")):
+        for name, expected in read_json(record)["outputs"].items():
+            if Path(name).name == path.name and sha256(path) != expected:
+                cure = "Bring it back (`dvc checkout --force`), or delete it and run its stage again."
+                raise UserError(f"is not the file that {record.name} names: it has changed", file=path, cure=cure)
+
+
+# What says how scores were made; the rest of them are numbers and ids.
+RECORD = ("protocol", "unlike_paper")
+
+
+def write_scores(path: Path, scores: dict[str, Any]) -> None:
+    """Write scores as two files: their records to protocol.json, then numbers and ids to `path` beside it."""
+    every = {"": scores, **scores.get("also", {})}
+    records = {name: {key: one[key] for key in ("protocol_id", *RECORD)} for name, one in every.items()}
+    numbers = {n: {key: v for key, v in one.items() if key not in (*RECORD, "also")} for n, one in every.items()}
+    write_json(path.with_name("protocol.json"), records.pop("") | {"also": records})
+    write_json(path, numbers.pop("") | {"also": numbers})
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """Read scores with their records: from protocol.json beside them, or from the one file that `evaluate --out` wrote.
+
+    Raises:
+        UserError: a file is missing or broken, or the record is that of other scores.
+    """
+    scores = read_json(path)
+    if "protocol" in scores:
+        return dict(scores)
+    beside = path.with_name("protocol.json")
+    records = read_json(beside)
+    theirs = records.get("also", {})
+    also = {name: one | theirs.get(name, {}) for name, one in scores.get("also", {}).items()}
+    if records.get("protocol_id") != scores.get("protocol_id") or theirs.keys() != also.keys():
+        raise UserError(f"is not the record of {path}", file=beside, cure="Run the evaluation again.")
+    return scores | records | {"also": also}

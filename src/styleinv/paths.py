@@ -36,6 +36,13 @@ class Paths:
         """How much the crops shake (written by `crop` beside the census, for FFHQ crops)."""
         return self.data(dataset) / "shake.json"
 
+    def settings(self, stage: str, what: str = "") -> Path:
+        """What one stage is told of the configuration; written by the workflow whenever it changes.
+
+        Each has a folder of its own: Snakemake looks at the files of a folder once, and then sees no new ones.
+        """
+        return self.root / "settings" / stage / what / "settings.yaml"
+
     def run(self, run: Run) -> Path:
         """Folder of one run."""
         return self.root / run.dataset / run.folder
@@ -65,8 +72,49 @@ class Paths:
         return self.run(run) / "progress.csv"
 
     def metrics(self, run: Run) -> Path:
-        """Scores and their protocol record (output of `evaluate`)."""
+        """Scores, and the ids of their protocol records (output of `evaluate`)."""
         return self.run(run) / "metrics.json"
+
+    def protocol(self, run: Run) -> Path:
+        """The protocol records of the scores (output of `evaluate`)."""
+        return self.run(run) / "protocol.json"
+
+    def provenance(self, folder: Path, stage: str) -> Path:
+        """How the outputs of a stage in a folder came to be."""
+        return folder / ("provenance.json" if stage == "train" else f"{stage}.provenance.json")
+
+    def config(self, run: Run) -> Path:
+        """The resolved settings of a run (output of `train`)."""
+        return self.run(run) / "config.yaml"
+
+    def fetched(self, dataset: str) -> list[Path]:
+        """All outputs of `fetch`, the manifest first."""
+        return [self.raw(dataset), self.provenance(self.data(dataset), "fetch")]
+
+    def cropped(self, dataset: str, aligned: bool) -> list[Path]:
+        """All outputs of `crop`, the frame store first."""
+        shake = [self.shake(dataset)] if aligned else []
+        return [self.frames(dataset), self.census(dataset), *shake, self.provenance(self.data(dataset), "crop")]
+
+    def trained(self, run: Run, videos: bool) -> list[Path]:
+        """All outputs of `train`, the model first."""
+        samples = [self.samples(run), *([self.samples(run).with_suffix(".mp4")] if videos else [])]
+        return [
+            self.model(run),
+            self.curves(run),
+            *samples,
+            self.config(run),
+            self.provenance(self.run(run), "train"),
+        ]
+
+    def evaluated(self, run: Run) -> list[Path]:
+        """All outputs of `evaluate`, the scores first."""
+        scores = [self.metrics(run), self.protocol(run), self.diagnostics(run)]
+        return [*scores, self.provenance(self.run(run), "evaluate")]
+
+    def progressed(self, run: Run) -> list[Path]:
+        """All outputs of `progress`, the scores first."""
+        return [self.progress(run), self.provenance(self.run(run), "progress")]
 
     @property
     def features(self) -> Path:

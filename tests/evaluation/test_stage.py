@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from styleinv.files import read_json, write_json
+from styleinv.errors import UserError
+from styleinv.files import read_json, read_scores, write_json
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.stages import evaluate as stage
@@ -45,7 +46,7 @@ def study(tiny: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Set
 def test_a_run_leaves_its_diagnostics_and_says_its_signatures(study: Setting) -> None:
     said = stage.evaluate_any(RUN, study)
     assert "unbalanced discriminator: it has won, with mean scores of +6.5 for real and -7.5 for generated" in said
-    scores = read_json(study.paths.metrics(RUN))
+    scores = read_scores(study.paths.metrics(RUN))
     assert scores["signatures"] == said.splitlines()
     assert scores["protocol"]["resize"] == "generated 16 to 32 pixels, bicubic"
     assert scores["fvd16_low"] < scores["fvd16"] < scores["fvd16_high"]
@@ -80,6 +81,20 @@ def test_tables_say_that_data_is_missing(study: Setting, videos: float, frames: 
     summary.table("table1", [RUN], study)
     reasons = pd.read_csv(study.paths.table("table1")).iloc[0]["unlike_paper"]
     assert ("of the paper's videos" in reasons) == partly and "stand-in detectors" in reasons
+
+
+def test_scores_and_their_records_are_two_files(study: Setting) -> None:
+    """So that `dvc metrics diff` shows scores; whoever reads them gets both, or hears that they are not a pair."""
+    stage.evaluate(RUN, study)
+    metrics, protocol = read_json(study.paths.metrics(RUN)), read_json(study.paths.protocol(RUN))
+    assert metrics["also"]["lossless"]["fid"] >= 0 and "protocol_id" in metrics
+    assert not {"protocol", "unlike_paper"} & {*metrics, *metrics["also"]["lossless"]}
+    assert protocol["protocol"]["rules"]["protocol"] == "styleinv"
+    scores = read_scores(study.paths.metrics(RUN))
+    assert scores["also"]["lossless"]["protocol"]["rules"]["protocol"] == "lossless"
+    write_json(study.paths.protocol(RUN), protocol | {"protocol_id": "another"})
+    with pytest.raises(UserError, match=r"protocol.json: is not the record of .*metrics.json"):
+        read_scores(study.paths.metrics(RUN))
 
 
 def test_a_run_without_a_declared_resize_is_refused_and_leaves_nothing(study: Setting) -> None:

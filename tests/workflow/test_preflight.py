@@ -71,12 +71,14 @@ def test_logs_keep_every_attempt(project: Path) -> None:
 
 
 def test_results_is_no_folder(project: Path) -> None:
+    (project / "results").rename(project / "results-away")  # a dry run has written what stages are told
     (project / "results").write_text("")
     try:
         text = call(project, "snakemake", "demo", "--profile", "profiles/demo", code=1)
         assert last_line(text) == "results: is not a folder. Move it away."
     finally:
         (project / "results").unlink()
+        (project / "results-away").rename(project / "results")
 
 
 def test_results_cannot_be_written(project: Path) -> None:
@@ -101,4 +103,4 @@ def test_an_absent_dvc_remote_is_said_and_loses_nothing(project: Path) -> None:
     call(project, "dvc", "remote", "add", "--force", "--default", "shelf", "/proc/nowhere")
     text = call(project, "dvc", "push", code=255)
     assert "ERROR" in text and "Traceback" not in text
-    assert "up to date" in call(project, "dvc", "status", "fetch@talking_faces")
+    assert "up to date" in call(project, "dvc", "status", "fetch-talking_faces")

@@ -2,21 +2,23 @@
 
 import functools
 import os
+import shlex
 import sys
+from itertools import chain
 from pathlib import Path
 
 from styleinv import config as configuration
+from styleinv import schema  # its `parse` would hide Snakemake's own
 from styleinv.config import (
-    Experiment,
-    experiments,
-    groups_of,
+    Study,
     load_dataset,
-    load_experiment,
     load_scale,
-    study_seeds,
+    preparation_section,
+    summary_section,
 )
-from styleinv.runs import parse_run
+from styleinv.runs import Run, parse_run
 from styleinv.errors import UserError
+from styleinv.files import write_text
 from styleinv.methods import preparation as preparation_of
 from styleinv.methods import preparations
 from styleinv.paths import Paths
@@ -24,48 +26,52 @@ from styleinv.paths import Paths
 # Every job asks; the files do not change in between.
 lineage = functools.cache(configuration.lineage)
 needs = functools.cache(configuration.needs)
+makes_videos = functools.cache(configuration.makes_videos)
+data_section = functools.cache(configuration.data_section)
+training_section = functools.cache(configuration.training_section)
+scoring_section = functools.cache(configuration.scoring_section)
 
 CONFIG = Path("config")
 PREPARATIONS = preparations()
-SCALE = f"config/{config['scale']}.yaml"
 P = Paths()
 # Jobs find the commands of the environment that Snakemake itself runs in.
 os.environ.update(
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")])
 )
 
-for file in (
-    SCALE,
-    *(f"config/datasets/{dataset}.yaml" for dataset in config["datasets"]),
-):
-    if not Path(file).exists():
-        sys.exit(
-            f"{file}: does not exist. Correct config/config.yaml or write that file."
-        )
 try:
-    for dataset in config["datasets"]:
-        load_dataset(dataset, Path(SCALE))
-    SEEDS = study_seeds(
-        [int(seed) for seed in config["seeds"]], load_scale(Path(SCALE))
-    )
-    STUDY = config["datasets"], config["methods"], SEEDS
-    RUNS = Experiment(title="").rows(*STUDY)
+    STUDY = schema.parse(Study, schema.Layer(CONFIG / "config.yaml", config))
+    SCALE = CONFIG / f"{STUDY.scale}.yaml"
+    EXPERIMENTS = STUDY.tables(SCALE)
+    RUNS = EXPERIMENTS.pop("report")
+    for dataset in STUDY.datasets:
+        load_dataset(dataset, SCALE)
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
     # Models along the trainings, which the tables then show too.
-    SNAPSHOTS = load_scale(Path(SCALE)).snapshots
-    EXPERIMENTS = {
-        name: load_experiment(name, CONFIG).rows(*STUDY) for name in experiments(CONFIG)
-    }
-    TRAINED = sorted(
-        {
-            part.method
-            for rows in (RUNS, *EXPERIMENTS.values())
-            for run in rows
-            for part in lineage(run, CONFIG)
-        }
-    )
+    SNAPSHOTS = load_scale(SCALE).snapshots
+    for run in chain(*EXPERIMENTS.values()):
+        lineage(run, CONFIG)
 except UserError as error:
     sys.exit(str(error))
+
+# Rules give their paths with wildcards in the places of names.
+ANY = Run(dataset="{dataset}", method="{run}")
+# Any run can be made by its name.
+TRAINED = sorted(file.stem for file in (CONFIG / "methods").glob("*.yaml"))
+
+
+def said():
+    """What `--config` says of what is run besides config/config.yaml, as words of a command."""
+    file, words = CONFIG / "config.yaml", []
+    for key, usual in schema.parse(Study, schema.Layer(file, schema.read_yaml(file))):
+        value = getattr(STUDY, key)
+        if key != "gpus" and value != usual:
+            listed = isinstance(value, tuple)
+            words.append(
+                f"{key}=[{','.join(map(str, value))}]" if listed else f"{key}={value}"
+            )
+    return shlex.join(["--config", *words]) if words else ""
+
 
 REPORT = [str(P.report)]
 FIGURES = [
@@ -75,7 +81,7 @@ FIGURES = [
 ]
 # DVC records what is up to date and MLflow shows it, once, after all jobs; neither may spoil a finished run.
 AFTERWARDS = (
-    "python workflow/scripts/dvc_sync.py record || echo 'DVC: not recorded';"
+    f"python workflow/scripts/dvc_sync.py record {said()} || echo 'DVC: not recorded';"
     " styleinv track || echo 'MLflow: not updated'"
 )
 # `logged FILE COMMAND`: what a command writes goes to the job's log, which Snakemake empties before every attempt, to
@@ -87,6 +93,26 @@ shell.prefix(
     ' echo "--- $(date -Is) $(hostname) job ${{SLURM_JOB_ID:-$$}} attempt $((before + 1))" >>"$all";'
     ' exec > >(trap \'\' HUP INT TERM USR1; exec tee -a "$log" "$all") 2>&1; exec "$@"; }}; '
 )
+
+
+def settings(stage, what, section):
+    """The file that holds what a stage is told: an input, written when that changes, so that edits of anything else in
+    the configuration leave it as old as it is. Jobs, which read the same configuration, leave it alone.
+    """
+    file, text = P.settings(stage, str(what)), schema.dump_yaml(section)
+    if workflow.is_main_process and not (file.exists() and file.read_text() == text):
+        try:
+            write_text(file, text)
+        except OSError:
+            sys.exit(
+                f"{P.root.resolve()}: cannot be written. Check its permissions and its file system."
+            )
+    return str(file)
+
+
+def run_of(wildcards):
+    """The run that a job is of."""
+    return parse_run(f"{wildcards.dataset}/{wildcards.run}")
 
 
 def tables(*names):
@@ -116,6 +142,11 @@ def below(dataset, name):
     return [str(P.model(parts[-2]))] if len(parts) > 1 else []
 
 
+def scores(runs):
+    """The scores of runs and their records."""
+    return [str(file) for run in runs for file in (P.metrics(run), P.protocol(run))]
+
+
 def censuses(runs):
     """How much of the paper's data is there, of each data set once."""
     return [
@@ -128,7 +159,19 @@ def chain_files(kind):
     return sorted({str(kind(part)) for parts in CHAINS.values() for part in parts})
 
 
+def trained(run):
+    """What a training writes."""
+    return [str(path) for path in P.trained(run, makes_videos(run.method, CONFIG))]
+
+
+def aligned(dataset):
+    """Whether the faces of a data set are aligned, which is measured; other data sets than the study's may be broken."""
+    try:
+        return configuration.is_aligned(load_dataset(dataset, SCALE))
+    except UserError:
+        return False
+
+
 def finds_faces(dataset):
     """Whether networks look for the faces of a data set, which takes a GPU."""
-    crop = load_dataset(dataset, Path(SCALE)).crop
-    return crop.type == "ffhq" and crop.landmarks != "rendered"
+    return configuration.finds_faces(load_dataset(dataset, SCALE))

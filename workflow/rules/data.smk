@@ -3,28 +3,46 @@
 
 rule fetch:
     input:
-        scale=SCALE,
-        dataset="config/datasets/{dataset}.yaml",
+        settings=lambda w: settings(
+            "fetch", w.dataset, data_section(w.dataset, SCALE, False)
+        ),
     output:
-        "results/data/{dataset}/raw.json",
+        P.fetched("{dataset}"),
     log:
         "results/logs/fetch/{dataset}.log",
+    params:
+        scale=SCALE,
     shell:
-        "logged {log} styleinv fetch {wildcards.dataset} --config {input.scale}"
+        "logged {log} styleinv fetch {wildcards.dataset} --config {params.scale}"
 
 
 rule crop:
     input:
-        scale=SCALE,
-        dataset="config/datasets/{dataset}.yaml",
+        settings=lambda w: settings(
+            "crop", w.dataset, data_section(w.dataset, SCALE, True)
+        ),
         raw="results/data/{dataset}/raw.json",
     output:
-        "results/data/{dataset}/frames.zip",
-        "results/data/{dataset}/census.json",
+        P.cropped("{dataset}", aligned=False),
     log:
         "results/logs/crop/{dataset}.log",
     threads: lambda wildcards: 8 if finds_faces(wildcards.dataset) else 1
     resources:
         gpu=lambda wildcards: int(finds_faces(wildcards.dataset)),
+    params:
+        scale=SCALE,
     shell:
-        "logged {log} styleinv crop {wildcards.dataset} --config {input.scale}"
+        "logged {log} styleinv crop {wildcards.dataset} --config {params.scale}"
+
+
+if ALIGNED := [
+    file.stem for file in CONFIG.glob("datasets/*.yaml") if aligned(file.stem)
+]:
+
+    use rule crop as crop_aligned with:
+        output:
+            P.cropped("{dataset}", aligned=True),
+        wildcard_constraints:
+            dataset="|".join(ALIGNED),
+
+    ruleorder: crop_aligned > crop

@@ -3,33 +3,36 @@
 
 rule evaluate:
     input:
-        scale=SCALE,
+        settings=lambda w: settings("evaluate", run_of(w), scoring_section(SCALE)),
         frames="results/data/{dataset}/frames.zip",
         model="results/{dataset}/{run}/model.safetensors",
         curves="results/{dataset}/{run}/curves.csv",
     output:
-        "results/{dataset}/{run}/metrics.json",
-        "results/{dataset}/{run}/diagnostics.csv",
+        P.evaluated(ANY),
     log:
         "results/logs/evaluate/{dataset}/{run}.log",
     threads: 8
     resources:
         gpu=1,
+    params:
+        scale=SCALE,
     shell:
-        "logged {log} styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+        "logged {log} styleinv evaluate {wildcards.dataset}/{wildcards.run} --config {params.scale}"
 
 
 rule progress:
     input:
-        scale=SCALE,
+        settings=lambda w: settings("progress", run_of(w), scoring_section(SCALE)),
         frames="results/data/{dataset}/frames.zip",
         model="results/{dataset}/{run}/model.safetensors",
     output:
-        "results/{dataset}/{run}/progress.csv",
+        P.progressed(ANY),
     log:
         "results/logs/progress/{dataset}/{run}.log",
     threads: 8
     resources:
         gpu=1,
+    params:
+        scale=SCALE,
     shell:
-        "logged {log} styleinv progress {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+        "logged {log} styleinv progress {wildcards.dataset}/{wildcards.run} --config {params.scale}"

@@ -6,10 +6,11 @@ for experiment, rows in EXPERIMENTS.items():
         name:
             experiment
         input:
-            scale=SCALE,
-            experiment=f"config/experiments/{experiment}.yaml",
+            settings=lambda w, name=experiment, rows=rows: settings(
+                name, "", summary_section(rows, SCALE, name)
+            ),
             published="config/published.csv",
-            metrics=[str(P.metrics(run)) for run in rows],
+            metrics=scores(rows),
             progress=[str(P.progress(run)) for run in rows if SNAPSHOTS],
             censuses=censuses(rows),
         output:
@@ -23,15 +24,16 @@ for experiment, rows in EXPERIMENTS.items():
             f"results/logs/{experiment}.log",
         localrule: True
         params:
+            scale=SCALE,
             experiment=experiment,
             runs=[str(run) for run in rows],
         shell:
-            "logged {log} styleinv table {params.experiment} {params.runs} --config {input.scale}"
+            "logged {log} styleinv table {params.experiment} {params.runs} --config {params.scale}"
 
 
 rule figures:
     input:
-        scale=SCALE,
+        settings=lambda w: settings("figures", "", summary_section(RUNS, SCALE)),
         models=[str(P.model(run)) for run in RUNS],
         curves=chain_files(P.curves),
     output:
@@ -39,26 +41,34 @@ rule figures:
     log:
         "results/logs/figures.log",
     params:
+        scale=SCALE,
         runs=[str(run) for run in RUNS],
     shell:
-        "logged {log} styleinv figures {params.runs} --config {input.scale}"
+        "logged {log} styleinv figures {params.runs} --config {params.scale}"
 
 
 rule report:
     input:
-        scale=SCALE,
+        settings=lambda w: settings("report", "", summary_section(RUNS, SCALE)),
         published="config/published.csv",
-        metrics=[str(P.metrics(run)) for run in RUNS],
+        metrics=scores(RUNS),
         progress=[str(P.progress(run)) for run in RUNS if SNAPSHOTS],
         censuses=censuses(RUNS),
-        curves=chain_files(P.curves),
-        samples=chain_files(P.samples),
+        trained=sorted(
+            {
+                file
+                for parts in CHAINS.values()
+                for part in parts
+                for file in trained(part)
+            }
+        ),
         figures=FIGURES,
     output:
         report("results/report.html", caption="../report/report.rst", category="Report"),
     log:
         "results/logs/report.log",
     params:
+        scale=SCALE,
         runs=[str(run) for run in RUNS],
     shell:
-        "logged {log} styleinv report {params.runs} --config {input.scale}"
+        "logged {log} styleinv report {params.runs} --config {params.scale}"

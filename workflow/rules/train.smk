@@ -3,9 +3,10 @@
 FRAMES = "results/data/{dataset}/frames.zip"
 
 
-def settings_of(wildcards):
-    """The YAML of the method of a run."""
-    return f"config/methods/{parse_run(f'{wildcards.dataset}/{wildcards.run}').method}.yaml"
+def made_by(preparation):
+    """What a preparation writes."""
+    folder = preparation.folder(P, ANY)
+    return [preparation.output(P, ANY), P.provenance(folder, preparation.name)]
 
 
 def model_below(wildcards):
@@ -14,15 +15,9 @@ def model_below(wildcards):
 
 
 @functools.cache
-def groups(dataset, name):
-    """Groups of samples in a step of a run: as many processes can share it."""
-    return groups_of(parse_run(f"{dataset}/{name}"), Path(SCALE))
-
-
-def gpus_of(wildcards):
-    """GPUs of one node that a training takes: as many as `gpus` allows and its groups can be shared by."""
-    several = groups(wildcards.dataset, wildcards.run)
-    return max(n for n in range(1, int(config["gpus"]) + 1) if several % n == 0)
+def gpus_of(dataset, name):
+    """GPUs of one node that a training takes."""
+    return configuration.gpus_of(parse_run(f"{dataset}/{name}"), SCALE, STUDY.gpus)
 
 
 def launcher(wildcards, resources, threads):
@@ -39,16 +34,21 @@ for preparation in PREPARATIONS.values():
             name:
                 preparation.name
             input:
-                scale=SCALE,
+                settings=lambda w, name=preparation.name: settings(
+                    name,
+                    w.dataset,
+                    preparation_section(Run(dataset=w.dataset, method=""), SCALE),
+                ),
                 frames=FRAMES,
             output:
-                f"results/data/{{dataset}}/{preparation.file}",
+                made_by(preparation),
             log:
                 f"results/logs/{preparation.name}/{{dataset}}.log",
             params:
+                scale=SCALE,
                 stage=preparation.name,
             shell:
-                "logged {log} styleinv {params.stage} {wildcards.dataset} --config {input.scale}"
+                "logged {log} styleinv {params.stage} {wildcards.dataset} --config {params.scale}"
 
     else:
 
@@ -56,19 +56,23 @@ for preparation in PREPARATIONS.values():
             name:
                 preparation.name
             input:
-                scale=SCALE,
-                method=settings_of,
+                settings=lambda w, it=preparation: settings(
+                    it.name,
+                    run_of(w),
+                    preparation_section(run_of(w), SCALE, it.settings),
+                ),
                 source=model_below if preparation.reads == "model" else FRAMES,
             output:
-                f"results/{{dataset}}/{{run}}/{preparation.file}",
+                made_by(preparation),
             log:
                 f"results/logs/{preparation.name}/{{dataset}}/{{run}}.log",
             resources:
                 gpu=1,
             params:
+                scale=SCALE,
                 stage=preparation.name,
             shell:
-                "logged {log} styleinv {params.stage} {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+                "logged {log} styleinv {params.stage} {wildcards.dataset}/{wildcards.run} --config {params.scale}"
 
 
 for method in TRAINED:
@@ -77,27 +81,26 @@ for method in TRAINED:
         name:
             f"train_{method}"
         input:
-            scale=SCALE,
-            dataset="config/datasets/{dataset}.yaml",
-            method=f"config/methods/{method}.yaml",
+            settings=lambda w: settings(
+                "train", run_of(w), training_section(run_of(w), SCALE)
+            ),
             frames=FRAMES,
             upstream=lambda w: upstream(w.dataset, w.run),
         output:
-            "results/{dataset}/{run}/model.safetensors",
-            "results/{dataset}/{run}/curves.csv",
-            "results/{dataset}/{run}/samples.png",
+            P.trained(ANY, makes_videos(method, CONFIG)),
         log:
             "results/logs/train/{dataset}/{run}.log",
         wildcard_constraints:
             run=f"{method}(-[a-z0-9_]+){{0,2}}",
-        threads: lambda w: 8 * gpus_of(w)
+        threads: lambda w: 8 * gpus_of(w.dataset, w.run)
         resources:
-            gpu=lambda w: gpus_of(w),
+            gpu=lambda w: gpus_of(w.dataset, w.run),
         params:
+            scale=SCALE,
             launch=launcher,
             processes=lambda w, resources: (
                 1 if "mpi" in resources.keys() else resources.gpu
             ),
         shell:
-            "logged {log} {params.launch} train {wildcards.dataset}/{wildcards.run} --config {input.scale}"
+            "logged {log} {params.launch} train {wildcards.dataset}/{wildcards.run} --config {params.scale}"
             " --processes {params.processes}"

@@ -1,62 +1,142 @@
 """Keep the two views of the pipeline in step: Snakemake runs it, DVC versions it.
 
-record    take finished outputs into dvc.lock and the DVC cache; what dvc.yaml does not list yet (variants, further
-          tables) becomes a stage of it
+record    take finished outputs into dvc.yaml, dvc.lock and the DVC cache, with the `--config` they were made with
 restore   after `dvc pull` or `dvc checkout`: tell Snakemake which outputs are good
 check     fail if dvc.yaml and the Snakefile do not describe the same stages
-write     bring the stages of dvc.yaml in line with the Snakefile, after a change of its rules or of config/config.yaml
+write     make the stages that the demo comes to, after a change of the rules or of config/config.yaml; what has been
+          recorded beyond them stays
+settings  write what every stage of dvc.yaml is told of the configuration: its first stage
 """
 
 import argparse
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import networkx as nx
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", re.MULTILINE)
+SETTINGS = "results/settings/"
 
 
-def snakemake(*args: str) -> str:
-    """Standard output of a Snakemake call."""
-    done = subprocess.run(["snakemake", *args], capture_output=True, text=True)
+class Job(NamedTuple):
+    """One job: its rule, and the files it reads and writes."""
+
+    rule: str
+    inputs: list[str]
+    outputs: list[str]
+
+    @property
+    def name(self) -> str:
+        """Its stage in dvc.yaml: `<stage>-<data set>-<run>`, as far as it has these."""
+        parts = [part for part in Path(self.outputs[0]).parent.parts[1:] if part not in ("data", "tables", "figures")]
+        return "-".join([re.sub("^(train|crop)_.*", r"\1", self.rule), *parts])
+
+    def stage(self, words: list[str]) -> dict:
+        """It as a stage of dvc.yaml, run with the configuration of some words."""
+        config = ["--config", *words] if words else []
+        command = ["snakemake", "--cores", "all", "--force", "--allowed-rules", self.rule, *config, "--"]
+        stage: dict = {"cmd": shlex.join([*command, self.outputs[0]]), "deps": sorted(self.inputs)}
+        for path in self.outputs:
+            if path.endswith("/metrics.json"):
+                stage.setdefault("metrics", []).append(path)
+            else:
+                # Frame stores are large, and follow from the raw videos.
+                stage.setdefault("outs", []).append({path: options(cache=False)} if path.endswith(".zip") else path)
+        return stage
+
+
+def options(**those) -> CommentedMap:
+    """Options of one output, on one line of dvc.yaml."""
+    line = CommentedMap(those)
+    line.fa.set_flow_style()
+    return line
+
+
+def losses(path: str) -> list[str]:
+    """The curves of a training that are losses, for `dvc plots`; none where it has not run."""
+    columns = Path(path).read_text().partition("\n")[0].split(",") if Path(path).exists() else []
+    return [name for name in columns if re.match("loss_(?!scores|signs)", name)]
+
+
+def snakemake(*args: str, config: Iterable[str] = ()) -> str:
+    """Standard output of a Snakemake call; `config` is what `--config` says, such as `scale=paper`."""
+    words = ["snakemake", *(["--config", *config] if config else []), "--cores", "1", *args]
+    done = subprocess.run(words, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    if "MissingRuleException" in said:
+        sys.exit("dvc.yaml is not what config/config.yaml comes to. Run `python workflow/scripts/dvc_sync.py write`.")
     if done.returncode:
-        sys.exit(f"snakemake {' '.join(args)} failed:\n{done.stderr.strip()[-2000:]}")
+        sys.exit(f"{shlex.join(words)} failed:\n{said.strip()[-2000:]}")
     return done.stdout
 
 
-def fresh_outputs() -> set[str]:
+def jobs(config: Iterable[str], *targets: str) -> list[Job]:
+    """Every job behind some targets; what they are told is written on the way."""
+    text = snakemake("--dry-run", "--forceall", "--quiet", "progress", "--", *targets, config=config)
+    return [Job(rule, given.split(", ") if given else [], made.split(", ")) for rule, given, made in JOB.findall(text)]
+
+
+def fresh_outputs(config: list[str]) -> set[str]:
     """Outputs of all tables that Snakemake calls up to date."""
-    lines = snakemake("all", "--cores", "1", "--summary").splitlines()
+    lines = snakemake("--summary", "--", "all", config=config).splitlines()
     head = lines[0].split("\t")
     rows = [dict(zip(head, line.split("\t"), strict=False)) for line in lines[1:]]
     return {row["output_file"] for row in rows if row["plan"] == "no update" and row["status"] == "ok"}
 
 
 def stages(repo: Repo) -> dict:
-    """Stages by their address in dvc.yaml."""
-    return {stage.addressing: stage for stage in repo.index.stages if stage.is_data_source is False}
+    """Stages of rules by their names in dvc.yaml."""
+    found = {stage.addressing: stage for stage in repo.index.stages if stage.is_data_source is False}
+    return {name: stage for name, stage in found.items() if name != "settings"}
 
 
 def paths(items) -> set[str]:
-    """Plain paths of dependencies or outputs, parameter files included once."""
+    """Plain paths of dependencies or outputs."""
     return {item.def_path for item in items}
 
 
-def record(repo: Repo) -> int:
-    """Commit every changed stage whose outputs Snakemake calls up to date."""
-    fresh = fresh_outputs()
-    if extend(repo, fresh):
-        repo = Repo()
-    changed, known = repo.status(), stages(repo)
-    todo = [name for name, stage in known.items() if name in changed and paths(stage.outs) <= fresh]
-    if len(todo) == len(known):
+def by_config(those: Iterable) -> dict[tuple[str, ...], list]:
+    """Stages by what the `--config` of their commands says."""
+    groups: dict[tuple[str, ...], list] = {}
+    for stage in those:
+        words = shlex.split(stage.cmd)
+        said = words[words.index("--config") + 1 : words.index("--")] if "--config" in words else []
+        groups.setdefault(tuple(said), []).append(stage)
+    return groups
+
+
+def outputs_of(those: Iterable) -> list[str]:
+    """All outputs of some stages."""
+    return sorted(path for stage in those for path in paths(stage.outs))
+
+
+def settings(repo: Repo, config: list[str]) -> int:
+    """Write what the stages of dvc.yaml are told."""
+    for words, those in by_config(stages(repo).values()).items():
+        jobs(words, *outputs_of(those))
+    return 0
+
+
+def record(repo: Repo, config: list[str]) -> int:
+    """Commit every stage of a configuration that has changed and whose outputs Snakemake calls up to date."""
+    fresh = fresh_outputs(config)
+    found = {job.name: job.stage(config) for job in jobs(config, "all") if set(job.outputs) <= fresh}
+    with edited() as document:
+        put(document, found)
+    repo = Repo()
+    changed = repo.status()
+    todo = [name for name in ("settings", *found) if name in changed]
+    if len(todo) == len(found) + 1 == len(stages(repo)) + 1:
         repo.commit(force=True, relink=False)
     else:
         for name in todo:
@@ -65,125 +145,61 @@ def record(repo: Repo) -> int:
     return 0
 
 
-def restore(repo: Repo) -> int:
+def restore(repo: Repo, config: list[str]) -> int:
     """Touch, in Snakemake's books, the outputs whose hashes DVC has verified and none of whose ancestors is stale."""
+    settings(repo, config)
     graph = repo.index.graph  # edges point upstream
-    states = {name: str(why) for name, why in repo.status().items()}
+    states = {name: str(why) for name, why in repo.status().items() if name != "settings"}
     stale = {name for name, why in states.items() if any(s in why for s in ("modified", "new", "changed command"))}
     good = [
         stage
         for name, stage in stages(repo).items()
         if not stale & ({name} | {up.addressing for up in nx.descendants(graph, stage)})
     ]
-    outs = sorted(path for stage in good for path in paths(stage.outs) if Path(path).exists())
-    if outs:
-        # The hooks of the Snakefile would record these touches as results.
-        snakemake("--cores", "1", "--touch", "--no-hooks", "--rerun-triggers", "mtime", "--", *outs)
-    print(f"DVC: restored {len(outs)} outputs of {len(good)} stages")
+    count = 0
+    for words, those in by_config(good).items():
+        there = [path for path in outputs_of(those) if Path(path).exists()]
+        count += len(there)
+        if there:
+            # The hooks of the Snakefile would record these touches as results.
+            snakemake("--touch", "--no-hooks", "--rerun-triggers", "mtime", "--", *there, config=words)
+    print(f"DVC: restored {count} outputs of {len(good)} stages")
     return 0
 
 
-def jobs(target: str) -> list[tuple[str, list[str], list[str]]]:
-    """(rule, inputs, outputs) of every job behind a target."""
-    text = snakemake(target, "--cores", "1", "--dry-run", "--forceall", "--quiet", "progress")
-    return [(r, i.split(", ") if i else [], o.split(", ")) for r, i, o in JOB.findall(text)]
-
-
-def write(repo: Repo) -> int:
-    """Rewrite the stages that the demo comes to; comments, order and what was recorded beyond the demo stay."""
-    made = demo_stages()
+def write(repo: Repo, config: list[str]) -> int:
+    """Make the stages of the demo; of the others, what has been recorded stays, and the rest goes."""
+    made = {job.name: job.stage(config) for job in jobs(config, "demo")}
+    lock = Path("dvc.lock")
+    recorded = YAML(typ="safe").load(lock.read_text())["stages"] if lock.exists() else {}
     with edited() as document:
-        stages = document["stages"]
-        for name in [name for name, stage in stages.items() if {"foreach", "matrix"} & set(stage) and name not in made]:
-            del stages[name]
-        # New stages come before those that sum up all runs.
-        place = next((i for i, name in enumerate(stages) if name == "evaluate"), len(stages))
-        for name, stage in made.items():
-            if name in stages:
-                stages[name] = stage
-            else:
-                stages.insert(place, name, stage)
-                place += 1
+        for name in [name for name in document["stages"] if name not in made and name not in recorded]:
+            del document["stages"][name]
+        put(document, made)
     return 0
 
 
-def demo_stages() -> dict[str, dict]:
-    """Stages of dvc.yaml by name: rules that run once for a data set or a run as templates, the others as they are."""
-    config = settings()
-    by_rule: dict[str, list[tuple[list[str], list[str]]]] = {}
-    for rule, inputs, outputs in jobs("demo"):
-        by_rule.setdefault(rule, []).append((inputs, outputs))
-    made = {}
-    for rule, several in by_rule.items():
-        places = [place_of(outputs[0], config["datasets"]) for _, outputs in several]
-        dataset, runs = places[0][0], list(dict.fromkeys(run for _, run in places))
-        stage = explicit(rule, *several[0])
-        if dataset is None:
-            made[rule] = stage
-        elif len(runs) == 1 and rule != "evaluate":
-            made[rule] = {"foreach": "${datasets}", "do": renamed(stage, (dataset, "${item}"))}
-        else:
-            listed = "${methods}" if runs == config["methods"] else runs
-            template = renamed(stage, (dataset, "${item.dataset}"), (runs[0], "${item.run}"))
-            made[rule] = {"matrix": {"dataset": "${datasets}", "run": listed}} | template
-    return made
-
-
-def place_of(output: str, datasets: list[str]) -> tuple[str | None, str | None]:
-    """The data set and the run in whose folder an output lies."""
-    parts = Path(output).parent.parts[1:]
-    if parts[:1] == ("data",) and len(parts) > 1:
-        return parts[1], None
-    return (parts[0], parts[1]) if len(parts) > 1 and parts[0] in datasets else (None, None)
-
-
-def renamed(value, dataset: tuple[str, str], run: tuple[str, str] | None = None):
-    """A stage whose paths name another data set and run, each given as (old, new)."""
-    if isinstance(value, dict):
-        return {renamed(key, dataset, run): renamed(inner, dataset, run) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [renamed(inner, dataset, run) for inner in value]
-    if not isinstance(value, str):
-        return value
-    if run is not None:
-        value = re.sub(rf"(results/{dataset[0]}/){run[0]}(?=/)", rf"\g<1>{run[1]}", value)
-    return re.sub(rf"(results/|results/data/|config/datasets/){dataset[0]}(?=/|\.yaml)", rf"\g<1>{dataset[1]}", value)
-
-
-def extend(repo: Repo, fresh: set[str]) -> int:
-    """Add the finished jobs that dvc.yaml does not list; returns how many."""
-    listed = {out for stage in stages(repo).values() for out in paths(stage.outs)}
-    new = [job for job in jobs("all") if set(job[2]) <= fresh and not set(job[2]) & listed]
-    if new:
-        with edited() as document:
-            for rule, inputs, outputs in new:
-                document["stages"][stage_name(rule, outputs)] = explicit(rule, inputs, outputs)
-    return len(new)
-
-
-def stage_name(rule: str, outputs: list[str]) -> str:
-    """`<rule>-<data set>-<run>`, or the rule alone where there is one job of it."""
-    folders = Path(outputs[0]).parent.parts[1:]
-    return "-".join([rule, *folders]) if len(folders) > 1 else rule
-
-
-def explicit(rule: str, inputs: list[str], outputs: list[str]) -> dict:
-    """One job as a stage; parameter files, metrics and plots as such, like the other stages of dvc.yaml."""
-    own = f"config/{settings()['scale']}.yaml"
-    parameters = [path for path in inputs if path.startswith("config/") and path.endswith(".yaml")]
-    kinds = {"metrics.json": "metrics", "curves.csv": "plots"}
-    stage: dict = {
-        "cmd": f"snakemake --cores all --force --allowed-rules {rule} -- {outputs[0]}",
-        "params": [{"config/${scale}.yaml" if path == own else path: None} for path in parameters],
+def put(document: dict, made: dict[str, dict]) -> None:
+    """Put stages into dvc.yaml in place of those of their names, after the one that writes what all are told."""
+    stages = document["stages"]
+    for name, stage in made.items():
+        stages[name] = stage
+    outs = [out for stage in stages.values() for out in stage.get("outs", []) if str(out).endswith("/curves.csv")]
+    drawn = {path: how for plot in document.get("plots") or [] for path, how in plot.items()}
+    drawn |= {path: options(x="kimg", y=found) for path in outs if (found := losses(path))}
+    document["plots"] = [{path: drawn[path]} for path in sorted(outs) if path in drawn]
+    deps = {path for stage in stages.values() for path in stage.get("deps", [])}
+    scales = set(re.findall(r"\bscale=(\w+)", " ".join(stage["cmd"] for stage in stages.values())))
+    scales |= {YAML(typ="safe").load(Path("config/config.yaml").read_text())["scale"]}
+    files = [f"config/{scale}.yaml" for scale in sorted(scales)] + ["config/datasets", "config/methods"]
+    document["params"] = files
+    own = {
+        "cmd": "python workflow/scripts/dvc_sync.py settings",
+        "deps": ["config/config.yaml", *files, "config/experiments"],
+        "outs": [{path: options(cache=False, persist=True)} for path in sorted(deps) if path.startswith(SETTINGS)],
     }
-    if deps := [path for path in inputs if path not in parameters]:
-        stage["deps"] = deps
-    for path in outputs:
-        kind = kinds.get(Path(path).name, "outs")
-        # Frame stores are large, and follow from the raw videos.
-        options = {"x": "kimg"} if kind == "plots" else {"cache": False} if path.endswith(".zip") else None
-        stage.setdefault(kind, []).append({path: options} if options else path)
-    return stage
+    stages.pop("settings", None)
+    stages.insert(0, "settings", own)
 
 
 @contextmanager
@@ -191,7 +207,7 @@ def edited() -> Iterator[dict]:
     """dvc.yaml, to be changed; comments and order stay."""
     file = Path("dvc.yaml")
     yaml = YAML()
-    yaml.width = 120
+    yaml.width = 1000
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(file.read_text())
     yield document
@@ -201,28 +217,24 @@ def edited() -> Iterator[dict]:
     temporary.replace(file)
 
 
-def settings() -> dict:
-    """The content of config/config.yaml."""
-    return YAML(typ="safe").load(Path("config/config.yaml").read_text())
-
-
 def rule_of(stage) -> str:
     """The rule that a stage's command runs."""
     return re.search(r"--allowed-rules (\w+) ", stage.cmd)[1]
 
 
-def check(repo: Repo) -> int:
-    """Compare rule, inputs and outputs of both descriptions; beyond the demo, of what has been recorded."""
-    theirs = {
-        out: (rule_of(stage), frozenset(paths(stage.deps)))
-        for stage in stages(repo).values()
-        for out in paths(stage.outs)
-    }
-    demo = {output for _, _, outputs in jobs("demo") for output in outputs}
-    ours = {}
-    for rule, inputs, outputs in jobs("all"):
-        ours |= {output: (rule, frozenset(inputs)) for output in outputs if output in demo or output in theirs}
-    for path in sorted(ours.keys() | theirs.keys()):
+def check(repo: Repo, config: list[str]) -> int:
+    """Compare rule, inputs and outputs of all outputs of stages, and of the demo, in both descriptions.
+
+    A stage that was run with another `--config` takes the place of the demo's of its name.
+    """
+    listed = stages(repo).values()
+    otherwise = {stage.addressing for stage in listed if " --config " in stage.cmd}
+    theirs = {out: (rule_of(stage), frozenset(paths(stage.deps))) for stage in listed for out in paths(stage.outs)}
+    demo = [job for job in jobs(config, "demo") if job.name not in otherwise]
+    own = [job for words, those in by_config(listed).items() for job in jobs(words, *outputs_of(those))]
+    wanted = theirs.keys() | {out for job in demo for out in job.outputs}
+    ours = {out: (job.rule, frozenset(job.inputs)) for job in [*demo, *own] for out in job.outputs if out in wanted}
+    for path in sorted(wanted):
         if path not in theirs or path not in ours:
             print(f"{path}: {'dvc.yaml' if path not in theirs else 'the Snakefile'} does not make it")
         elif ours[path] != theirs[path]:
@@ -239,9 +251,11 @@ def check(repo: Repo) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["record", "restore", "check", "write"])
-    action = {"record": record, "restore": restore, "check": check, "write": write}[parser.parse_args().action]
+    actions = {"record": record, "restore": restore, "check": check, "write": write, "settings": settings}
+    parser.add_argument("action", choices=actions)
+    parser.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE", help="of the run that is recorded")
+    args = parser.parse_args()
     try:
-        sys.exit(action(Repo()))
+        sys.exit(actions[args.action](Repo(), args.config))
     except DvcException as error:
         sys.exit(f"DVC: {error}")

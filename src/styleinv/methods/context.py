@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from styleinv.data.store import FrameStore
+from styleinv.files import check_unchanged
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,9 @@ class Context:
     world_size: int = 1
     upstream: dict[str, Path] = field(default_factory=dict)
     weights: Path = Path("results/weights")
+
+    def __post_init__(self) -> None:
+        """Refuse models that are not what their trainings wrote; a data set is large, and its hash is recorded."""
+        for file in self.upstream.values():
+            if file.suffix == ".safetensors":
+                check_unchanged(file)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from styleinv.evaluation.comparison import Scored, compare_scores
-from styleinv.files import read_json
+from styleinv.files import read_scores
 from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 
@@ -57,4 +57,4 @@ def _number(value: float, stand_in: bool) -> str:
 
 def _scores(name: str, setting: Setting) -> dict[str, Any]:
     path = Path(name) if name.endswith(".json") else setting.paths.metrics(parse_run(name))
-    return read_json(path)
+    return read_scores(path)

@@ -50,7 +50,7 @@ def crop(dataset: str, setting: Setting) -> None:
         outputs.append(paths.shake(dataset))
         used = "cpu" if aligner.stand_in else str(device)
         extra = {"weights": aligner.hashes, "stand_in": aligner.stand_in, "shake": census.shake}
-    recorder.write(paths.data(dataset) / "crop.provenance.json", outputs, used, **extra)
+    recorder.write(paths.provenance(paths.data(dataset), "crop"), outputs, used, **extra)
 
 
 def make_aligner(settings: Alignment, resolution: int, setting: Setting, device: Any) -> Aligner:

@@ -21,7 +21,7 @@ from styleinv.evaluation.protocol import EvaluationConfig, Name, Protocol
 from styleinv.evaluation.score import score
 from styleinv.evaluation.signatures import signatures
 from styleinv.evaluation.stores import side
-from styleinv.files import atomic, sha256, write_json
+from styleinv.files import atomic, check_unchanged, sha256, write_json, write_scores
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder, code_commit
 from styleinv.report.figures import read_curves
@@ -41,6 +41,7 @@ def makes_stills(run: Run) -> bool:
 def load_scored(run: Run, model: Path, setting: Setting) -> VideoGenerator:
     """Load what is scored of a run's model: videos, or stills of an image generator."""
     if makes_stills(run):
+        check_unchanged(model)
         return methods.get(run.method).load_image_generator(model, device_of(setting.scale.device))
     return load_generator_of(run, model, setting)
 
@@ -54,16 +55,17 @@ def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator
     """Load the `VideoGenerator` of one model of a run.
 
     Raises:
-        UserError: for methods that make no videos, and missing or foreign models.
+        UserError: for methods that make no videos, and missing, changed or foreign models.
     """
     module = methods.get(run.method)
     if not hasattr(module, "load_generator"):
         raise UserError(f"{run.method} makes no videos", cure="Evaluate a video method, such as styleinv.")
+    check_unchanged(model)
     return module.load_generator(model, device_of(setting.scale.device))
 
 
 def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
-    """Score a run by the scale's protocol, and by the others for the report; write metrics.json and diagnostics.csv.
+    """Score a run by the scale's protocol, and by the others for the report; write its scores, records and diagnostics.
 
     Returns:
         Its failure signatures, a line each.
@@ -103,15 +105,12 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
     scores |= findings(watched, curves)
     with atomic(diagnostics := paths.diagnostics(run)) as temporary:
         watched.to_csv(temporary, index=False, float_format="%.6g")
-    write_json(paths.metrics(run), scores)
-    outputs = [paths.metrics(run), diagnostics]
-    recorder.write(
-        paths.run(run) / "evaluate.provenance.json",
-        outputs,
-        str(device),
-        seed=setting.seed(run),
-        scale=setting.config.stem,
+    write_scores(paths.metrics(run), scores)
+    outputs, record = (
+        [paths.metrics(run), paths.protocol(run), diagnostics],
+        paths.provenance(paths.run(run), "evaluate"),
     )
+    recorder.write(record, outputs, str(device), seed=setting.seed(run), scale=setting.config.stem)
     return scores["signatures"]
 
 

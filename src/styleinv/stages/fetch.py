@@ -19,7 +19,7 @@ def fetch(dataset: str, setting: Setting, extractor: Extractor | None = None) ->
     manifest: Manifest = kind.fetch(config.source, source_job(dataset, config, setting, extractor))
     out = setting.paths.raw(dataset)
     write_json(out, manifest.plain())
-    recorder.write(setting.paths.data(dataset) / "fetch.provenance.json", [out])
+    recorder.write(setting.paths.provenance(setting.paths.data(dataset), "fetch"), [out])
 
 
 def source_job(dataset: str, config: DatasetConfig, setting: Setting, extractor: Extractor | None = None) -> Job:

@@ -7,6 +7,7 @@ import torch
 from styleinv import methods
 from styleinv.data.video import write_video
 from styleinv.errors import UserError
+from styleinv.files import check_unchanged
 from styleinv.generator import VideoGenerator
 from styleinv.runs import Run
 from styleinv.stages.evaluate import load_generator
@@ -26,6 +27,7 @@ def styled(generator: VideoGenerator, style: Run, setting: Setting) -> VideoGene
     module, model = methods.get(style.method), setting.paths.model(style)
     if not hasattr(module, "load_decoder") or not hasattr(generator, "styled"):
         raise UserError("do not go together", field="run and --style", cure="Give a styleinv run and a style transfer.")
+    check_unchanged(model)
     try:
         return generator.styled(module.load_decoder(model, device_of(setting.scale.device)))
     except ValueError as error:

@@ -2,63 +2,101 @@
 
 import csv
 import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from styleinv import methods
-from styleinv.config import lineage, needs
+from styleinv.config import Study, gpus_of, is_aligned, lineage, needs
 from styleinv.errors import UserError
-from styleinv.runs import Run
+from styleinv.runs import Run, parse_run
+from styleinv.schema import Layer, parse, read_layer
 from styleinv.stages.setting import Setting
 
-# Networks, their averages, and both moments of Adam, in float32; a model without the latter two.
-STATE_BYTES, MODEL_BYTES = 4 * 4, 2 * 4
+# Float32: what continues a training (networks, averages, both moments of Adam); a model has networks and averages.
+STATE_BYTES, MODEL_BYTES, FROZEN_BYTES = 4 * 4, 2 * 4, 4
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training of the study."""
+    """One training of the study; it takes `gpus` at once, `days` on one of them."""
 
     run: Run
     below: Run | None
     days: float
-    bytes: int
+    bytes: int = 0
+    gpus: int = 1
 
 
-def plan(runs: Sequence[Run], setting: Setting, gpus: int) -> str:
-    """Write the plan of a study as text.
+def plan(
+    targets: Sequence[str],
+    setting: Setting,
+    gpus: int,
+    datasets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    each: int | None = None,
+) -> str:
+    """Write the plan of a study as text: what `snakemake` makes of the same targets where nothing is made yet.
 
     Args:
-        runs: what is to be compared; what they build on is counted once.
-        gpus: GPUs that trainings may hold at the same time, one each.
+        targets: experiments, `report`, `all`, or runs; what they build on is counted once.
+        gpus: GPUs that trainings may hold at the same time.
+        datasets, methods, seeds: of the study, instead of those of config.yaml.
+        each: GPUs that a training takes, where its groups can be shared by so many, instead of `gpus` of config.yaml.
 
     Raises:
-        UserError: for a training that `styleinv cost` has not measured.
+        UserError: for unknown targets, and a training that `styleinv cost` has not measured.
     """
     if gpus < 1:
         raise UserError(f"{gpus} GPUs train nothing", cure="Give --gpus 1 or more.")
-    trainings, device = _trainings(runs, setting)
+    given = {"datasets": datasets, "methods": methods, "seeds": seeds, "gpus": each}
+    said = Layer("--datasets, --methods, --seeds, --each", {k: v for k, v in given.items() if v is not None})
+    study = parse(Study, read_layer(setting.config.parent / "config.yaml"), said)
+    runs, summaries = _targets(targets, study, setting)
+    trainings, device = _trainings(runs, setting, min(gpus, study.gpus))
     days = sum(training.days for training in trainings.values())
-    jobs = _jobs(runs, trainings, setting)
     lines = [f"{'stage':28} {'jobs':>5} {'device days':>12}"]
-    for stage, (count, stage_days) in jobs.items():
-        lines.append(f"{stage:28} {count:5d} {f'{stage_days:12.2f}' if stage_days else '':>12}")
-    total = sum(count for count, _ in jobs.values())
-    lines.append(f"{'in all':28} {total:5d} {days:12.2f}")
-    longest = wall_days(trainings, len(trainings))
+    counts = job_counts(runs, trainings, setting) | summaries
+    for stage, count in counts.items():
+        spent = sum(t.days for t in trainings.values() if stage == f"train_{t.run.method}")
+        lines.append(f"{stage:28} {count:5d} {f'{spent:12.2f}' if spent else '':>12}")
+    lines.append(f"{'in all':28} {sum(counts.values()):5d} {days:12.2f}")
+    longest = wall_days(trainings, sum(t.gpus for t in trainings.values()))
+    models = setting.scale.snapshots + 1
     lines += [
         "",
         f"wall time with {gpus} at once   {wall_days(trainings, gpus):.2f} days"
         f" (with any number: {longest:.2f}, as some build on others)",
         f"disk                      {sum(t.bytes for t in trainings.values()) / 1e9:.1f} GB"
-        " of models and resumable states, besides the data sets",
+        f" of models ({models} a training) and resumable states, besides the data sets",
         "",
-        f"Days are those of the {device}, from results/tables/cost.csv; evaluation is not in them.",
+        f"Days are those of the {device}, from results/tables/cost.csv, shared without loss by the GPUs of a training;",
+        f"scoring is not in them: evaluate scores the last model, progress {models}.",
     ]
     return "\n".join(lines)
 
 
-def _trainings(runs: Sequence[Run], setting: Setting) -> tuple[dict[Run, Training], str]:
+def _targets(targets: Sequence[str], study: Study, setting: Setting) -> tuple[list[Run], dict[str, int]]:
+    """Give the runs that some targets need scored, and the jobs that sum them up."""
+    tables = study.tables(setting.config)
+    runs: dict[Run, None] = {}
+    summaries: dict[str, int] = {}
+    for target in targets:
+        if "/" in target:
+            runs[parse_run(target)] = None
+            continue
+        if target not in (*tables, "all"):
+            raise UserError(f"unknown target {target!r}", cure=f"Known: {', '.join(tables)}, all, and runs.")
+        summaries |= dict.fromkeys([*tables, "all"] if target == "all" else [target], 1)
+    if "report" in summaries:
+        summaries["figures"] = 1
+    for name in summaries:
+        runs |= dict.fromkeys(tables.get(name, []))
+    return list(runs), summaries
+
+
+def _trainings(runs: Sequence[Run], setting: Setting, gpus: int) -> tuple[dict[Run, Training], str]:
     table = setting.paths.table("cost")
     measured: dict[str, dict[str, str]] = {}
     if table.exists():
@@ -68,53 +106,56 @@ def _trainings(runs: Sequence[Run], setting: Setting) -> tuple[dict[Run, Trainin
     for run in runs:
         below = None
         for part in lineage(run, setting.config.parent):
-            row = measured.get(str(part))
+            # A seed costs as much as another.
+            row = measured.get(str(part)) or measured.get(str(part.seeded(None)))
             if row is None:
+                names = dict.fromkeys(str(one.seeded(None)) for one in runs)
                 raise UserError(
                     f"has no cost of {part}",
                     file=table,
-                    cure=f"Run `styleinv cost {' '.join(map(str, runs))} --config {setting.config}`.",
+                    cure=f"Run `styleinv cost {' '.join(names)} --config {setting.config}`.",
                 )
             trained, frozen = int(row["trained_parameters"]), int(row["frozen_parameters"])
-            size = trained * (STATE_BYTES + MODEL_BYTES) + 2 * 4 * frozen
-            found[part] = Training(part, below, float(row["days"]), size)
+            models = (1 + setting.scale.snapshots) * (trained * MODEL_BYTES + frozen * FROZEN_BYTES)
+            size = models + trained * STATE_BYTES + frozen * FROZEN_BYTES
+            found[part] = Training(part, below, float(row["days"]), size, gpus_of(part, setting.config, gpus))
             below = part
     return found, next(iter(measured.values()))["device"] if measured else ""
 
 
-def _jobs(runs: Sequence[Run], trainings: Mapping[Run, Training], setting: Setting) -> dict[str, tuple[int, float]]:
+def job_counts(runs: Sequence[Run], trainings: Mapping[Run, Training], setting: Setting) -> dict[str, int]:
+    """Count the jobs of every rule that some runs and their trainings need, without those that sum them up."""
     datasets = {run.dataset for run in trainings}
-    jobs: dict[str, tuple[int, float]] = {"fetch": (len(datasets), 0), "crop": (len(datasets), 0)}
+    crops = Counter("crop_aligned" if is_aligned(setting.dataset(name)) else "crop" for name in sorted(datasets))
+    counts = {"fetch": len(datasets), **crops}
     prepared = {
-        (name, str(methods.preparation(name).output(setting.paths, run)))
+        (name, methods.preparation(name).output(setting.paths, run))
         for run in trainings
         for name in needs(run, setting.config.parent)
     }
     for name in sorted({name for name, _ in prepared}):
-        jobs[name] = (sum(stage == name for stage, _ in prepared), 0)
+        counts[name] = sum(stage == name for stage, _ in prepared)
     for method in sorted({run.method for run in trainings}):
-        own = [t for run, t in trainings.items() if run.method == method]
-        jobs[f"train_{method}"] = (len(own), sum(t.days for t in own))
-    return jobs | {"evaluate": (len(set(runs)), 0)}
+        counts[f"train_{method}"] = sum(run.method == method for run in trainings)
+    return counts | {"evaluate": len(runs)} | ({"progress": len(runs)} if setting.scale.snapshots else {})
 
 
 def wall_days(trainings: Mapping[Run, Training], gpus: int) -> float:
-    """Count the days until the last training ends when `gpus` run at once, the one with most behind it first."""
+    """Count the days until the last training ends with so many GPUs, the one with most behind it first."""
     behind = {run: 0.0 for run in trainings}
+    length = {run: training.days / training.gpus for run, training in trainings.items()}
     for training in reversed(list(trainings.values())):
-        length = training.days + behind[training.run]
         if training.below is not None:
-            behind[training.below] = max(behind[training.below], length)
-    ready = [(-(t.days + behind[run]), str(run), run) for run, t in trainings.items() if t.below is None]
-    heapq.heapify(ready)
-    running: list[tuple[float, str, Run]] = []
+            behind[training.below] = max(behind[training.below], length[training.run] + behind[training.run])
+    waiting = sorted(trainings.values(), key=lambda t: (-(length[t.run] + behind[t.run]), str(t.run)))
+    running: list[tuple[float, str, Training]] = []
+    ended: set[Run | None] = {None}
     now = 0.0
-    while ready or running:
-        while ready and len(running) < gpus:
-            _, name, run = heapq.heappop(ready)
-            heapq.heappush(running, (now + trainings[run].days, name, run))
-        now, _, ended = heapq.heappop(running)
-        for run, training in trainings.items():
-            if training.below == ended:
-                heapq.heappush(ready, (-(training.days + behind[run]), str(run), run))
+    while waiting or running:
+        for training in [t for t in waiting if t.below in ended]:
+            if training.gpus <= gpus - sum(other.gpus for _, _, other in running):
+                waiting.remove(training)
+                heapq.heappush(running, (now + length[training.run], str(training.run), training))
+        now, _, done = heapq.heappop(running)
+        ended.add(done.run)
     return now

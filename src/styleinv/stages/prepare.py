@@ -40,7 +40,7 @@ def prepare(name: str, run: Run, setting: Setting, trial: bool = False) -> None:
     recorder = Recorder(name, str(run) if preparation.per == "run" else run.dataset, fingerprint(known), [source])
     made = preparation.make(Material(source, out, config, seed, device, trial))
     used = str(device) if preparation.reads == "model" else "cpu"
-    recorder.write(preparation.folder(paths, run) / f"{name}.provenance.json", [out], used, **made)
+    recorder.write(paths.provenance(preparation.folder(paths, run), name), [out], used, **made)
 
 
 def prepare_all(run: Run, setting: Setting, trial: bool = False) -> None:

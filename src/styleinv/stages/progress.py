@@ -61,7 +61,7 @@ def progress(run: Run, setting: Setting) -> None:
         rows.append(_when(model, run, setting) | kept | motion | _protocol(scores))
     with atomic(paths.progress(run)) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
-    recorder.write(paths.run(run) / "progress.provenance.json", [paths.progress(run)], str(device))
+    recorder.write(paths.provenance(paths.run(run), "progress"), [paths.progress(run)], str(device))
 
 
 def watch(generator: VideoGenerator, protocol: Protocol) -> dict[str, float]:

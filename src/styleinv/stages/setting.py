@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.config import DatasetConfig, Scale, load_dataset, load_scale
+from styleinv.config import DatasetConfig, Scale, load_dataset, load_scale, seed_of
 from styleinv.paths import Paths
 from styleinv.runs import Run
 
@@ -22,7 +22,7 @@ class Setting:
 
     def seed(self, run: Run) -> int:
         """Return the seed of a run's training."""
-        return self.scale.seed if run.seed is None else run.seed
+        return seed_of(run, self.scale)
 
     def dataset(self, name: str) -> DatasetConfig:
         """Resolve a data set at this scale."""

@@ -11,7 +11,7 @@ import torch
 from styleinv.config import BEST_BY, dataset_title, lineage, load_experiment, method_title
 from styleinv.data.census import Census, share_line
 from styleinv.errors import UserError
-from styleinv.files import read_json
+from styleinv.files import read_json, read_scores
 from styleinv.report.figures import curves_figure, film_strip
 from styleinv.report.html import RunView, write_report
 from styleinv.report.seeds import over_seeds
@@ -63,7 +63,7 @@ def report(runs: list[Run], setting: Setting) -> None:
                     images=[paths.samples(part)]
                     + ([paths.figures / f"{run.dataset}-{run.folder}-strip.png"] if own else []),
                     provenance=read_json(folder / "provenance.json"),
-                    metrics=read_json(paths.metrics(part)) if own else None,
+                    metrics=read_scores(paths.metrics(part)) if own else None,
                 )
             )
     results = over_seeds([*_results(runs, setting, BEST_BY), *_other_protocols(runs, setting)])
@@ -74,7 +74,9 @@ def report(runs: list[Run], setting: Setting) -> None:
 def _results(runs: list[Run], setting: Setting, best_by: str) -> list[RunResult]:
     if not runs:
         raise UserError("no runs given", cure="Name runs such as talking_faces/styleinv.")
-    return [_result(run, setting, read_json(setting.paths.metrics(run)), _along(run, setting, best_by)) for run in runs]
+    return [
+        _result(run, setting, read_scores(setting.paths.metrics(run)), _along(run, setting, best_by)) for run in runs
+    ]
 
 
 def _result(run: Run, setting: Setting, metrics: dict[str, Any], along: Sequence[float] = ()) -> RunResult:
@@ -94,7 +96,7 @@ def _along(run: Run, setting: Setting, metric: str) -> list[float]:
     """
     if not setting.scale.snapshots:
         return []
-    file, metrics = setting.paths.progress(run), read_json(setting.paths.metrics(run))
+    file, metrics = setting.paths.progress(run), read_scores(setting.paths.metrics(run))
     if not file.exists():
         raise UserError("does not exist", file=file, cure=f"Run `styleinv progress {run}`.")
     scores = pd.read_csv(file)
@@ -118,7 +120,7 @@ def _other_protocols(runs: list[Run], setting: Setting) -> list[RunResult]:
     return [
         replace(result, method=f"{result.method}, {name}")
         for run in runs
-        for name, scores in read_json(setting.paths.metrics(run)).get("also", {}).items()
+        for name, scores in read_scores(setting.paths.metrics(run)).get("also", {}).items()
         for result in (_result(run, setting, scores),)
     ]
 

@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from styleinv.errors import UserError
-from styleinv.files import read_json, sha256
+from styleinv.files import read_json, read_scores, sha256
 from styleinv.report.published import published_scores, read_published
 from styleinv.runs import Run, parse_run
 
@@ -131,7 +131,8 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
         metrics = beside("metrics.json")
         if metrics is None:
             raise UserError("has no metrics.json beside it", file=provenance_path)
-        content = read_json(metrics)
+        beside("protocol.json")
+        content = read_scores(metrics)
         numbers = dict(content)
         for key, prefix in (("diagnostics", "motion"), ("diagnostics_real", "motion_real")):
             numbers |= {f"{prefix}/{name}": value for name, value in content.get(key, {}).items()}
