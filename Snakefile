@@ -32,9 +32,11 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+# fetch needs a network, which compute nodes lack.
 localrules:
     all,
     demo,
+    fetch,
     figures,
     report,
 

@@ -87,6 +87,7 @@ class Study(Strict):
         datasets, methods: every method on every data set; methods are written `<method>` or `<method>-<variant>`.
         seeds: of the trainings; that of the scale if none are named.
         gpus: of one node that a training takes, or fewer where its groups cannot be shared by so many.
+        code_is_input: trainings whose code has changed are done again.
     """
 
     scale: str
@@ -94,6 +95,7 @@ class Study(Strict):
     methods: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+)?$")], ...] = Field(min_length=1)
     seeds: tuple[NonNegativeInt, ...] = ()
     gpus: PositiveInt = 1
+    code_is_input: bool = False
 
     def rows(self, experiment: Experiment, scale: Scale) -> list[Run]:
         """List the runs of an experiment; the scale's own seed is not named, so that more may follow."""
@@ -339,14 +341,16 @@ def preparation_section(run: Run, scale_file: Path, key: str | None = None) -> d
 
 def training_section(run: Run, scale_file: Path) -> dict[str, Any]:
     """Give what a training depends on besides its data set and the models below it, which it names."""
-    scale = load_scale(scale_file)
+    scale, told = load_scale(scale_file), merged_method(run, scale_file)
+    # How much memory a training may take changes nothing of it.
+    told |= {"training": {key: value for key, value in told.get("training", {}).items() if key != "batch_gpu"}}
     return {
         "builds_on": [str(part) for part in lineage(run, scale_file.parent)[:-1]],
         "needs": needs(run, scale_file.parent),
         "seed": seed_of(run, scale),
         "device": scale.device,
         "snapshots": scale.snapshots,
-        "settings": merged_method(run, scale_file),
+        "settings": told,
     }
 
 

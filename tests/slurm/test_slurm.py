@@ -275,7 +275,8 @@ def test_the_dag(cluster: dict[str, str], tmp_path: Path) -> None:
         ["scontrol", "show", "jobs", "-o"], env=cluster, capture_output=True, text=True, check=True
     ).stdout
     mine = [line for line in jobs.splitlines() if f"WorkDir={folder} " in f"{line} "]
-    gpus = {rule: [line for line in mine if f"rule_{rule}" in line] for rule in ("fetch", "crop", "train_styleinv")}
+    gpus = {rule: [line for line in mine if f"rule_{rule}" in line] for rule in ("crop", "train_styleinv")}
     assert all(len(lines) == 1 for lines in gpus.values()), mine
+    assert not [line for line in mine if "rule_fetch" in line]
     for rule, (line,) in gpus.items():
         assert ("gres:gpu" in line) == (rule == "train_styleinv"), line

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.clone import clone, finish, planned
+from styleinv.code import code_hash
+from styleinv.schema import read_yaml
+from tests.workflow.clone import call, clone, finish, planned
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,13 @@ def test_a_further_data_set_makes_only_its_own_jobs(finished: Path) -> None:
     trained |= {f"train_{name}": 1 for name in ("mocogan_hd", "long_video_gan_lr", "long_video_gan")}
     prepared = {"fetch": 1, "crop": 1, "pca": 1, "lowres": 1}
     assert planned(finished) == prepared | trained | {"evaluate": 5, "figures": 1, "table1": 1, "report": 1}
+
+
+def test_code_is_an_input_where_the_study_says_so(tmp_path: Path) -> None:
+    folder = clone(tmp_path)
+    model, told = "results/talking_faces/stylegan2/model.safetensors", []
+    for value in ("false", "true"):
+        text = call(folder, "snakemake", "-n", "--config", f"code_is_input={value}", "--", model)
+        assert ("--same-code" in text) == (value == "true")
+        told.append(read_yaml(folder / "results/settings/train/talking_faces/stylegan2/settings.yaml").get("code"))
+    assert told == [None, code_hash("stylegan2")]

@@ -16,6 +16,7 @@ from styleinv.config import (
     preparation_section,
     summary_section,
 )
+from styleinv.code import code_hash
 from styleinv.runs import Run, parse_run
 from styleinv.errors import UserError
 from styleinv.files import write_text

@@ -20,6 +20,11 @@ def gpus_of(dataset, name):
     return configuration.gpus_of(parse_run(f"{dataset}/{name}"), SCALE, STUDY.gpus)
 
 
+def code_of(run):
+    """The code that trains a run, where it is an input."""
+    return {"code": code_hash(run.method)} if STUDY.code_is_input else {}
+
+
 def launcher(wildcards, resources, threads):
     """What starts a training: over several nodes srun, which must be told how many processes."""
     if "mpi" not in resources.keys():
@@ -82,7 +87,9 @@ for method in TRAINED:
             f"train_{method}"
         input:
             settings=lambda w: settings(
-                "train", run_of(w), training_section(run_of(w), SCALE)
+                "train",
+                run_of(w),
+                training_section(run_of(w), SCALE) | code_of(run_of(w)),
             ),
             frames=FRAMES,
             upstream=lambda w: upstream(w.dataset, w.run),
@@ -98,9 +105,10 @@ for method in TRAINED:
         params:
             scale=SCALE,
             launch=launcher,
+            same_code="--same-code" if STUDY.code_is_input else "",
             processes=lambda w, resources: (
                 1 if "mpi" in resources.keys() else resources.gpu
             ),
         shell:
             "logged {log} {params.launch} train {wildcards.dataset}/{wildcards.run} --config {params.scale}"
-            " --processes {params.processes}"
+            " --processes {params.processes} {params.same_code}"
