@@ -67,7 +67,7 @@ def test_logs_keep_every_attempt(project: Path) -> None:
     heads = [line for line in history.splitlines() if line.startswith("--- ")]
     assert [head.split()[-2:] for head in heads] == [["attempt", "1"], ["attempt", "2"]]
     assert "directory" in history.split("attempt 2")[0] and "directory" not in log.read_text()
-    shutil.rmtree(project / "results")
+    shutil.rmtree(project / "results/data")
 
 
 def test_results_is_no_folder(project: Path) -> None:
