@@ -35,7 +35,7 @@ def study(tiny: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Set
     setting.paths.run(RUN).mkdir(parents=True)
     setting.paths.model(RUN).write_bytes(b"weights")
     setting.paths.curves(RUN).write_text(
-        "step,kimg,Loss/scores/real,Loss/scores/fake\n" + "".join(f"{i},{i},6.5,-7.5\n" for i in range(20))
+        "step,kimg,loss_scores_real,loss_scores_fake\n" + "".join(f"{i},{i},6.5,-7.5\n" for i in range(20))
     )
     monkeypatch.setattr(stage, "load_scored", lambda *_: Small())
     text = setting.config.read_text()

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from styleinv import code
 from styleinv.cli import main
 from styleinv.errors import UserError
+from styleinv.evaluation.signatures import SCORES, W_REG
 from styleinv.files import read_json, sha256
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
@@ -223,6 +224,13 @@ def test_half_a_run_at_another_batch_gpu_is_the_same_run(trained: Setting, tmp_p
         assert not [p for p in (results / str(run)).iterdir() if p.name.startswith("state-")]
         models.append(sha256(results / str(run) / "model.safetensors"))
     assert models[0] == models[1]
+
+
+def test_curves_have_the_columns_that_signatures_look_at(trained: Setting) -> None:
+    import pandas as pd
+
+    columns = pd.read_csv(trained.paths.curves(parse_run("talking_faces/styleinv"))).columns
+    assert {W_REG, *SCORES} <= set(columns)
 
 
 def test_another_seed_is_another_run_with_its_own_record(trained: Setting, tmp_path: Path) -> None:

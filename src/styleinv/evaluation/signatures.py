@@ -16,6 +16,8 @@ QUANTILE, FURTHER, MARGIN, MANY = 0.95, 1.5, 0.05, 0.25
 LEFT_W = 0.5
 # A regulariser of w that grows by this factor from the middle third of a training to its last tenth runs away.
 GROWTH = 2.0
+# Columns of curves.csv: the regulariser of Eq. 5, and what the discriminator gives.
+W_REG, SCORES = "loss_g_wreg", ("loss_scores_real", "loss_scores_fake")
 # Mean scores beyond this on both sides: the discriminator errs on less than 2 % (sigmoid(4) = 0.98).
 SURE = 4.0
 
@@ -44,23 +46,20 @@ def drift_of_w(generated: pd.DataFrame, curves: pd.DataFrame) -> str | None:
         drift = generated["w_drift"].median()
         text = f"drift of W: w ends {drift:.0%} as far from w_0 as unrelated latents (squared distance)"
         return text if drift > LEFT_W else None
-    for name in ("Loss/G/wreg", "Loss/G/w_reg"):
-        if name in curves:
-            values = curves[name].dropna()
-            third, tenth = len(values) // 3, max(1, len(values) // 10)
-            growth = values[-tenth:].median() / values[third : 2 * third].median()
-            if growth > GROWTH:
-                return f"drift of W: {name} grew {growth:.1f} times since the middle of the training"
-    return None
+    if W_REG not in curves:
+        return None
+    values = curves[W_REG].dropna()
+    third, tenth = len(values) // 3, max(1, len(values) // 10)
+    growth = values[-tenth:].median() / values[third : 2 * third].median()
+    return f"drift of W: {W_REG} grew {growth:.1f} times since the middle of the training" if growth > GROWTH else None
 
 
 def unbalanced_discriminator(curves: pd.DataFrame) -> str | None:
     """Find a discriminator that is sure of all, or prefers what is generated, in the last tenth of a training."""
-    names = ("Loss/scores/real", "Loss/scores/fake")
-    if not all(name in curves for name in names):
+    if not set(SCORES) <= set(curves):
         return None
     last = curves[-max(1, len(curves) // 10) :]
-    real, fake = (float(last[name].mean()) for name in names)
+    real, fake = (float(last[name].mean()) for name in SCORES)
     scores = f"mean scores of {real:+.1f} for real and {fake:+.1f} for generated samples"
     if real > SURE and fake < -SURE:
         return f"unbalanced discriminator: it has won, with {scores}"
