@@ -42,6 +42,7 @@ localrules:
 
 
 rule all:
+    """Every table, and the report."""
     default_target: True
     input:
         tables(*EXPERIMENTS),
@@ -49,6 +50,7 @@ rule all:
 
 
 rule demo:
+    """Table 1 and the report: what `make demo` runs."""
     input:
         tables("table1"),
         REPORT,

@@ -2,6 +2,7 @@
 
 
 rule fetch:
+    """Obtain the raw videos of a data set."""
     input:
         settings=lambda w: settings(
             "fetch", w.dataset, data_section(w.dataset, SCALE, False)
@@ -17,6 +18,7 @@ rule fetch:
 
 
 rule crop:
+    """Crop the raw videos of a data set into a frame store."""
     input:
         settings=lambda w: settings(
             "crop", w.dataset, data_section(w.dataset, SCALE, True)

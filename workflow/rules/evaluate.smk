@@ -2,6 +2,7 @@
 
 
 rule evaluate:
+    """Score a run by FID, FVD and diagnostics."""
     input:
         settings=lambda w: settings("evaluate", run_of(w), scoring_section(SCALE)),
         frames="results/data/{dataset}/frames.zip",
@@ -21,6 +22,7 @@ rule evaluate:
 
 
 rule progress:
+    """Score the models that a run has kept along its training."""
     input:
         settings=lambda w: settings("progress", run_of(w), scoring_section(SCALE)),
         frames="results/data/{dataset}/frames.zip",

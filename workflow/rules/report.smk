@@ -3,6 +3,7 @@
 for experiment, rows in EXPERIMENTS.items():
 
     rule:
+        """Write a table of config/experiments beside the published numbers."""
         name:
             experiment
         input:
@@ -32,6 +33,7 @@ for experiment, rows in EXPERIMENTS.items():
 
 
 rule figures:
+    """Draw curves and film strips of all runs."""
     input:
         settings=lambda w: settings("figures", "", summary_section(RUNS, SCALE)),
         models=[str(P.model(run)) for run in RUNS],
@@ -48,6 +50,7 @@ rule figures:
 
 
 rule report:
+    """Write the HTML report of the study."""
     input:
         settings=lambda w: settings("report", "", summary_section(RUNS, SCALE)),
         published="config/published.csv",

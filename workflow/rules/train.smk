@@ -36,6 +36,7 @@ for preparation in PREPARATIONS.values():
     if preparation.per == "dataset":
 
         rule:
+            """Make what a method needs before it trains."""
             name:
                 preparation.name
             input:
@@ -58,6 +59,7 @@ for preparation in PREPARATIONS.values():
     else:
 
         rule:
+            """Make what a method needs before it trains."""
             name:
                 preparation.name
             input:
@@ -83,6 +85,7 @@ for preparation in PREPARATIONS.values():
 for method in TRAINED:
 
     rule:
+        """Train a run of a method, or go on where it was."""
         name:
             f"train_{method}"
         input:
