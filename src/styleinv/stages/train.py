@@ -24,7 +24,7 @@ from styleinv.tracking.live import Live
 from styleinv.training.checkpoint import read_progress, save_model
 from styleinv.training.distribution import World
 from styleinv.training.launch import launch
-from styleinv.training.loop import Maker, refuse_shorter
+from styleinv.training.loop import STATE_FORM, Maker, refuse_shorter
 from styleinv.training.loop import train as train_loop
 from styleinv.training.method import Method, TrainingConfig
 
@@ -98,7 +98,7 @@ def train(
         identity.pop("epochs", None)
         hashes = {path.name: sha256(path) for path in inputs}
         maker = Maker(code_hash(run.method), commit_name())
-        decides = {"config": identity, "inputs": hashes, "seed": setting.seed(run)}
+        decides = {"config": identity, "inputs": hashes, "seed": setting.seed(run), "state": STATE_FORM}
         mark = fingerprint(decides | ({"code": maker.code} if same_code else {}))
         if not afresh:
             refuse_shorter(method, folder, mark)

@@ -34,6 +34,9 @@ from styleinv.training.update import accumulate, step_optimizer
 
 log = logging.getLogger(__name__)
 
+# Of the state's progress; states of another form are set aside like those of another configuration.
+STATE_FORM = 2
+
 
 def refuse_shorter(method: Method, folder: Path, fingerprint: str) -> None:
     """Refuse a training that is shorter than what its folder already holds of it.
