@@ -65,7 +65,7 @@ def test_a_run_leaves_its_diagnostics_and_says_its_signatures(study: Setting) ->
     assert record.scores["motion/motion_energy"] == scores["diagnostics"]["motion_energy"]
     assert record.scores["motion_real/motion_energy"] == scores["diagnostics_real"]["motion_energy"]
     assert record.scores["fvd16_low"] == scores["fvd16_low"]
-    assert [file.name for file in record.artifacts] == ["diagnostics.csv"]
+    assert "diagnostics.csv" in [file.name for file in record.artifacts]
     assert record.tags["signatures"] == "; ".join(scores["signatures"])
     text = compare(str(RUN), str(RUN), study)
     assert f"{RUN}: unbalanced discriminator" in text and "intervals overlap" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from styleinv.errors import UserError
-from styleinv.training.distribution import adopt_slurm_step
+from styleinv.training.distribution import adopt_slurm_step, refuse_idle_gpus
 
 STEP = {
     "SLURM_STEP_NUM_TASKS": "8",
@@ -51,3 +51,25 @@ def test_a_silent_slurm_is_one_line(scontrol: Path) -> None:
     scontrol.write_text("#!/bin/sh\necho 'slurm_load: unable to contact' >&2; exit 1\n")
     with pytest.raises(UserError, match="unable to contact"):
         adopt_slurm_step(dict(STEP))
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": "0,1,2"}, "holds 3 GPUs here for 1 process"),
+        ({"CUDA_VISIBLE_DEVICES": "0,1", "LOCAL_WORLD_SIZE": "2"}, ""),
+        (
+            {"CUDA_VISIBLE_DEVICES": "0,1,2", "SLURM_STEP_TASKS_PER_NODE": "2(x2)", "SLURM_NODEID": "1"},
+            "3 GPUs here for 2",
+        ),
+        ({"CUDA_VISIBLE_DEVICES": "0", "SLURM_STEP_TASKS_PER_NODE": "1,2", "SLURM_NODEID": "0"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_job_that_holds_more_gpus_than_processes_is_refused(said: dict[str, str], refused: str) -> None:
+    refuse_idle_gpus(said)  # outside of Slurm a machine's GPUs are its owner's
+    if not refused:
+        refuse_idle_gpus({"SLURM_JOB_ID": "3", **said})
+        return
+    with pytest.raises(UserError, match=f"Slurm job 3: .*{refused}.*`gpus` in config/config.yaml"):
+        refuse_idle_gpus({"SLURM_JOB_ID": "3", **said})
