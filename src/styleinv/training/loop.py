@@ -315,7 +315,7 @@ class _Loop:
 
     def _compare_code(self) -> None:
         before = self.made_by[-1] if self.made_by else None
-        if self.maker and before and before.code != self.maker.code:
+        if self.world.rank == 0 and self.maker and before and before.code != self.maker.code:
             goes = "is complete and was trained" if self.step == self.last_step else "was trained so far"
             log.warning(
                 "%s: %s by other code (commit %s); `styleinv train --afresh` trains anew by the present",

@@ -191,7 +191,8 @@ def check_batch(training: TrainingConfig, mbstd_group_sizes: Sequence[int], worl
     if training.batch % training.group:
         raise ValueError(f"batch {training.batch} is not a multiple of group_size {training.group}")
     if training.groups % world:
-        raise ValueError(f"{training.groups} groups of {training.group} samples cannot be shared by {world} processes")
+        several = f"{training.groups} group{'s' * (training.groups > 1)} of {training.group} samples"
+        raise ValueError(f"{several} cannot be shared by {world} processes")
     for size in mbstd_group_sizes:
         if training.group % min(size, training.group):
             raise ValueError(f"group_size {training.group} is not divisible by mbstd_group_size {size}")
