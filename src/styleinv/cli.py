@@ -5,6 +5,7 @@ import errno
 import importlib
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -17,6 +18,9 @@ from styleinv.methods import preparations
 from styleinv.paths import Paths
 from styleinv.runs import parse_run, parse_seeds
 from styleinv.stages.setting import Setting
+
+# Set where a log is kept: the rules of the workflow ask how a job has ended.
+LOGGED = "STYLEINV_LOGGED"
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 
@@ -267,5 +271,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def command() -> int:
+    """Run the command that the process was started with; a workflow that keeps its log finds the exit code at its end."""
+    logged = os.environ.pop(LOGGED, None)  # of this process, not of those that it starts
+    code = main()
+    if logged:
+        print(f"--- exit {code}", file=sys.stderr)
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

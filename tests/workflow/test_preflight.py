@@ -1,6 +1,7 @@
 """What keeps every job from running is said in one line, before the first one."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -64,10 +65,34 @@ def test_logs_keep_every_attempt(project: Path) -> None:
         call(project, "snakemake", "--cores", "1", "--no-hooks", f"{raw.relative_to(project)}.json", code=code)
         raw.unlink(missing_ok=True) if code else None
     history = log.with_suffix(".history.log").read_text()
-    heads = [line for line in history.splitlines() if line.startswith("--- ")]
+    heads = [line for line in history.splitlines() if re.match("--- .* attempt ", line)]
     assert [head.split()[-2:] for head in heads] == [["attempt", "1"], ["attempt", "2"]]
     assert "directory" in history.split("attempt 2")[0] and "directory" not in log.read_text()
     shutil.rmtree(project / "results/data")
+
+
+def test_bad_input_is_not_tried_again(project: Path) -> None:
+    """Any other end is, also one that has said nothing (a job that was killed)."""
+    videos = project / "videos"
+    videos.mkdir()
+    (project / "config/datasets/mine.yaml").write_text(
+        f"title: Mine\nsource: {{type: folder, path: {videos}}}\ncrop: {{type: centre}}\nresolution: 32\n"
+    )
+    target, log = "results/data/mine/raw.json", project / "results/logs/fetch/mine.log"
+    words = ("snakemake", "--cores", "1", "--no-hooks", "--retries", "2", target)
+    text = call(project, *words, code=1)
+    assert "--- exit 2" in log.read_text() and "Trying to restart" not in text
+    raw = project / "results/data/mine/raw"
+    shutil.rmtree(raw, ignore_errors=True)
+    own = environment()
+    (project / "bin").mkdir()
+    (project / "bin/styleinv").write_text("#!/bin/sh\nkill -9 $$\n")
+    (project / "bin/styleinv").chmod(0o755)
+    # The Snakefile puts its own environment's commands first; a job's shell can still have others.
+    own["BASH_ENV"] = str(project / "bin/env")
+    (project / "bin/env").write_text(f"PATH={project / 'bin'}:$PATH\n")
+    text = call(project, *words, code=1, env=own)
+    assert text.count("Trying to restart") == 2
 
 
 def test_results_is_no_folder(project: Path) -> None:

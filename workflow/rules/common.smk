@@ -87,11 +87,13 @@ AFTERWARDS = (
 )
 # `logged FILE COMMAND`: what a command writes goes to the job's log, which Snakemake empties before every attempt, to
 # FILE's history beside it, which keeps all attempts, and on. `exec` puts it in the shell's place, and `tee` is deaf to
-# signals, so that a signal reaches the command alone, which may take its time to save.
+# signals, so that a signal reaches the command alone, which may take its time to save. The command's last line is its exit
+# code, which retries.smk reads.
 shell.prefix(
     "set -euo pipefail;"
-    ' logged() {{ local log=$1 all=${{1%.log}}.history.log; shift; local before=$(grep -c "^--- " "$all" 2>/dev/null);'
+    ' logged() {{ local log=$1 all=${{1%.log}}.history.log; shift; local before=$(grep -c "^--- .* attempt " "$all" 2>/dev/null);'
     ' echo "--- $(date -Is) $(hostname) job ${{SLURM_JOB_ID:-$$}} attempt $((before + 1))" >>"$all";'
+    " export STYLEINV_LOGGED=1;"
     ' exec > >(trap \'\' HUP INT TERM USR1; exec tee -a "$log" "$all") 2>&1; exec "$@"; }}; '
 )
 
