@@ -272,7 +272,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def command() -> int:
-    """Run the command that the process was started with; a workflow that keeps its log finds the exit code at its end."""
+    """Run the command that the process was started with; where a workflow keeps its log, the exit code ends it."""
     logged = os.environ.pop(LOGGED, None)  # of this process, not of those that it starts
     code = main()
     if logged:

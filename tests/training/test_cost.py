@@ -29,7 +29,7 @@ def test_kept_bytes_are_counted_once_and_released() -> None:
 
 
 def test_days_follow_from_rate_and_length() -> None:
-    assert Cost(1, 0, 4, 0, 8.64, 25000).days == pytest.approx(2.5)
+    assert Cost(1, 0, 4, 0, None, 8.64, 25000).days == pytest.approx(2.5)
 
 
 def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,6 +40,7 @@ def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "tensors kept for the backward pass" in capsys.readouterr().out
     table = pd.read_csv(folder / "results/tables/cost.csv").set_index(["method", "stage"])
     assert len(table) == 8 and (table["memory_gb_per_video"] > 0).all() and (table["days"] > 0).all()
+    assert (table["host_gb"] > 0.2).all()
     whole, without = (
         table.loc[f"talking_faces/{m}", f"talking_faces/{m}"] for m in ("styleinv", "styleinv-no_inversion")
     )

@@ -95,6 +95,28 @@ def test_bad_input_is_not_tried_again(project: Path) -> None:
     assert text.count("Trying to restart") == 2
 
 
+def test_trainings_ask_for_what_was_measured_of_them_and_are_warned(project: Path) -> None:
+    """Up to the profile's time limit; others ask for what the profile says, and only trainings are warned of it."""
+    costs = project / "results/tables/cost.csv"
+    costs.parent.mkdir(parents=True)
+    rows = ("stylegan2,0.125,4", "inversion,40,2.1", "styleinv,0.125,")
+    table = [f"talking_faces/{row}" for row in rows]
+    costs.write_text("\n".join(["stage,days,host_gb", *table, ""]))
+    words = ("snakemake", "results/tables/table1.csv", "-n", "--profile", "slurm", "--config", "methods=[styleinv]")
+    text = call(project, *words)
+    asked = {}
+    for rule, resources in re.findall(r"^rule (\w+):.*?resources: (.*?)$", text, re.MULTILINE | re.DOTALL):
+        asked[rule] = dict(pair.partition("=")[::2] for pair in resources.split(", "))
+    costs.unlink()
+    limits = {rule: (int(said["runtime"]), said["mem"]) for rule, said in asked.items()}
+    day = 24 * 60
+    assert limits["train_stylegan2"] == (225 + 30, "6 GB") and limits["train_inversion"] == (day, "4 GB")
+    assert limits["train_styleinv"] == (225 + 30, "32 GB") and limits["evaluate"] == (day, "32 GB")
+    warned = {rule for rule, said in asked.items() if "--signal=USR1@300" in said["slurm_extra"]}
+    assert warned == {"train_stylegan2", "train_inversion", "train_styleinv"}
+    assert all("--open-mode=append" in said["slurm_extra"] for said in asked.values())
+
+
 def test_results_is_no_folder(project: Path) -> None:
     (project / "results").rename(project / "results-away")  # a dry run has written what stages are told
     (project / "results").write_text("")

@@ -74,6 +74,16 @@ def said():
     return shlex.join(["--config", *words]) if words else ""
 
 
+def resource_text(resources, name):
+    """A resource as profile or command line have written it (times in minutes); None where they have not."""
+    return str(getattr(resources.get(name), "raw", None) or "").strip("'\"") or None
+
+
+def usual(name):
+    """What the profile gives for a resource of all rules."""
+    return resource_text(workflow.resource_settings.default_resources or {}, name)
+
+
 REPORT = [str(P.report)]
 FIGURES = [
     str(P.figures / f"{run.dataset}-{run.folder}-{kind}.png")

@@ -14,13 +14,12 @@ if P.root.exists() and not P.root.is_dir():
 
 def resource_values(name):
     """The names that profile and command line give for a resource, for all rules or for single ones."""
-    settings = workflow.resource_settings
-    for resources in (
-        settings.default_resources or {},
-        *(settings.overwrite_resources or {}).values(),
+    single = workflow.resource_settings.overwrite_resources or {}
+    for said in (
+        usual(name),
+        *(resource_text(resources, name) for resources in single.values()),
     ):
-        said = str(getattr(resources.get(name), "raw", None) or "").strip("'\"")
-        if re.fullmatch(r"[\w.,-]+", said):  # not an expression
+        if said and re.fullmatch(r"[\w.,-]+", said):  # not an expression
             yield said
 
 

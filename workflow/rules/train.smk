@@ -1,5 +1,7 @@
 """What methods need before they train, and one rule per method; inputs follow from the methods' YAML."""
 
+from styleinv.stages.plan import limits, measured_costs
+
 FRAMES = "results/data/{dataset}/frames.zip"
 
 
@@ -30,6 +32,36 @@ def launcher(wildcards, resources, threads):
     if "mpi" not in resources.keys():
         return "styleinv"
     return f"{resources.mpi} -n {resources.tasks} -c {max(1, threads // resources.tasks)} styleinv"
+
+
+COSTS = measured_costs(P.table("cost"))
+# Only a scheduler's profile has limits.
+MEASURED = COSTS and usual("runtime") and usual("mem_mb")
+
+
+def asked(wildcards):
+    """What a training should ask for by its measured cost; None where it was not measured."""
+    gpus = gpus_of(wildcards.dataset, wildcards.run)
+    return limits(run_of(wildcards), COSTS, gpus)
+
+
+def minutes_of(wildcards):
+    """Time limit of a training: what was measured, up to the profile's, after which it requeues itself."""
+    longest, measured = int(usual("runtime")), asked(wildcards)
+    return min(longest, measured.minutes) if measured else longest
+
+
+def megabytes_of(wildcards, attempt):
+    """Host memory of a training; an attempt after another has more."""
+    measured = asked(wildcards)
+    if measured is None or measured.megabytes is None:
+        return int(usual("mem_mb"))
+    return attempt * measured.megabytes
+
+
+def warned(wildcards):
+    """Slurm's options of a training: the profile's, and the warning before the time limit at which trainings save."""
+    return " ".join([usual("slurm_extra") or "", "--signal=USR1@300"])
 
 
 for preparation in PREPARATIONS.values():
@@ -104,7 +136,9 @@ for method in TRAINED:
             run=f"{method}(-[a-z0-9_]+){{0,2}}",
         threads: lambda w: 8 * gpus_of(w.dataset, w.run)
         resources:
+            **({"runtime": minutes_of, "mem_mb": megabytes_of} if MEASURED else {}),
             gpu=lambda w: gpus_of(w.dataset, w.run),
+            slurm_extra=warned,
         params:
             scale=SCALE,
             launch=launcher,

@@ -42,12 +42,13 @@ def write_cost(
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    columns = ("trained_parameters", "frozen_parameters", "frames_per_video", "memory_gb_per_video")
+    columns = ("trained_parameters", "frozen_parameters", "frames_per_video", "memory_gb_per_video", "host_gb")
     writer.writerow(["method", "stage", *columns, "seconds_per_kimg", "total_kimg", "days", "device"])
     for run, stages in chains.items():
         for stage in stages:
             cost = stage.cost
-            numbers = (cost.trained, cost.frozen, cost.frames_per_video, f"{cost.bytes_per_video / 1e9:.4g}")
+            host = "" if cost.host_bytes is None else f"{cost.host_bytes / 1e9:.4g}"
+            numbers = (cost.trained, cost.frozen, cost.frames_per_video, f"{cost.bytes_per_video / 1e9:.4g}", host)
             times = (f"{cost.seconds_per_kimg:.4g}", cost.total_kimg, f"{cost.days:.4g}")
             writer.writerow([run, stage.run, *numbers, *times, device])
     write_text(out_csv, file.getvalue())

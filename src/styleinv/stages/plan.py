@@ -2,9 +2,11 @@
 
 import csv
 import heapq
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from styleinv import methods
 from styleinv.config import Study, gpus_of, is_aligned, lineage, needs
@@ -26,6 +28,40 @@ class Training:
     days: float
     bytes: int = 0
     gpus: int = 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a training should ask its scheduler for, from what was measured of it.
+
+    Attributes:
+        minutes: run time with a quarter and half an hour to spare, on so many GPUs.
+        megabytes: host memory of all processes, with a half to spare.
+    """
+
+    minutes: int
+    megabytes: int | None
+
+
+def measured_costs(table: Path) -> dict[str, dict[str, str]]:
+    """Read what `styleinv cost` has measured: training -> its row of cost.csv; empty where there is no table."""
+    if not table.exists():
+        return {}
+    with open(table, newline="") as file:
+        return {row["stage"]: row for row in csv.DictReader(file)}
+
+
+def cost_of(run: Run, measured: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
+    """Find the row of a training; a seed costs as much as another."""
+    return measured.get(str(run)) or measured.get(str(run.seeded(None)))
+
+
+def limits(run: Run, measured: Mapping[str, dict[str, str]], gpus: int) -> Limits | None:
+    """Say what a training of `gpus` processes should ask for; None where it was not measured."""
+    if (row := cost_of(run, measured)) is None:
+        return None
+    minutes = math.ceil(float(row["days"]) * 24 * 60 / gpus * 1.25) + 30
+    return Limits(minutes, math.ceil(float(row["host_gb"]) * 1.5 * gpus) * 1000 if row["host_gb"] else None)
 
 
 def plan(
@@ -98,17 +134,12 @@ def _targets(targets: Sequence[str], study: Study, setting: Setting) -> tuple[li
 
 def _trainings(runs: Sequence[Run], setting: Setting, gpus: int) -> tuple[dict[Run, Training], str]:
     table = setting.paths.table("cost")
-    measured: dict[str, dict[str, str]] = {}
-    if table.exists():
-        with open(table, newline="") as file:
-            measured = {row["stage"]: row for row in csv.DictReader(file)}
+    measured = measured_costs(table)
     found: dict[Run, Training] = {}
     for run in runs:
         below = None
         for part in lineage(run, setting.config.parent):
-            # A seed costs as much as another.
-            row = measured.get(str(part)) or measured.get(str(part.seeded(None)))
-            if row is None:
+            if (row := cost_of(part, measured)) is None:
                 names = dict.fromkeys(str(one.seeded(None)) for one in runs)
                 raise UserError(
                     f"has no cost of {part}",

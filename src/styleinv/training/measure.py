@@ -1,10 +1,12 @@
 """What a training costs: parameters, memory per video and time, from some groups of its first step."""
 
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -22,6 +24,8 @@ class Cost:
         frames_per_video: frames of one sample that the discriminator sees (1 for images).
         bytes_per_video: what one more sample in the group takes: of allocated memory on a GPU; on the CPU, of
             tensors kept for the backward pass, which is most of it.
+        host_bytes: most host memory that the process has held at once, the program itself included; None where the
+            system cannot say.
         seconds_per_kimg: time of one process for 1,000 images, all phases at their intervals.
         total_kimg: length of the training.
     """
@@ -30,6 +34,7 @@ class Cost:
     frozen: int
     frames_per_video: int
     bytes_per_video: int
+    host_bytes: int | None
     seconds_per_kimg: float
     total_kimg: float
 
@@ -51,6 +56,7 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
     size = size or training.group
     group, optimiser = 0.0, 0.0
     bytes_per_video = 0
+    _forget_peak()
     for phase in method.phases:
         bytes_per_video = max(bytes_per_video, _bytes_per_video(method, phase, device, size))
         seconds, step = _time(method, phase, device, size, repeats)
@@ -66,9 +72,22 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
         frozen=frozen,
         frames_per_video=method.frames_per_sample or method.images_per_sample,
         bytes_per_video=bytes_per_video,
+        host_bytes=_peak(),
         seconds_per_kimg=per_step / (training.batch * method.images_per_sample) * 1000,
         total_kimg=training.total_kimg,
     )
+
+
+def _forget_peak() -> None:
+    """Let Linux count the most memory of this process anew (`man 5 proc`, clear_refs)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int | None:
+    status = Path("/proc/self/status")
+    kilobytes = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(kilobytes[1]) * 1024 if kilobytes else None
 
 
 def _update(method: Method, phase: Phase, device: torch.device, size: int) -> list[Tensor]:
