@@ -20,8 +20,8 @@ min_version("9.0")
 configfile: "config/config.yaml"
 
 
-# Lint asks for one software environment; ours is environment.yml / requirements.lock.
-container: "docker://python:3.11-slim"
+# Used with `--sdm apptainer` alone; without it jobs run in Snakemake's own environment. Built from containers/styleinv.def.
+container: "containers/styleinv.sif"
 
 
 include: "workflow/rules/common.smk"
