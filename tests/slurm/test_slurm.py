@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 from styleinv.files import read_json, sha256
 from tests.training.test_distribution import difference
@@ -259,17 +260,72 @@ def test_what_the_cluster_cannot_give_is_said(train: Callable[..., Job], options
     assert any(says in line.lower() for line in text.splitlines()), text[-3000:]
 
 
-def test_the_dag(cluster: dict[str, str], tmp_path: Path) -> None:
-    """From nothing to the report, each stage a job of its own."""
-    folder = clone(tmp_path)
-    call(folder, *SNAKEMAKE, "demo", "--no-hooks", "--config", "methods=[styleinv]", env=cluster)
-    assert (folder / "results/tables/table1.csv").read_text().count("\n") == 2
+def test_bad_input_is_submitted_once(study: Path, cluster: dict[str, str], tmp_path: Path) -> None:
+    """Found when the job runs: what it is told is right, what it reads is not."""
+    folder = copy(study, tmp_path / "clone")
+    frames = folder / "results/data/talking_faces/frames.zip"
+    frames.write_bytes(frames.read_bytes()[:1000])
+    text = call(folder, *SNAKEMAKE, *ONE_THREAD, "--", MODEL, code=1, env=cluster)
+    assert re.search(r"stylegan2.history.log: Slurm job \d+: FAILED, NonZeroExitCode, exit 1:0, on node[12], 00:", text)
+    assert text.count("has been submitted") == 1 and "frames.zip" in text and "--- exit 2" in text, text[-3000:]
+
+
+STUDY = ("methods=[stylegan_v,digan]", "seeds=[0,1]")
+ONE_EACH = ("train_digan=1", "train_stylegan_v=1")
+RUNS = ["digan", "digan-seed1", "stylegan_v", "stylegan_v-seed1"]
+
+
+@pytest.fixture(scope="module")
+def finished(cluster: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose study of two methods and two seeds has gone through Slurm, each stage a job of its own."""
+    folder = clone(tmp_path_factory.mktemp("finished"))
+    call(folder, *SNAKEMAKE, "demo", "--set-threads", *ONE_EACH, "--config", *STUDY, env=cluster)
+    return folder
+
+
+def test_the_dag(finished: Path, cluster: dict[str, str]) -> None:
+    table = (finished / "results/tables/table1.csv").read_text().splitlines()
+    assert sorted(line.split(",")[1] for line in table[1:]) == ["digan", "stylegan_v"]
+    assert "(n = 2)" in (finished / "results/tables/table1.md").read_text()
+    for name in RUNS:
+        assert read_json(finished / f"results/talking_faces/{name}/provenance.json")["seed"] == int("seed1" in name)
     jobs = subprocess.run(
         ["scontrol", "show", "jobs", "-o"], env=cluster, capture_output=True, text=True, check=True
     ).stdout
-    mine = [line for line in jobs.splitlines() if f"WorkDir={folder} " in f"{line} "]
-    gpus = {rule: [line for line in mine if f"rule_{rule}" in line] for rule in ("crop", "train_styleinv")}
-    assert all(len(lines) == 1 for lines in gpus.values()), mine
+    mine = [line for line in jobs.splitlines() if f"WorkDir={finished} " in f"{line} "]
+    counts = {"crop": 1, "train_stylegan_v": 2, "train_digan": 2, "evaluate": 4}
+    for rule, count in counts.items():
+        lines = [line for line in mine if f"rule_{rule}_" in line]
+        assert len(lines) == count, mine
+        assert all(("gres:gpu" in line) == (rule != "crop") for line in lines), lines
     assert not [line for line in mine if "rule_fetch" in line]
-    for rule, (line,) in gpus.items():
-        assert ("gres:gpu" in line) == (rule == "train_styleinv"), line
+
+
+def test_the_study_is_there_in_another_clone_with_nothing_to_do(
+    finished: Path, cluster: dict[str, str], tmp_path: Path
+) -> None:
+    behind = [line for line in call(finished, "dvc", "status").splitlines() if not line.startswith("\t")]
+    assert behind and not [line for line in behind if "digan" in line or "stylegan_v" in line or "table1" in line]
+    call(finished, "dvc", "remote", "add", "--default", "shelf", str(tmp_path / "shelf"))
+    call(finished, "dvc", "push")
+    call(finished, "git", "add", "-A")
+    call(finished, "git", "commit", "-qm", "done")
+    second = tmp_path / "second"
+    call(tmp_path, "git", "clone", "-q", str(finished), str(second))
+    call(second, "dvc", "pull", "--allow-missing")  # dvc.yaml has the demo's other methods too
+    call(second, "python", "workflow/scripts/dvc_sync.py", "restore")
+    text = call(second, *SNAKEMAKE, "demo", "--no-hooks", "--config", *STUDY, env=cluster)
+    assert "Nothing to be done" in text
+    for name in ("results/tables/table1.csv", *(f"results/talking_faces/{name}/model.safetensors" for name in RUNS)):
+        assert sha256(second / name) == sha256(finished / name)
+    call(second, "styleinv", "verify")
+    call(second, "styleinv", "track")
+    client = MlflowClient(tracking_uri=f"sqlite:///{second / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("talking_faces")
+    trained = client.search_runs([experiment.experiment_id], "tags.stage = 'train'")
+    seen = {run.info.run_name: run.data for run in trained}
+    assert {f"{name}/train" for name in RUNS} <= set(seen)
+    for name in RUNS:
+        assert seen[f"{name}/train"].params["seed"] == str(int("seed1" in name))
+    scored = client.search_runs([experiment.experiment_id], "tags.stage = 'evaluate'")
+    assert len(scored) == 4 and all(run.data.metrics["fid"] >= 0 for run in scored)

@@ -134,6 +134,8 @@ def record(repo: Repo, config: list[str]) -> int:
     with edited() as document:
         put(document, found)
     repo = Repo()
+    if not all(Path(out).exists() for out in outputs_of([repo.stage.load_one(name="settings")])):
+        settings(repo, config)  # what stages are told that this run had no part in
     changed = repo.status()
     todo = [name for name in ("settings", *found) if name in changed]
     if len(todo) == len(found) + 1 == len(stages(repo)) + 1:
