@@ -27,6 +27,7 @@ container: "containers/styleinv.sif"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/preflight.smk"
 include: "workflow/rules/retries.smk"
+include: "workflow/rules/reasons.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
@@ -67,4 +68,5 @@ if "DVC_STAGE" not in os.environ:
         shell(AFTERWARDS)
 
     onerror:
+        say_reasons()
         shell(AFTERWARDS)

@@ -25,6 +25,8 @@ def resource_values(name):
 
 def slurm_says(*command):
     """The words that a Slurm command prints; None where it cannot be asked."""
+    if not shutil.which(command[0]):
+        return None
     done = subprocess.run(command, capture_output=True, text=True)
     return None if done.returncode else done.stdout.split()
 
@@ -48,15 +50,19 @@ def check_names():
                 )
 
 
+def on_slurm():
+    """Whether jobs go to Slurm."""
+    return bool(workflow.executor_plugin and workflow.executor_plugin.name == "slurm")
+
+
 def preflight():
     """Stop with one line where nothing can run."""
-    executor = workflow.executor_plugin and workflow.executor_plugin.name
-    if executor == "slurm" and not shutil.which("sbatch"):
+    if on_slurm() and not shutil.which("sbatch"):
         sys.exit(
             "--profile slurm: there is no Slurm here (`sbatch` is not on the path)."
             " Start it on a login node of the cluster, or use `--profile profiles/demo` on this machine."
         )
-    if executor == "slurm":
+    if on_slurm():
         check_names()
     folder = P.root if P.root.exists() else Path()
     if not os.access(folder, os.W_OK | os.X_OK):
