@@ -158,7 +158,7 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
         ],
     ),
     "check": (
-        "dataset:check",
+        "check:check",
         "list what is wrong with a folder of videos before anything is trained on it",
         [FOLDER, argument("--min-frames", type=int, default=128)],
     ),
