@@ -4,10 +4,12 @@ A test module lists its cases and runs each by `run_case`, the real command in t
 holds the shipped configuration.
 """
 
+import contextlib
+import ctypes
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +18,8 @@ import pytest
 from styleinv.cli import main
 from tests.project import ROOT
 
-# Puts what a user brings into the folder that the command runs in; may return words for the command line.
-Make = Callable[[Path], Mapping[str, object] | None]
+# Puts what a user brings into the folder that the command runs in; may return a mapping of words for the command line.
+Make = Callable[[Path], object]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Case:
         shows: regular expressions that one line of stdout each must match, from its beginning to its end.
         holds: looks at the folder afterwards and asserts what else must be true.
         environment: variables that are set for all commands; None removes one.
+        powerless: the last command runs without root's power to read everything, where the tests run as root.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Case:
     shows: tuple[str, ...] = ()
     holds: Callable[[Path], None] | None = None
     environment: Mapping[str, str | None] = field(default_factory=dict)
+    powerless: bool = False
 
 
 def run_case(case: Case, folder: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,13 +62,15 @@ def run_case(case: Case, folder: Path, capsys: pytest.CaptureFixture, monkeypatc
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
-    words = case.make(folder) or {}
+    made = case.make(folder)
+    words = made if isinstance(made, Mapping) else {}
     *before, last = case.command.strip().splitlines()
     for command in before:
         assert _run(command, words) == 0, capsys.readouterr().err
     capsys.readouterr()
     files = _files(folder)
-    code = _run(last, words)
+    with without_power() if case.powerless else contextlib.nullcontext():
+        code = _run(last, words)
     out, err = capsys.readouterr()
 
     assert code == case.code, f"exit code {code}\n{out}{err}"
@@ -80,6 +86,22 @@ def run_case(case: Case, folder: Path, capsys: pytest.CaptureFixture, monkeypatc
     assert not [path for path in left.keys() - files.keys() if path.name.startswith(".")]
     if case.holds:
         case.holds(folder)
+
+
+@contextlib.contextmanager
+def without_power() -> Iterator[None]:
+    """Let this thread read and write only what permissions allow, though it be root's (Linux capabilities)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
+    before = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, twice
+    assert libc.capget(header, before) == 0
+    less = (ctypes.c_uint32 * 6)(*before)
+    less[0] &= ~(1 << 1 | 1 << 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(header, less) == 0
+    try:
+        yield
+    finally:
+        libc.capset(header, before)
 
 
 def _run(command: str, words: Mapping[str, object]) -> int:

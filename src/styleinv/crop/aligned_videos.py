@@ -145,7 +145,8 @@ class AlignedVideos:
 
     def _follow(self, video: Entry) -> Followed:
         exact = self.exact_landmarks(video)
-        if exact is not None and self.plan.resampling(video) is not None:
+        fps = self.plan.settings.fps
+        if exact is not None and fps is not None and abs(video.fps - fps) > 1e-3:
             raise UserError("landmarks: rendered knows a video at its own rate", field="fps", cure="Set fps: null.")
         return self.aligner.follow(lambda: _frames(self.plan, video), video.name, (video.height, video.width), exact)
 
@@ -187,7 +188,7 @@ def _first_face(landmarks: np.ndarray) -> np.ndarray:
 
 
 def _frames(plan: CropPlan, video: Entry) -> Iterator[np.ndarray]:
-    return source_frames(FrameReader(plan.raw, [video]), video, plan.raw, plan.resampling(video))
+    return source_frames(FrameReader(plan.raw, [video]), video, plan.settings.fps)
 
 
 class _ClipReader:

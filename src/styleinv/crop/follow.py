@@ -9,7 +9,7 @@ import numpy as np
 from styleinv.crop import ffhq
 from styleinv.crop.faces import FaceDetector, HeatmapNetwork
 from styleinv.crop.landmarks import find_landmarks
-from styleinv.crop.raw import BadVideo
+from styleinv.crop.raw import BadVideo, by
 from styleinv.crop.settings import Alignment
 from styleinv.crop.track import Track, Tracker
 
@@ -95,7 +95,7 @@ def follow(
         measure(wanted)
         count += len(chunk)
         if count > len(chunk) and size != chunk[0].shape[:2]:
-            raise BadVideo(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
+            raise BadVideo(f"changes its size from {by(size)} to {by(chunk[0].shape)}", cure="Convert it first.")
         size = (chunk[0].shape[0], chunk[0].shape[1])
 
     # Keep the final leader alone, and measure what is missing of it.
@@ -137,7 +137,3 @@ def chunks(frames: Iterable[np.ndarray], length: int = CHUNK) -> Iterator[list[n
         chunk.append(frame)
     if chunk:
         yield chunk
-
-
-def _by(size: tuple[int, ...]) -> str:
-    return f"{size[1]} x {size[0]}"

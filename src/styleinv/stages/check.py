@@ -1,18 +1,32 @@
 """check: look for faults in a folder of videos before anything is trained on it."""
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from styleinv.data.check import examine, findings
+from styleinv.data.check import INFORMATION, denials, examine, findings
 from styleinv.data.video import list_videos
+from styleinv.errors import Faulty, printable
 
 
-def check(folder: Path, min_frames: int) -> str:
-    """Report the problems of a folder of videos, one a line.
+def check(folder: Path, min_frames: int) -> Iterator[str]:
+    """Yield what is wrong or unusual with a folder of videos, one finding a line, and a line that counts.
+
+    Faults are what `fetch` refuses; notes are worth knowing and nothing that it refuses.
 
     Raises:
-        UserError: for a folder without videos.
+        Faulty: some of the videos have faults.
+        UserError: it is no folder with videos, or cannot be read.
     """
-    facts = examine(list_videos(folder))
-    problems = [f"{f.file or folder}: {f.problem}: {f.detail}" for f in findings(facts, min_frames)]
-    good = sum(1 for _ in facts)
-    return "\n".join([*problems, f"{good} videos examined, {len(problems)} findings"])
+    denied: list[OSError] = []
+    facts = examine(list_videos(folder, denied))
+    found = [*denials(denied), *findings(facts, min_frames)]
+    faults = [finding for finding in found if finding.problem not in INFORMATION]
+    for finding in found:
+        kind = "fault" if finding in faults else "note"
+        yield printable(f"{kind}: {finding.file or folder}: {finding.problem}: {finding.detail}")
+    yield f"{len(facts)} videos examined: {len(faults)} faults, {len(found) - len(faults)} notes"
+    if faults:
+        kinds = ", ".join(f"{count} {problem}" for problem, count in Counter(f.problem for f in faults).items())
+        cure = "Remove or replace these files, or set on_bad_video: skip in the data set's YAML."
+        raise Faulty(f"has faults ({kinds})", file=folder, cure=cure)

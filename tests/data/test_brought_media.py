@@ -1,0 +1,478 @@
+"""Whatever videos people bring, through the real commands: each case with its exit code and its one line."""
+
+import functools
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleinv.data.manifest import Manifest
+from styleinv.data.store import FrameStore
+from styleinv.data.video import write_video
+from styleinv.files import read_json
+from tests.brought import Case, Make, run_case
+from tests.data.conftest import picture, pictures, run_ffmpeg
+
+CURE = r"Remove or replace these files, or set on_bad_video: skip\."
+CHECK_CURE = r"Remove or replace these files, or set on_bad_video: skip in the data set's YAML\."
+
+
+# What is brought, made once for all cases.
+
+
+@functools.cache
+def _made(frames: int, height: int, width: int, fps: float, how: tuple[object, ...], suffix: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        plain, path = Path(folder, "plain.mp4"), Path(folder, f"made{suffix}")
+        write_video(plain, pictures(frames, height, width), fps)
+        if not how:
+            return plain.read_bytes()
+        before, after = how[: how.index("IN")], how[how.index("IN") + 1 :]
+        run_ffmpeg(*before, "-i", plain, *after, path)
+        return path.read_bytes()
+
+
+def video(path: Path, *how: object, frames: int = 12, height: int = 48, width: int = 64, fps: float = 25) -> Path:
+    """A small video, converted by ffmpeg's words (`IN` stands for the input) where there are any."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_made(frames, height, width, fps, how, path.suffix))
+    return path
+
+
+@functools.cache
+def _disc(height: int, width: int, aspect: str, turn: int, ring: int) -> bytes:
+    """12 frames with a white disc that is round where pixels have this shape."""
+    across, down = map(int, aspect.split("/"))
+    y, x = np.mgrid[0:height, 0:width]
+    radius = 0.35 * height
+    inside = (((x - width / 2 + 0.5) * across / down) ** 2 + (y - height / 2 + 0.5) ** 2) < radius**2
+    frame = np.where(inside[..., None], ring, 255 - ring).astype(np.uint8).repeat(3, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        plain, tagged, turned = (Path(folder, f"{name}.mp4") for name in "abc")
+        write_video(plain, [frame] * 12, 25)
+        run_ffmpeg("-i", plain, "-vf", f"setsar={aspect}", "-c:v", "libx264", "-crf", 5, tagged)
+        run_ffmpeg("-display_rotation", turn, "-i", tagged, "-c", "copy", turned)
+        return turned.read_bytes()
+
+
+def disc(path: Path, height: int, width: int, aspect: str, turn: int = 0, ring: int = 255) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_disc(height, width, aspect, turn, ring))
+
+
+UNEVEN = ("IN", "-vf", r"select=lt(n\,38)+eq(n\,74)+not(mod(n\,3))", "-fps_mode", "vfr", "-c:v", "libx264")
+
+
+def uneven(path: Path) -> Path:
+    """Three seconds at 25 frames per second of which the second half keeps every third, and the last: 51 frames."""
+    return video(path, *UNEVEN, frames=75)
+
+
+def dataset(folder: Path, source: str = "{type: folder, path: films}", crop: str = "{type: centre}", **keys) -> None:
+    """config/datasets/mine.yaml."""
+    keys = {"resolution": 32, "codec": "png", "min_frames": 4} | keys
+    lines = [f"{key}: {value}" for key, value in {"title": "mine", "source": source, "crop": crop, **keys}.items()]
+    (folder / "config/datasets/mine.yaml").write_text("\n".join(lines) + "\n")
+
+
+def with_dataset(make: Callable[[Path], object], *args: str, **keys) -> Make:
+    def made(folder: Path) -> None:
+        make(folder)
+        dataset(folder, *args, **keys)
+
+    return made
+
+
+def jpeg(number: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture(number, 48, 64)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def stored(folder: Path) -> FrameStore:
+    return FrameStore(folder / "results/data/mine/frames.zip")
+
+
+def round_disc(folder: Path) -> None:
+    """The white disc of what was stored is as wide as high."""
+    for frame in stored(folder).frames(0, [0, 5]):
+        white = frame[..., 1] > 127
+        wide, high = white.any(0).sum(), white.any(1).sum()
+        assert abs(int(wide) - int(high)) <= 1, (wide, high)
+
+
+def squeezed_disc(folder: Path) -> None:
+    white = stored(folder).frames(0, [0])[0][..., 1] > 127
+    assert white.any(0).sum() < 0.8 * white.any(1).sum()
+
+
+def keeps(frames: int, *more: int) -> Callable[[Path], None]:
+    def holds(folder: Path) -> None:
+        assert stored(folder).lengths.tolist() == [frames, *more]
+
+    return holds
+
+
+def missing(**reasons: str) -> Callable[[Path], None]:
+    """The census lists these (a name's `.` is written `__`), and one video was kept."""
+
+    def holds(folder: Path) -> None:
+        census = read_json(folder / "results/data/mine/census.json")
+        found = {item["name"]: item["reason"] for item in census["missing"]}
+        assert found.keys() == {name.replace("__", ".") for name in reasons} and census["videos"] == 1, found
+        for name, pattern in reasons.items():
+            assert re.fullmatch(pattern, found[name.replace("__", ".")]), found
+        assert str(folder) not in json.dumps(census)
+
+    return holds
+
+
+def notes(*patterns: str) -> Callable[[Path], None]:
+    def holds(folder: Path) -> None:
+        found = Manifest.read(folder / "results/data/mine/raw.json").notes
+        assert len(found) == len(patterns), found
+        assert all(re.fullmatch(pattern, note) for pattern, note in zip(patterns, found, strict=True)), found
+
+    return holds
+
+
+def both(*checks: Callable[[Path], None]) -> Callable[[Path], None]:
+    def holds(folder: Path) -> None:
+        for check in checks:
+            check(folder)
+
+    return holds
+
+
+# Pixels as a viewer sees them.
+
+PAL, NTSC = (144, 180, "64/45"), (120, 180, "8/9")
+PAL_NOTE = (
+    r"non-square pixels: a\.mp4: 64:45, so it is shown as 256 x 144; crop: mask with border: faithful takes them for "
+    r"squares"
+)
+
+
+def masked(folder: Path) -> None:
+    """Wide pixels; the mask does not say so, as masks that a program has made."""
+    disc(folder / "films/original/a.mp4", *PAL)
+    y, x = np.mgrid[0:144, 0:180]
+    mask = np.where((abs(x - 90) < 36) & (abs(y - 72) < 51), 0, 255)[..., None].astype(np.uint8).repeat(3, 2)
+    write_video(folder / "films/mask/a.mp4", [mask] * 12, 25, crf=1)
+
+
+PIXELS = [
+    Case(
+        "wide pixels of PAL",
+        with_dataset(lambda folder: disc(folder / "films/a.mp4", *PAL), resolution=128),
+        "fetch mine\ncrop mine",
+        holds=both(round_disc, notes(PAL_NOTE)),
+    ),
+    Case(
+        "high pixels of NTSC",
+        with_dataset(lambda folder: disc(folder / "films/a.mp4", *NTSC), resolution=128),
+        "fetch mine\ncrop mine",
+        holds=round_disc,
+    ),
+    Case(
+        "wide pixels, turned by a flag",
+        with_dataset(lambda folder: disc(folder / "films/a.mp4", *PAL, turn=90), resolution=128),
+        "fetch mine\ncrop mine",
+        holds=round_disc,
+    ),
+    Case(
+        "wide pixels and fps",
+        with_dataset(lambda folder: disc(folder / "films/a.mp4", *PAL), resolution=128, fps=12.5),
+        "fetch mine\ncrop mine",
+        holds=both(round_disc, keeps(6)),
+    ),
+    Case(
+        "wide pixels are noted by check and are no fault",
+        lambda folder: disc(folder / "films/a.mp4", *PAL),
+        "check films --min-frames 12",
+        shows=(
+            r"note: films/a\.mp4: non-square pixels: 64:45, so it is shown as 256 x 144; .*",
+            "1 videos examined: 0 faults, 1 notes",
+        ),
+    ),
+    Case(
+        "high pixels are noted by check",
+        lambda folder: disc(folder / "films/a.mp4", *NTSC),
+        "check films --min-frames 12",
+        shows=(r"note: films/a\.mp4: non-square pixels: 8:9, so it is shown as 180 x 135; .*",),
+    ),
+    Case(
+        "pixels that nothing has",
+        lambda folder: video(folder / "films/a.mp4", "IN", "-vf", "setsar=20/1", "-c:v", "libx264"),
+        "check films --min-frames 12",
+        code=1,
+        line=rf"films: has faults \(1 corrupt\)\. {CHECK_CURE}",
+        shows=(r"fault: films/a\.mp4: corrupt: says that its pixels are 20 wide and 1 high\. Convert it .*",),
+    ),
+    Case(
+        "the faithful mask crop takes pixels for squares and fetch notes it",
+        with_dataset(masked, crop="{type: mask, border: faithful}", resolution=64),
+        "fetch mine\ncrop mine",
+        holds=both(squeezed_disc, notes(PAL_NOTE)),
+    ),
+    Case(
+        "the other mask crop wants masks of the same shape",
+        with_dataset(masked, crop="{type: mask, border: fixed}", resolution=64),
+        "fetch mine\ncrop mine",
+        code=2,
+        line=r"results/data/mine/raw/original/a\.mp4: is 256 x 144, its mask 180 x 144\. Remove or replace it, .*",
+    ),
+    Case(
+        "scoring sees the same pixels",
+        lambda folder: video(folder / "films/a.mp4", "IN", "-vf", "setsar=2/1", "-c:v", "libx264", height=64),
+        "evaluate --real films --fake films --detectors stand-in",
+        code=2,
+        line=r"real videos: films/a\.mp4: frames must be square, not 128 x 64\. .*",
+    ),
+]
+
+
+# Time as a viewer sees it.
+
+UNEVEN_NOTE = (
+    r"variable rate: a\.{}: 51 frames, 16\.9 a second on average, but the file says 25; fps: 25 \(or another "
+    r"rate\) in the data set's YAML shows all at their time"
+)
+STEADY = ("1 videos examined: 0 faults, 0 notes",)
+
+
+def same_with_fps(folder: Path) -> None:
+    """`fps` equal to a constant rate changes no byte of any frame."""
+    plain, resampled = (FrameStore(folder / f"results/data/{name}/frames.zip") for name in ("mine", "again"))
+    assert plain.lengths.tolist() == resampled.lengths.tolist() == [12]
+    assert np.array_equal(plain.frames(0, range(12)), resampled.frames(0, range(12)))
+
+
+def two_datasets(folder: Path) -> None:
+    video(folder / "films/a.mp4", fps=30000 / 1001)
+    dataset(folder, fps=29.97)
+    (folder / "config/datasets/mine.yaml").rename(folder / "config/datasets/again.yaml")
+    dataset(folder)
+
+
+def uneven_masked(folder: Path) -> None:
+    uneven(folder / "films/original/a.mp4")
+    masks = [np.full((48, 64, 3), 255, np.uint8) for _ in range(75)]
+    for mask in masks:
+        mask[8:40, 16:48] = 0
+    write_video(folder / "films/plain.mp4", masks, 25, crf=1)
+    run_ffmpeg("-i", folder / "films/plain.mp4", *UNEVEN[1:], "-qp", 0, folder / "films/original/../mask.mp4")
+    (folder / "films/plain.mp4").unlink()
+    (folder / "films/mask").mkdir()
+    (folder / "films/mask.mp4").rename(folder / "films/mask/a.mp4")
+
+
+RATES = [
+    Case(
+        "a variable rate keeps its frames where no rate is given, and fetch notes it",
+        with_dataset(lambda folder: uneven(folder / "films/a.mp4")),
+        "fetch mine\ncrop mine",
+        holds=both(keeps(51), notes(UNEVEN_NOTE.format("mp4"))),
+    ),
+    Case(
+        "three seconds at 25 frames per second are 75 frames",
+        with_dataset(lambda folder: uneven(folder / "films/a.mp4"), fps=25),
+        "fetch mine\ncrop mine",
+        holds=keeps(75),
+    ),
+    Case(
+        "a variable rate at another rate",
+        with_dataset(lambda folder: uneven(folder / "films/a.mkv"), fps=12.5),
+        "fetch mine\ncrop mine",
+        holds=keeps(38),
+    ),
+    Case(
+        "a variable rate of video and mask",
+        with_dataset(uneven_masked, crop="{type: mask}", fps=25),
+        "fetch mine\ncrop mine",
+        holds=keeps(75),
+    ),
+    *(
+        Case(
+            f"check notes a variable rate in {suffix} and says what to do",
+            lambda folder, suffix=suffix: uneven(folder / f"films/a.{suffix}"),
+            "check films --min-frames 12",
+            shows=(
+                "note: films/"
+                + UNEVEN_NOTE.format(suffix)
+                .replace("variable rate: a", "a")
+                .replace(f"\\.{suffix}: ", f"\\.{suffix}: variable rate: "),
+                "1 videos examined: 0 faults, 1 notes",
+            ),
+        )
+        for suffix in ("mp4", "mkv", "mov")
+    ),
+    Case(
+        "a rate that equals the file's changes nothing",
+        two_datasets,
+        "fetch mine\ncrop mine\nfetch again\ncrop again",
+        holds=same_with_fps,
+    ),
+    *(
+        Case(
+            f"no false alarm: {name}",
+            lambda folder, how=how: video(folder / f"films/{how[-1]}", *how[:-1], frames=60, fps=30000 / 1001),
+            "check films --min-frames 12",
+            shows=STEADY,
+        )
+        for name, how in {
+            "29.97 in mp4": ("a.mp4",),
+            "29.97 in milliseconds": ("IN", "-c", "copy", "a.mkv"),
+            "a late first frame": ("IN", "-vf", "setpts=PTS+0.7137/TB", "-c:v", "libx264", "a.mkv"),
+            "sound that begins earlier": (
+                "IN",
+                "-itsoffset",
+                "-0.4",
+                "-f",
+                "lavfi",
+                "-i",
+                "sine=d=1",
+                "-c:v",
+                "copy",
+                "a.mkv",
+            ),
+            "frames in another order": ("IN", "-c:v", "libx264", "-bf", 3, "a.mp4"),
+            "an old format": ("IN", "-c:v", "mpeg4", "a.avi"),
+            "a transport stream": ("IN", "-c:v", "libx264", "a.ts"),
+            "interlaced": ("IN", "-vf", "interlace", "-c:v", "libx264", "-flags", "+ildct+ilme", "a.mp4"),
+        }.items()
+    ),
+    *(
+        Case(
+            f"fps: {value}",
+            with_dataset(lambda folder: video(folder / "films/a.mp4"), fps=value),
+            "fetch mine",
+            code=2,
+            line=rf"config/datasets/mine\.yaml: fps: .*, got .*{got}.*\. Correct this value\.",
+        )
+        for value, got in {"0": "0", "-25": "-25", ".inf": "inf", ".nan": "nan", "fast": "'fast'"}.items()
+    ),
+]
+
+
+# Files that are no videos, or no whole ones. `check` lists them, `fetch` stops at them or leaves them out.
+
+
+def cut(share: float) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        content = video(path).read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+
+    return make
+
+
+def bytes_of(content: bytes) -> Callable[[Path], None]:
+    return lambda path: None if path.write_bytes(content) else None
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(video(path).read_bytes())
+    middle = len(content) * 7 // 8
+    content[middle : middle + 60] = bytes(byte ^ 0x5A for byte in content[middle : middle + 60])
+    path.write_bytes(content)
+
+
+def linked_to_nothing(path: Path) -> None:
+    path.symlink_to("nowhere.mp4")
+
+
+def linked_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+DECODED = r"cannot be decoded \(.+\)\. It is cut, corrupt or no video\."
+BROKEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "cut in the middle": (cut(0.6), "corrupt", DECODED),
+    "cut at its end": (cut(0.97), "corrupt", DECODED),
+    "of its first bytes": (cut(0.02), "corrupt", DECODED),
+    "with flipped bits": (flipped, "corrupt", DECODED),
+    "of no bytes": (bytes_of(b""), "empty", r"is empty \(zero bytes\)\. Remove it or fetch it again\."),
+    "of text": (bytes_of(b"not a video\n" * 40), "corrupt", DECODED),
+    "of a web page": (bytes_of(b"<!doctype html><html><body>Sign in</body></html>"), "corrupt", DECODED),
+    "of zeros": (bytes_of(bytes(5000)), "corrupt", DECODED),
+    "of noise": (bytes_of(np.random.default_rng(0).bytes(5000)), "corrupt", DECODED),
+    "of sound alone": (
+        lambda path: run_ffmpeg("-f", "lavfi", "-i", "sine=d=0.2", path),
+        "corrupt",
+        DECODED,
+    ),
+    "that is a playlist": (bytes_of(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"), "corrupt", DECODED),
+    "of two frames": (lambda path: video(path, frames=2), "too short", "2 frames, 4 are needed"),
+    "that is there twice": (
+        lambda path: shutil.copy(path.with_name("good.mp4"), path.with_name("z.mp4")) and path.with_name("z.mp4"),
+        "duplicate",
+        r"the same content as (films/)?good\.mp4",
+    ),
+    "that is a link to nothing": (linked_to_nothing, "missing", r"does not exist"),
+    "that is a link to itself": (linked_to_itself, "(missing|unreadable)", r".*"),
+    "that is a pipe": (lambda path: os.mkfifo(path), "missing", r"is not a file"),
+}
+
+
+SKIPPED = {"cut in the middle", "of no bytes", "of two frames", "that is there twice", "that is a pipe"}
+
+
+def beside_a_good_one(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    def made(folder: Path) -> dict[str, object]:
+        video(folder / "films/good.mp4", frames=15)
+        other = make(folder / "films/bad.mp4")
+        return {"bad": other.name if isinstance(other, Path) else "bad.mp4"}
+
+    return made
+
+
+def broken_cases() -> list[Case]:
+    cases = []
+    for name, (make, problem, detail) in BROKEN.items():
+        made, bad = beside_a_good_one(make), "z" if problem == "duplicate" else "bad"
+        cases += [
+            Case(
+                f"check finds a file {name}",
+                made,
+                "check films --min-frames 4",
+                code=1,
+                line=rf"films: has faults \(1 {problem}\)\. {CHECK_CURE}",
+                shows=(
+                    rf"fault: films/{bad}\.mp4: {problem}: {detail}",
+                    r"2 videos examined: 1 faults, \d notes",
+                ),
+            ),
+            Case(
+                f"fetch stops at a file {name}",
+                with_dataset(made),
+                "fetch mine",
+                code=2,
+                line=rf"films/{bad}\.mp4: {problem}: {detail}\.? ?{CURE}",
+            ),
+        ]
+        if name in SKIPPED:
+            cases.append(
+                Case(
+                    f"fetch leaves out a file {name}",
+                    with_dataset(made, on_bad_video="skip"),
+                    "fetch mine\ncrop mine",
+                    holds=both(keeps(15), missing(**{f"{bad}__mp4": f"{problem}: {detail}"})),
+                )
+            )
+    return cases
+
+
+CASES = [*PIXELS, *RATES, *broken_cases()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_brought(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_case(case, tmp_path, capsys, monkeypatch)
