@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -470,7 +471,289 @@ def broken_cases() -> list[Case]:
     return cases
 
 
-CASES = [*PIXELS, *RATES, *broken_cases()]
+# Names.
+
+LATIN1 = os.fsdecode(b"caf\xe9")  # "caf\udce9" in a message
+
+
+def named(name: str, suffix: str = ".mp4") -> Callable[[Path], object]:
+    return lambda folder: video(folder / "films" / f"{name}{suffix}")
+
+
+def kept_as(*names: str) -> Callable[[Path], None]:
+    def holds(folder: Path) -> None:
+        assert stored(folder).names == list(names)
+        json.dumps(read_json(folder / "results/data/mine/raw.json"), ensure_ascii=False).encode("utf-8")
+
+    return holds
+
+
+def latin1_frames(folder: Path) -> None:
+    place = folder / "films" / LATIN1
+    place.mkdir(parents=True)
+    for number in range(5):
+        (place / f"{LATIN1} {number}.jpg").write_bytes(jpeg(number))
+
+
+NAMES = [
+    *(
+        Case(f"a file named {name!r}", with_dataset(named(name)), "fetch mine\ncrop mine", holds=kept_as(*kept))
+        for name, kept in {
+            LATIN1: ("caf",),
+            "$(touch x); `ls` | cat": ("touch_x_ls_cat",),
+            "-i": ("i",),
+            "%03d": ("03d",),
+            "new\nline\ttab": ("new_line_tab",),
+            "concat:a|b": ("concat_a_b",),
+            "quote ' \" \\": ("quote",),
+            "e" * 240: ("e" * 240,),
+        }.items()
+    ),
+    Case(
+        "a folder whose name is not UTF-8",
+        with_dataset(lambda folder: video(folder / "films" / LATIN1 / "a.mp4")),
+        "fetch mine\ncrop mine",
+        holds=kept_as("caf_a"),
+    ),
+    Case(
+        "two names that differ in a byte which is not UTF-8",
+        with_dataset(
+            lambda folder: [
+                video(folder / "films" / os.fsdecode(b"caf" + byte) / "a.mp4", frames=n)
+                for byte, n in ((b"\xe9", 12), (b"\xe8", 13))
+            ]
+        ),
+        "fetch mine\ncrop mine",
+        holds=lambda folder: kept_as(*sorted(stored(folder).names))(folder),
+    ),
+    Case(
+        "check names a broken file whose name is not UTF-8",
+        lambda folder: cut(0.6)(folder / "films" / f"{LATIN1}.mp4"),
+        "check films",
+        code=1,
+        line=rf"films: has faults \(1 corrupt\)\. {CHECK_CURE}",
+        shows=(rf"fault: films/caf\\udce9\.mp4: corrupt: {DECODED}", "1 videos examined: 1 faults, 0 notes"),
+    ),
+    Case(
+        "fetch stops at a broken file whose name is not UTF-8",
+        with_dataset(lambda folder: cut(0.6)(folder / "films" / f"{LATIN1}.mp4")),
+        "fetch mine",
+        code=2,
+        line=rf"films/caf\\udce9\.mp4: corrupt: {DECODED} {CURE}",
+    ),
+    Case(
+        "fetch leaves out a broken file whose name is not UTF-8",
+        with_dataset(
+            lambda folder: [video(folder / "films/good.mp4", frames=15), cut(0.6)(folder / f"films/{LATIN1}.mp4")],
+            on_bad_video="skip",
+        ),
+        "fetch mine\ncrop mine",
+        holds=both(keeps(15), missing(**{"caf\\udce9__mp4": f"corrupt: {DECODED}"})),
+    ),
+    Case(
+        "folders of frames whose names are not UTF-8",
+        with_dataset(latin1_frames, "{type: frames, path: films}"),
+        "fetch mine\ncrop mine",
+        holds=kept_as("caf"),
+    ),
+    Case(
+        "images whose names are not UTF-8",
+        with_dataset(latin1_frames, "{type: images, path: films}", min_frames=1),
+        "fetch mine\ncrop mine",
+        holds=keeps(1, 1, 1, 1, 1),
+    ),
+    Case(
+        "a file that is not there, whose name is not UTF-8",
+        lambda folder: {"file": LATIN1},
+        "crop {file}.mp4",
+        code=2,
+        line=r"caf\\udce9\.mp4: does not exist",
+    ),
+]
+
+
+# What the system does not let us read.
+
+
+def locked(path: Path) -> Path:
+    path.chmod(0)
+    return path
+
+
+def locked_file(folder: Path) -> None:
+    video(folder / "films/good.mp4", frames=15)
+    locked(video(folder / "films/no.mp4"))
+
+
+def locked_folder(folder: Path) -> None:
+    video(folder / "films/good.mp4", frames=15)
+    locked(video(folder / "films/deep/no.mp4").parent)
+
+
+def unlistable_folder(folder: Path) -> None:
+    """Names can be listed, but nothing behind them is reached."""
+    video(folder / "films/good.mp4", frames=15)
+    video(folder / "films/deep/no.mp4").parent.chmod(0o400)
+
+
+def locked_mask(folder: Path) -> None:
+    masked(folder)
+    locked(folder / "films/mask/a.mp4")
+
+
+def frames_of(folder: Path, *names: str) -> None:
+    for place in names:
+        (folder / "films" / place).mkdir(parents=True)
+        for number in range(5):
+            (folder / "films" / place / f"{number}.jpg").write_bytes(jpeg(10 * len(place) + number))
+
+
+def locked_frame(folder: Path) -> None:
+    frames_of(folder, "bad", "good one")
+    locked(folder / "films/bad/3.jpg")
+
+
+def locked_frames(folder: Path) -> None:
+    frames_of(folder, "bad", "good one")
+    locked(folder / "films/bad")
+
+
+def locked_zip(folder: Path) -> None:
+    folder.joinpath("films").mkdir()
+    with zipfile.ZipFile(folder / "films/a.zip", "w") as archive:
+        archive.writestr("a/0.jpg", jpeg(0))
+    locked(folder / "films/a.zip")
+
+
+DENIED = r"\(Permission denied\)"
+FRAMES = "{type: frames, path: films}"
+
+
+def denied(name: str, make: Callable[[Path], object], command: str = "fetch mine", line: str = "", **more) -> Case:
+    return Case(
+        name,
+        make,
+        command,
+        line=line,
+        code=2 if line and "code" not in more else more.pop("code", 0),
+        powerless=True,
+        **more,
+    )
+
+
+UNREADABLE = [
+    denied(
+        "check finds an unreadable file",
+        locked_file,
+        "check films --min-frames 4",
+        rf"films: has faults \(1 unreadable\)\. {CHECK_CURE}",
+        code=1,
+        shows=(
+            rf"fault: films/no\.mp4: unreadable: cannot be read {DENIED}\. Check its permissions\.",
+            "2 videos examined: 1 faults, 0 notes",
+        ),
+    ),
+    denied(
+        "check finds an unreadable folder",
+        locked_folder,
+        "check films --min-frames 4",
+        rf"films: has faults \(1 unreadable\)\. {CHECK_CURE}",
+        code=1,
+        shows=(rf"fault: films/deep: unreadable: cannot be listed {DENIED}", "1 videos examined: 1 faults, 0 notes"),
+    ),
+    denied(
+        "check finds files that cannot be reached",
+        unlistable_folder,
+        "check films --min-frames 4",
+        rf"films: has faults \(1 unreadable\)\. {CHECK_CURE}",
+        code=1,
+        shows=(rf"fault: films/deep/no\.mp4: unreadable: cannot be read {DENIED}\. Check its permissions\.",),
+    ),
+    denied(
+        "a folder that is unreadable itself",
+        lambda folder: locked(video(folder / "films/a.mp4").parent),
+        "check films",
+        rf"films: cannot be read {DENIED}\. Check its permissions\.",
+    ),
+    denied(
+        "fetch stops at an unreadable file",
+        with_dataset(locked_file),
+        line=rf"films/no\.mp4: unreadable: cannot be read {DENIED}\. Check its permissions\. {CURE}",
+    ),
+    denied(
+        "fetch stops at an unreadable folder",
+        with_dataset(locked_folder),
+        line=rf"films/deep: unreadable: cannot be listed {DENIED}\. {CURE}",
+    ),
+    denied(
+        "fetch stops at files that cannot be reached",
+        with_dataset(unlistable_folder),
+        line=rf"films/deep/no\.mp4: unreadable: cannot be read {DENIED}\. Check its permissions\. {CURE}",
+    ),
+    *(
+        denied(
+            f"fetch leaves out {name}",
+            with_dataset(make, on_bad_video="skip"),
+            holds=lambda folder, what=what: skipped_at_fetch(folder, "good", **what),
+        )
+        for name, make, what in (
+            ("an unreadable file", locked_file, {"no.mp4": "unreadable"}),
+            ("an unreadable folder", locked_folder, {"deep": "unreadable"}),
+            ("files that cannot be reached", unlistable_folder, {"deep/no.mp4": "unreadable"}),
+        )
+    ),
+    denied(
+        "fetch stops at an unreadable frame",
+        with_dataset(locked_frame, FRAMES),
+        line=rf"films/bad: unreadable: 3\.jpg cannot be read {DENIED}\. {CURE}",
+    ),
+    denied(
+        "fetch stops at an unreadable folder of frames",
+        with_dataset(locked_frames, FRAMES),
+        line=rf"films/bad: unreadable: cannot be listed {DENIED}\. {CURE}",
+    ),
+    denied(
+        "an unreadable frame takes its video along",
+        with_dataset(locked_frame, FRAMES, on_bad_video="skip"),
+        holds=lambda folder: skipped_at_fetch(folder, "good_one", bad="unreadable"),
+    ),
+    denied(
+        "an unreadable folder of frames is listed",
+        with_dataset(locked_frames, FRAMES, on_bad_video="skip"),
+        holds=lambda folder: skipped_at_fetch(folder, "good_one", bad="unreadable"),
+    ),
+    denied(
+        "an unreadable image",
+        with_dataset(locked_frame, "{type: images, path: films}", min_frames=1),
+        line=rf"films/bad/3\.jpg: unreadable: cannot be read {DENIED}\. Check its permissions\. {CURE}",
+    ),
+    denied(
+        "an unreadable zip",
+        with_dataset(locked_zip, "{type: frames, path: films/a.zip}"),
+        line=rf".*films/a\.zip: cannot be read {DENIED}\. Check its permissions\.",
+    ),
+    denied(
+        "an unreadable mask",
+        with_dataset(locked_mask, crop="{type: mask}"),
+        "fetch mine\ncrop mine",
+        rf".*a\.mp4: its mask cannot be read {DENIED}\. Check its permissions\. .*",
+    ),
+    denied(
+        "folders that are scored are read whole or not at all",
+        locked_folder,
+        "evaluate --real films --fake films --detectors stand-in",
+        rf"real videos: films/deep: cannot be read {DENIED}\. Check its permissions\.",
+    ),
+]
+
+
+def skipped_at_fetch(folder: Path, kept: str, **problems: str) -> None:
+    manifest = Manifest.read(folder / "results/data/mine/raw.json")
+    assert [video.name for video in manifest.videos] == [kept]
+    assert {item.file: item.problem for item in manifest.skipped} == problems
+
+
+CASES = [*PIXELS, *RATES, *broken_cases(), *NAMES, *UNREADABLE]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
