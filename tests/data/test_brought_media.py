@@ -1,12 +1,15 @@
 """Whatever videos people bring, through the real commands: each case with its exit code and its one line."""
 
 import functools
+import hashlib
 import io
 import json
 import os
 import re
 import shutil
+import struct
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -753,7 +756,304 @@ def skipped_at_fetch(folder: Path, kept: str, **problems: str) -> None:
     assert {item.file: item.problem for item in manifest.skipped} == problems
 
 
-CASES = [*PIXELS, *RATES, *broken_cases(), *NAMES, *UNREADABLE]
+# Tables of clips and of hashes.
+
+CLIP = {
+    "ytb_id": "AAAAAAAAAAA",
+    "duration": {"start_sec": 0.1, "end_sec": 0.3},
+    "bbox": {"top": 0.25, "bottom": 0.75, "left": 0.0, "right": 0.5},
+}
+ARCHIVE = "{type: celebvhq, path: films, form: archive}"
+
+
+def table(text: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        video(folder / "films/AAAAAAAAAAA.mp4")
+        (folder / "films/celebvhq_info.json").write_text(text)
+
+    return make
+
+
+def clips(**rows: object) -> str:
+    return json.dumps({"clips": {"good": CLIP, **rows}})
+
+
+def row(**keys: object) -> dict[str, object]:
+    return {**CLIP, **keys}
+
+
+def seconds(start: object, end: object) -> dict[str, object]:
+    return row(duration={"start_sec": start, "end_sec": end})
+
+
+BAD_ROWS: dict[str, tuple[str, str]] = {
+    "that ends at infinity": (clips(bad=seconds(0.1, float("inf"))), r"seconds 0\.1 to inf, box .*: impossible"),
+    "that begins before time": (clips(bad=seconds(float("-inf"), 1)), r"seconds -inf to 1, box .*: impossible"),
+    "whose end is no number": (clips(bad=seconds(0, float("nan"))), r"seconds 0 to nan, box .*: impossible"),
+    "that ends after 1e300 seconds": (clips(bad=seconds(0, 1e300)), r"seconds 0 to 1e\+300, box .*: impossible"),
+    "that ends after 10 to the 400th seconds": (clips(bad=seconds(0, 10**400)), r"int too large.*"),
+    "whose end is text": (clips(bad=seconds(0, "late")), r"could not convert string to float: 'late'"),
+    "whose end is null": (clips(bad=seconds(0, None)), r"float\(\) argument must be .*"),
+    "with an endless box": (
+        clips(bad=row(bbox=CLIP["bbox"] | {"right": float("inf")})),  # type: ignore[operator]
+        r"seconds .*, box 0 0\.25 inf 0\.75: impossible",
+    ),
+    "without a box": (clips(bad=row(bbox={})), r"'left'"),
+    "that is null": (clips(bad=None), r".*not subscriptable"),
+    "that is a list": (clips(bad=[1, 2]), r"list indices must be .*"),
+    "of a video that is a path": (clips(bad=row(ytb_id="../../passwd")), r"'\.\./\.\./passwd' is no YouTube id"),
+}
+BAD_TABLES: dict[str, tuple[str, str]] = {
+    "of no clips": ("{}", r"films/celebvhq_info\.json: clips: names no clips\. Download it again\."),
+    "that is a list": ("[]", r"films/celebvhq_info\.json: clips: names no clips\. Download it again\."),
+    "that is cut": (clips()[:-9], r"films/celebvhq_info\.json: is not valid JSON \(.*\)\. .*"),
+    "with a number of 5000 digits": (
+        clips()[:-1] + ', "x": ' + "9" * 5000 + "}",
+        r".*json: is not valid JSON \(.*\)\..*",
+    ),
+    "100,000 levels deep": ("[" * 100_000, r".*json: is not valid JSON \(.*\)\..*"),
+    "of which nothing is usable": (
+        json.dumps({"clips": {"bad": seconds(0, float("inf"))}}),
+        r"films: no clip of the table can be cut out of these videos\. .*",
+    ),
+}
+
+
+def metfaces(rows: object) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        (folder / "films/images").mkdir(parents=True)
+        (folder / "films/images/0.jpg").write_bytes(jpeg(0))
+        (folder / "films/metfaces.json").write_text(json.dumps(rows))
+
+    return make
+
+
+MD5 = hashlib.md5(jpeg(0)).hexdigest()
+METFACES = ("{type: metfaces, path: films}",)
+METADATA = [
+    *(
+        Case(
+            f"a clip {name} is left out",
+            with_dataset(table(text), ARCHIVE, "{type: box}", on_bad_video="skip"),
+            "fetch mine\ncrop mine",
+            holds=both(keeps(5), missing(**{"celebvhq_info__json/bad": f"refused: {why}"})),
+        )
+        for name, (text, why) in BAD_ROWS.items()
+    ),
+    Case(
+        "fetch stops at a clip that ends at infinity",
+        with_dataset(table(BAD_ROWS["that ends at infinity"][0]), ARCHIVE, "{type: box}"),
+        "fetch mine",
+        code=2,
+        line=rf"films/celebvhq_info\.json/bad: refused: seconds 0\.1 to inf, .*: impossible\. {CURE}",
+    ),
+    Case(
+        "a clip whose name cannot be written",
+        with_dataset(table(clips(**{"bad\ud800": CLIP})), ARCHIVE, "{type: box}", on_bad_video="skip"),
+        "fetch mine\ncrop mine",
+        holds=missing(**{"celebvhq_info__json/bad\\ud800": r"refused: 'bad\\ud800' cannot name a clip"}),
+    ),
+    *(
+        Case(
+            f"a table {name}",
+            with_dataset(table(text), ARCHIVE, "{type: box}", on_bad_video="skip"),
+            "fetch mine",
+            code=2,
+            line=line,
+        )
+        for name, (text, line) in BAD_TABLES.items()
+    ),
+    denied(
+        "a table that is unreadable",
+        with_dataset(
+            lambda folder: table(clips())(folder) or locked(folder / "films/celebvhq_info.json"), ARCHIVE, "{type: box}"
+        ),
+        line=rf"films/celebvhq_info\.json: cannot be read {DENIED}\. Check its permissions\.",
+    ),
+    Case(
+        "a list of hashes with infinity in it",
+        with_dataset(
+            metfaces([{"image_md5": float("inf")}, {"image_md5": MD5, "image_path": float("inf")}, 7, None]),
+            *METFACES,
+            min_frames=1,
+            on_bad_video="skip",
+        ),
+        "fetch mine\ncrop mine",
+        holds=both(keeps(1), missing(**{"image 0": "not in the folder"})),
+    ),
+    Case(
+        "a list of hashes with a name that cannot be written",
+        with_dataset(
+            metfaces([{"image_md5": MD5}, {"image_md5": "0", "image_path": "x\ud800.png"}]),
+            *METFACES,
+            min_frames=1,
+            on_bad_video="skip",
+        ),
+        "fetch mine\ncrop mine",
+        holds=missing(**{"x\\ud800__png": "not in the folder"}),
+    ),
+    Case(
+        "a list of no hashes",
+        with_dataset(metfaces([1, 2]), *METFACES, min_frames=1),
+        "fetch mine",
+        code=2,
+        line=r"films/metfaces\.json: image_md5: names no image\. Download it again\.",
+    ),
+]
+
+
+# Zips of frames.
+
+
+def zipped(*changes: Callable[[zipfile.ZipFile], None], after: Callable[[bytearray], None] | None = None) -> Make:
+    """Five frames of `bad` with changes, five of `good`."""
+
+    def make(folder: Path) -> None:
+        (folder / "films").mkdir()
+        path = folder / "films/a.zip"
+        with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for place in ("bad", "good"):
+                for number in range(5):
+                    archive.writestr(f"{place}/{number}.jpg", jpeg(10 * len(place) + number))
+            for change in changes:
+                change(archive)
+        if after:
+            content = bytearray(path.read_bytes())
+            after(content)
+            path.write_bytes(content)
+
+    return make
+
+
+def flag(bits: int, place: bytes = b"bad/3.jpg") -> Callable[[bytearray], None]:
+    """Set bits of a member's flags, in its own header and in the directory."""
+
+    def change(content: bytearray) -> None:
+        for match in list(re.finditer(re.escape(place), bytes(content))):
+            start = match.start()
+            offset = start - 46 if content[start - 46 : start - 42] == b"PK\1\2" else start - 30
+            at = offset + (8 if content[offset : offset + 4] == b"PK\1\2" else 6)
+            content[at : at + 2] = struct.pack("<H", struct.unpack("<H", content[at : at + 2])[0] | bits)
+
+    return change
+
+
+def method(number: int) -> Callable[[bytearray], None]:
+    def change(content: bytearray) -> None:
+        place = content.rindex(b"bad/3.jpg") - 46
+        content[place + 10 : place + 12] = struct.pack("<H", number)
+
+    return change
+
+
+def needs_version(number: int) -> Callable[[bytearray], None]:
+    def change(content: bytearray) -> None:
+        place = content.rindex(b"bad/3.jpg") - 46
+        content[place + 6 : place + 8] = struct.pack("<H", number)
+
+    return change
+
+
+def damaged(content: bytearray) -> None:
+    content[content.index(b"bad/3.jpg") + 300] ^= 0xFF
+
+
+def not_utf8(content: bytearray) -> None:
+    """A name that claims to be UTF-8 and is not."""
+    flag(0x800)(content)
+    content[:] = bytes(content).replace(b"bad/3.jpg", b"bad/\xff.jpg")
+
+
+def link(archive: zipfile.ZipFile) -> None:
+    info = zipfile.ZipInfo("bad/9.jpg")
+    info.external_attr = 0o120777 << 16
+    archive.writestr(info, "/etc/passwd")
+
+
+ZIP = "{type: frames, path: films/a.zip}"
+HOLES: dict[str, tuple[Make, str]] = {
+    "is encrypted": (zipped(after=flag(1)), r"3\.jpg is encrypted"),
+    "is there twice": (zipped(lambda archive: archive.writestr("bad/3.jpg", jpeg(9))), r"3\.jpg is there twice"),
+    "is a link": (zipped(link), r"9\.jpg is a link"),
+    "unpacks to far more than it is": (
+        zipped(lambda archive: archive.writestr("bad/5.png", bytes(4 << 20), zipfile.ZIP_DEFLATED)),
+        r"5\.png unpacks to \d+ times its size",
+    ),
+}
+ZIPS = [
+    *(
+        Case(
+            f"a frame that {name} takes its video along",
+            with_dataset(make, ZIP, on_bad_video="skip"),
+            "fetch mine\ncrop mine",
+            holds=lambda folder, why=why: hole(folder, why),
+        )
+        for name, (make, why) in HOLES.items()
+    ),
+    Case(
+        "fetch stops at an encrypted frame",
+        with_dataset(HOLES["is encrypted"][0], ZIP),
+        "fetch mine",
+        code=2,
+        line=rf"films/a\.zip/bad/3\.jpg: refused: is encrypted; 1 more: 1 refused\. {CURE}",
+    ),
+    *(
+        Case(
+            f"a frame that {name} takes its video along",
+            with_dataset(zipped(after=change), ZIP, on_bad_video="skip"),
+            "fetch mine\ncrop mine",
+            holds=missing(bad=why),
+        )
+        for name, change, why in (
+            ("has other bytes", damaged, r"bad/3\.jpg: cannot be unpacked \(Bad CRC-32.*\)"),
+            ("is packed in an unknown way", method(99), r"bad/3\.jpg: cannot be unpacked \(.*\)"),
+        )
+    ),
+    Case(
+        "crop stops at a damaged frame",
+        with_dataset(zipped(after=damaged), ZIP),
+        "fetch mine\ncrop mine",
+        code=2,
+        line=r".*a\.zip: bad/3\.jpg: cannot be unpacked \(Bad CRC-32.*\)\. Remove or replace it, .*",
+    ),
+    *(
+        Case(f"a zip {name}", with_dataset(make, ZIP, on_bad_video="skip"), "fetch mine", code=2, line=line)
+        for name, make, line in (
+            (
+                "whose names are not what they claim",
+                zipped(after=not_utf8),
+                r".*a\.zip: is no whole zip file \(.*\)\. .*",
+            ),
+            ("of a later version", zipped(after=needs_version(99)), r".*a\.zip: is no whole zip file \(.*\)\. .*"),
+            (
+                "without its end",
+                zipped(after=lambda content: content.__delitem__(slice(-30, None))),
+                r".*a\.zip: is no whole zip file \(.*\)\. .*",
+            ),
+            (
+                "of zeros",
+                zipped(after=lambda content: content.__setitem__(slice(None), bytes(999))),
+                r".*a\.zip: is no whole zip file \(.*\)\. .*",
+            ),
+        )
+    ),
+    Case(
+        "an encrypted image",
+        with_dataset(HOLES["is encrypted"][0], "{type: images, path: films/a.zip}", min_frames=1, on_bad_video="skip"),
+        "fetch mine\ncrop mine",
+        holds=keeps(*[1] * 9),
+    ),
+]
+
+
+def hole(folder: Path, why: str) -> None:
+    assert stored(folder).names == ["good"]
+    found = {item["name"]: item["reason"] for item in read_json(folder / "results/data/mine/census.json")["missing"]}
+    assert re.fullmatch(f"refused: its frame {why}", found["bad"]), found
+
+
+CASES = [*PIXELS, *RATES, *broken_cases(), *NAMES, *UNREADABLE, *METADATA, *ZIPS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
