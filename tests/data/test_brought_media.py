@@ -20,7 +20,8 @@ from PIL import Image
 
 from styleinv.data.manifest import Manifest
 from styleinv.data.store import FrameStore
-from styleinv.data.video import write_video
+from styleinv.data.synthetic import make_talking_faces
+from styleinv.data.video import count_frames, read_frames, write_video
 from styleinv.files import read_json
 from tests.brought import Case, Make, run_case
 from tests.data.conftest import picture, pictures, run_ffmpeg
@@ -1053,7 +1054,434 @@ def hole(folder: Path, why: str) -> None:
     assert re.fullmatch(f"refused: its frame {why}", found["bad"]), found
 
 
-CASES = [*PIXELS, *RATES, *broken_cases(), *NAMES, *UNREADABLE, *METADATA, *ZIPS]
+# Landmarks and boxes of other detectors.
+
+
+@functools.cache
+def _face() -> tuple[bytes, np.ndarray]:
+    """A talking face of 12 frames of 64 x 64, and its landmarks."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_talking_faces(folder, videos=1, frames=12, size=64, fps=25, seed=3)
+        points = np.load(Path(folder, "landmarks/face_0000.npz"))["landmarks"]
+        return Path(folder, "original/face_0000.mp4").read_bytes(), points
+
+
+def face(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_face()[0])
+    return path
+
+
+def points() -> np.ndarray:
+    return _face()[1].copy()
+
+
+def boxes() -> np.ndarray:
+    found = points()
+    return np.concatenate([found.min(1) + 0.5, found.max(1) + 0.5], 1)
+
+
+def without(rows: np.ndarray, *lost: int) -> np.ndarray:
+    rows[list(lost)] = np.nan
+    return rows
+
+
+def at(rows: np.ndarray, number: int, value: object) -> np.ndarray:
+    rows[number] = value
+    return rows
+
+
+def beside(write: Callable[[Path], object]) -> Callable[[Path], None]:
+    """my.mp4, and my.npz written so; weights seem to be there."""
+
+    def make(folder: Path) -> None:
+        face(folder / "my.mp4")
+        write(folder / "my.npz")
+        (folder / "fan").touch()
+
+    return make
+
+
+def saved(**arrays: object) -> Callable[[Path], None]:
+    return beside(lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
+
+
+def lying_header(path: Path) -> None:
+    """An array that claims a terabyte."""
+    head = io.BytesIO()
+    claim = {"descr": "<f8", "fortran_order": False, "shape": (10**9, 68, 2)}
+    np.lib.format.write_array_header_1_0(head, claim)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("landmarks.npy", head.getvalue())
+
+
+def short_body(path: Path) -> None:
+    head = io.BytesIO()
+    claim = {"descr": "<f8", "fortran_order": False, "shape": (12, 68, 2)}
+    np.lib.format.write_array_header_1_0(head, claim)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("landmarks.npy", head.getvalue() + bytes(99))
+
+
+def cut_npz(path: Path) -> None:
+    np.savez(path, landmarks=points())
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flipped_npz(path: Path) -> None:
+    np.savez(path, landmarks=points())
+    content = bytearray(path.read_bytes())
+    content[2000] ^= 0xFF
+    path.write_bytes(content)
+
+
+def crops(*frames: int) -> Callable[[Path], None]:
+    def holds(folder: Path) -> None:
+        made = sorted((folder / "cropped").glob("my_ffhq*.mp4"))
+        assert [count_frames(path) for path in made] == list(frames)
+        record = read_json(folder / "cropped/my_shake.json")
+        assert record["settings"]["landmarks"] == "brought" and record["weights"] == {} and len(record["brought"]) == 64
+        assert record["dropped"] == 12 - sum(frames) and str(folder) not in json.dumps(record)
+
+    return holds
+
+
+def upright(folder: Path) -> None:
+    """The crop of wide pixels is that of the same video with square ones."""
+    one, other = (np.stack(list(read_frames(folder / f"{name}/my_ffhq.mp4"))).astype(int) for name in ("one", "other"))
+    assert one.shape == other.shape and np.abs(one - other).mean() < 6
+
+
+def wide_face(folder: Path) -> None:
+    """The same face, once in square pixels, once in half as many that are twice as wide."""
+    (folder / "square").mkdir()
+    face(folder / "square/my.mp4")
+    run_ffmpeg(
+        "-i", folder / "square/my.mp4", "-vf", "scale=32:64,setsar=2/1", "-c:v", "libx264", "-crf", 5, folder / "my.mp4"
+    )
+    np.savez(folder / "my.npz", landmarks=points())
+
+
+KEEP_PIXELS = r"Give pixels of the frame as a viewer sees it, and nan where there is no face\."
+NO_SHARES = r"Give pixels, not shares; write nan where there is no face\."
+ROWS = r"Write a row for each frame, nan where there is no face\."
+SAVEZ = r"Write it by np\.savez\(FILE, {}=ARRAY\)\."
+GOOD_FILES: dict[str, tuple[Callable[[Path], None], tuple[int, ...]]] = {
+    "of the whole video": (lambda folder: saved(landmarks=points())(folder), (12,)),
+    "of two frames less in the middle": (lambda folder: saved(landmarks=without(points(), 5, 6))(folder), (12,)),
+    "of no face at both ends": (lambda folder: saved(landmarks=without(points(), 0, 1, 11))(folder), (9,)),
+    "in half precision": (lambda folder: saved(landmarks=points().astype(np.float16))(folder), (12,)),
+    "in whole pixels": (lambda folder: saved(landmarks=points().astype(np.int16))(folder), (12,)),
+    "that is compressed and has more in it": (
+        lambda folder: beside(lambda path: np.savez_compressed(path, landmarks=points(), more=np.arange(3)))(folder),
+        (12,),
+    ),
+    "of the eyes and the mouth alone": (
+        lambda folder: saved(landmarks=at(points(), (slice(None), [*range(36), 49, 67]), np.nan))(folder),  # type: ignore
+        (12,),
+    ),
+}
+BAD_LANDMARKS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "that is not there": (beside(lambda path: None), r"does not exist\. docs/cropping\.md says how to write it\."),
+    "that is a folder": (beside(lambda path: path.mkdir()), r"cannot be read \(Is a directory\)\. .*"),
+    "of text": (
+        beside(lambda path: path.write_text("1 2 3")),
+        rf"is no whole \.npz file \(.*\)\. {SAVEZ.format('landmarks')}",
+    ),
+    "of no bytes": (beside(lambda path: path.touch()), r"is no whole \.npz file \(.*\)\. .*"),
+    "that is cut": (beside(cut_npz), r"is no whole \.npz file \(.*\)\. .*"),
+    "with flipped bits": (beside(flipped_npz), r"is no whole \.npz file \(.*CRC-32.*\)\. .*"),
+    "that ends too early": (beside(short_body), r"is no whole \.npz file \(.*\)\. .*"),
+    "that is an empty zip": (
+        beside(lambda path: zipfile.ZipFile(path, "w").close()),
+        r"holds nothing but no landmarks\. .*",
+    ),
+    "of other keys": (
+        lambda f: saved(points=points(), x=[1])(f),
+        rf"holds points, x but no landmarks\. {SAVEZ.format('landmarks')}",
+    ),
+    "of objects": (
+        saved(landmarks=np.array([None, {}], object)),
+        r"landmarks: holds object, not numbers\. Write them as float32\.",
+    ),
+    "of words": (saved(landmarks=np.array(["a", "b"])), r"landmarks: holds <U1, not numbers\. .*"),
+    "of complex numbers": (
+        saved(landmarks=np.zeros((12, 68, 2), complex)),
+        r"landmarks: holds complex128, not numbers\. .*",
+    ),
+    "of a frame less": (
+        lambda f: saved(landmarks=points()[1:])(f),
+        rf"landmarks: is \[11, 68, 2\], but \[12, 68, 2\] is needed: the video has 12 frames\. {ROWS}",
+    ),
+    "of a frame more": (
+        lambda f: saved(landmarks=points()[[*range(12), 0]])(f),
+        r"landmarks: is \[13, 68, 2\], but .*",
+    ),
+    "of no frame": (saved(landmarks=np.zeros((0, 68, 2))), r"landmarks: is \[0, 68, 2\], but .*"),
+    "of 67 points": (saved(landmarks=np.ones((12, 67, 2))), r"landmarks: is \[12, 67, 2\], but .*"),
+    "with depth": (saved(landmarks=np.ones((12, 68, 3))), r"landmarks: is \[12, 68, 3\], but .*"),
+    "of several faces": (saved(landmarks=np.ones((12, 2, 68, 2))), r"landmarks: is \[12, 2, 68, 2\], but .*"),
+    "of one number": (saved(landmarks=3), r"landmarks: is \[\], but .*"),
+    "that claims a terabyte": (beside(lying_header), r"landmarks: is \[1000000000, 68, 2\], but .*"),
+    "without a face": (
+        lambda f: saved(landmarks=points() * np.nan)(f),
+        r"landmarks: has a face in no frame: all are nan\. Leave the video out\.",
+    ),
+    "with infinity in it": (
+        lambda f: saved(landmarks=at(points(), 3, np.inf))(f),
+        rf"landmarks: frame 3 is far outside of the image of 64 x 64\. {KEEP_PIXELS}",
+    ),
+    "with huge numbers": (lambda f: saved(landmarks=at(points(), 4, 1e30))(f), r"landmarks: frame 4 is far outside .*"),
+    "of another size of the video": (
+        lambda f: saved(landmarks=points() * 4)(f),
+        r"landmarks: frame 0 is far outside .*",
+    ),
+    "of zeros where there is no face": (
+        lambda f: saved(landmarks=at(points(), 7, 0))(f),
+        rf"landmarks: frame 7 has no face of 4 pixels or more\. {NO_SHARES}",
+    ),
+    "of shares of the image": (lambda f: saved(landmarks=points() / 64)(f), r"landmarks: frame 0 has no face of 4 .*"),
+}
+BAD_BOXES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "of other keys": (
+        lambda f: saved(landmarks=points())(f),
+        rf"holds landmarks but no boxes\. {SAVEZ.format('boxes')}",
+    ),
+    "with scores": (saved(boxes=np.ones((12, 5))), rf"boxes: is \[12, 5\], but \[12, 4\] is needed: .*\. {ROWS}"),
+    "of a frame less": (lambda f: saved(boxes=boxes()[1:])(f), r"boxes: is \[11, 4\], but \[12, 4\] is needed: .*"),
+    "without a face": (saved(boxes=np.full((12, 4), np.nan)), r"boxes: has a face in no frame: all are nan\. .*"),
+    "with infinity in it": (lambda f: saved(boxes=at(boxes(), 2, np.inf))(f), r"boxes: frame 2 is far outside of .*"),
+    "that end before they begin": (
+        lambda f: saved(boxes=boxes()[:, [2, 3, 0, 1]])(f),
+        rf"boxes: frame 0 has no face of 4 pixels or more\. {NO_SHARES}",
+    ),
+    "of zeros": (saved(boxes=np.zeros((12, 4))), r"boxes: frame 0 has no face of 4 pixels or more\. .*"),
+}
+CROP = "crop my.mp4 --landmarks my.npz --resolution 64 --device cpu"
+FFHQ = "{type: ffhq, landmarks: faces}"
+
+
+def faces(**arrays: object) -> Callable[[Path], None]:
+    """films/my film.mp4 and films/other.mp4, with landmarks of the first, and of the second what is given."""
+
+    def make(folder: Path) -> None:
+        face(folder / "films/my film.mp4")
+        path = face(folder / "films/other.mp4")
+        run_ffmpeg("-i", folder / "films/my film.mp4", "-vf", "hflip", path)
+        (folder / "faces").mkdir()
+        np.savez(folder / "faces/my_film.npz", landmarks=points())
+        if arrays:
+            np.savez(folder / "faces/other.npz", **arrays)  # type: ignore[arg-type]
+
+    return make
+
+
+def brought_census(folder: Path) -> None:
+    census = read_json(folder / "results/data/mine/census.json")
+    assert census["faces"]["landmarks"] == "brought" and not census["faces"]["weights"]
+    assert all(len(video["brought"]) == 64 for video in census["faces"]["videos"])
+
+
+def uneven_face(folder: Path) -> None:
+    """24 frames of a face of which the second half is shown thrice as long, and the landmarks of all."""
+    make_talking_faces(folder / "all", videos=1, frames=24, size=64, fps=25, seed=3)
+    (folder / "some/original").mkdir(parents=True)
+    (folder / "all/landmarks").rename(folder / "some/landmarks")
+    select = r"select=lt(n\,12)+eq(n\,23)+not(mod(n\,3))"
+    run_ffmpeg(
+        "-i",
+        folder / "all/original/face_0000.mp4",
+        "-vf",
+        select,
+        "-fps_mode",
+        "vfr",
+        "-c:v",
+        "libx264",
+        folder / "some/original/face_0000.mp4",
+    )
+
+
+def even_crop(folder: Path) -> None:
+    assert count_frames(folder / "cropped/face_0000_ffhq.mp4") == 24
+
+
+LANDMARKS = [
+    Case(
+        "the crop of a video of variable rate shows all at its time",
+        uneven_face,
+        "crop some/original/face_0000.mp4 --set landmarks=rendered --set jitters=1 --resolution 32 --device cpu",
+        holds=even_crop,
+    ),
+    Case(
+        "landmarks of a video of variable rate",
+        uneven_face,
+        "crop some/original/face_0000.mp4 --landmarks some/landmarks/face_0000.npz",
+        code=2,
+        line=r"some/original/face_0000\.mp4: has a variable rate, so landmarks do not tell their time\. Convert it "
+        r"first, `ffmpeg -i face_0000\.mp4 -r 25 even\.mp4`, and find the faces in that\.",
+    ),
+    *(
+        Case(f"landmarks {name}", make, CROP, shows=(r"cropped/my_ffhq\.mp4: ours jerks by .*",), holds=crops(*frames))
+        for name, (make, frames) in GOOD_FILES.items()
+    ),
+    Case(
+        "landmarks of a video of wide pixels",
+        wide_face,
+        "crop square/my.mp4 --landmarks my.npz --resolution 64 --device cpu --out one\n"
+        "crop my.mp4 --landmarks my.npz --resolution 64 --device cpu --out other",
+        holds=upright,
+    ),
+    *(
+        Case(f"landmarks {name}", make, CROP, code=2, line=rf"my\.npz: {line}")
+        for name, (make, line) in BAD_LANDMARKS.items()
+    ),
+    *(
+        Case(
+            f"boxes {name}",
+            make,
+            "crop my.mp4 --boxes my.npz --device cpu",
+            code=2,
+            line=rf"my\.npz: {line}",
+            environment={"STYLEINV_WEIGHTS_FAN_2D4": "fan"},
+        )
+        for name, (make, line) in BAD_BOXES.items()
+    ),
+    denied(
+        "unreadable landmarks",
+        lambda folder: saved(landmarks=points())(folder) or locked(folder / "my.npz"),
+        CROP,
+        rf"my\.npz: cannot be read {DENIED}\. Check its permissions\.",
+    ),
+    *(
+        Case(name, lambda folder: saved(landmarks=points(), boxes=boxes())(folder), command, code=2, line=line)
+        for name, command, line in (
+            (
+                "neither weights nor landmarks",
+                "crop my.mp4",
+                r"crop: ffhq: needs the weights retinaface_resnet50 and fan_2d4, which are not here\. Run `styleinv "
+                r"weights fetch retinaface_resnet50 fan_2d4` where there is a network, or bring landmarks of your own: "
+                r"docs/cropping\.md\.",
+            ),
+            (
+                "boxes without the weights of FAN",
+                "crop my.mp4 --boxes my.npz",
+                r"crop: ffhq: needs the weights fan_2d4, which are not here\. Run `styleinv weights fetch fan_2d4` .*",
+            ),
+            (
+                "landmarks that are no .npz",
+                "crop my.mp4 --landmarks my.csv",
+                r"my\.csv: --landmarks: is no \.npz file\. docs/cropping\.md says how to write it\.",
+            ),
+            (
+                "landmarks twice",
+                CROP + " --set landmarks=other.npz",
+                r"--landmarks: says what --set landmarks=other\.npz says\. Leave one of them out\.",
+            ),
+            (
+                "landmarks and boxes",
+                CROP + " --boxes my.npz",
+                r"--set: boxes would do nothing where landmarks are brought\. .*",
+            ),
+            (
+                "landmarks and shifts",
+                CROP + " --set jitters=3",
+                r"--set: jitters would do nothing where landmarks are brought\. Correct this value\.",
+            ),
+            (
+                "landmarks and a preset of a network",
+                CROP + " --preset single",
+                r"--set: decoding, flip, jitters, radius would do nothing where landmarks are brought\. .*",
+            ),
+            (
+                "boxes and the detector's confidence",
+                "crop my.mp4 --boxes my.npz --set confidence=0.5",
+                r"--set: confidence would do nothing where boxes are brought\. .*",
+            ),
+            (
+                "landmarks and a comparison with the usual crop",
+                CROP + " --report",
+                r"--report: compares with the usual crop, whose landmarks only FAN finds\. Leave it out, .*",
+            ),
+            (
+                "landmarks for a data set",
+                "crop talking_faces --landmarks my.npz",
+                r"--landmarks: is for a video file, not for the data set talking_faces\. .*",
+            ),
+        )
+    ),
+    Case(
+        "landmarks of a data set",
+        with_dataset(
+            lambda folder: faces(landmarks=points()[:, [*range(16, -1, -1), *range(17, 68)]])(folder), crop=FFHQ
+        ),
+        "fetch mine\ncrop mine",
+        holds=both(keeps(12, 12), brought_census),
+    ),
+    Case(
+        "landmarks of a data set without those of a video",
+        with_dataset(lambda folder: faces()(folder), crop=FFHQ),
+        "fetch mine\ncrop mine",
+        code=2,
+        line=r"faces/other\.npz: does not exist\. docs/cropping\.md says how to write it\.",
+    ),
+    Case(
+        "a video without landmarks is left out",
+        with_dataset(lambda folder: faces()(folder), crop=FFHQ, on_bad_video="skip"),
+        "fetch mine\ncrop mine",
+        holds=both(keeps(12), missing(other=r"other\.npz: does not exist\. .*"), brought_census),
+    ),
+    Case(
+        "a video of wrong landmarks is left out",
+        with_dataset(lambda folder: faces(landmarks=points()[:5])(folder), crop=FFHQ, on_bad_video="skip"),
+        "fetch mine\ncrop mine",
+        holds=both(keeps(12), missing(other=r"other\.npz: landmarks: is \[5, 68, 2\], but .*"), brought_census),
+    ),
+    *(
+        Case(
+            name,
+            with_dataset(lambda folder: faces(landmarks=points())(folder), crop=crop, **keys),
+            "fetch mine\ncrop mine",
+            code=2,
+            line=line,
+        )
+        for name, crop, keys, line in (
+            (
+                "a folder of landmarks that is not there",
+                "{type: ffhq, landmarks: fann}",
+                {},
+                r"fann: crop\.landmarks: is not a folder\. Use fan, or name the folder that holds <video>\.npz of .*",
+            ),
+            (
+                "landmarks and another rate",
+                FFHQ,
+                {"fps": 25},
+                r"fps: landmarks are brought for the frames as they are stored\. Set fps: null, .*",
+            ),
+            (
+                "no landmarks at all are usable",
+                "{type: ffhq, landmarks: films}",
+                {"on_bad_video": "skip"},
+                r"results/data/mine/raw: no video is usable; my_film: my_film\.npz: does not exist\. .*",
+            ),
+            (
+                "boxes of a data set without the weights of FAN",
+                "{type: ffhq, boxes: faces}",
+                {},
+                r"crop: ffhq: needs the weights fan_2d4, which are not here\. .*",
+            ),
+        )
+    ),
+    Case(
+        "landmarks and shifts in a data set",
+        with_dataset(lambda folder: faces()(folder), crop="{type: ffhq, landmarks: faces, jitters: 3}"),
+        "fetch mine",
+        code=2,
+        line=r"config/datasets/mine\.yaml: crop: jitters would do nothing where landmarks are brought\. .*",
+    ),
+]
+
+
+CASES = [*PIXELS, *RATES, *broken_cases(), *NAMES, *UNREADABLE, *METADATA, *ZIPS, *LANDMARKS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from styleinv import files as hashing
 from styleinv.data.video import measure, probe
 from styleinv.errors import Unreadable, UserError, cannot_read
@@ -66,9 +64,8 @@ def _facts(file: Path) -> VideoFacts:
         info, found, digest = probe(file), measure(file), hashing.sha256(file)
     except (UserError, OSError) as error:
         return unusable(file, error)
-    uneven = float(np.abs(found.times * info.fps - np.arange(found.frames)).max())
     shape = (found.width, found.height, info.fps, found.frames, found.aspect)
-    return VideoFacts(file, digest, *shape, seconds=float(found.times[-1]), uneven=uneven)
+    return VideoFacts(file, digest, *shape, seconds=float(found.times[-1]), uneven=found.uneven(info.fps))
 
 
 def unusable(file: Path, error: UserError | OSError) -> VideoFacts:

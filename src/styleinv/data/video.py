@@ -73,6 +73,10 @@ class Measured:
         """Number of frames that `read_frames` yields without resampling."""
         return len(self.times)
 
+    def uneven(self, fps: float) -> float:
+        """How far a frame may be from where it would be at a constant rate, in frames of that rate."""
+        return float(np.abs(self.times * fps - np.arange(self.frames)).max())
+
 
 def probe(path: str | Path) -> VideoInfo:
     """Read size and frame rate of a video from its first decoded frame.
