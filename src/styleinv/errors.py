@@ -17,7 +17,7 @@ class UserError(Exception):
     exit_code = 2
 
     def __init__(self, what: str, *, file: object = None, field: str | None = None, cure: str | None = None):
-        said = f"{what.rstrip('.')}. {cure}" if cure else what
+        said = f"{what if what.endswith('.') else f'{what}.'} {cure}" if cure else what
         said = said if field is None else f"{field}: {said}"
         line = said if file is None else f"{file}: {said}"
         self.said, line = (printable(" ".join(text.split())) for text in (said, line))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from styleinv.errors import UserError, cannot_read
+from styleinv.errors import UserError, cannot_read, printable
 
 
 @contextlib.contextmanager
@@ -42,8 +42,8 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON atomically, indented, with a final newline."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write JSON atomically, indented, with a final newline; what is not UTF-8 as JSON's own `\\udce9`."""
+    write_text(path, printable(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
 def read_json(path: str | Path) -> Any:

@@ -22,6 +22,7 @@ from styleinv.data.manifest import Manifest
 from styleinv.data.store import FrameStore
 from styleinv.data.synthetic import make_talking_faces
 from styleinv.data.video import count_frames, read_frames, write_video
+from styleinv.errors import printable
 from styleinv.files import read_json
 from tests.brought import Case, Make, run_case
 from tests.data.conftest import picture, pictures, run_ffmpeg
@@ -1301,6 +1302,17 @@ def uneven_face(folder: Path) -> None:
     )
 
 
+def named_face(folder: Path, name: str) -> dict[str, str]:
+    face(folder / f"{name}.mp4")
+    np.savez(folder / f"{name}.npz", landmarks=points())
+    return {"file": name}
+
+
+def named_crop(folder: Path, name: str) -> None:
+    assert count_frames(folder / f"{name}_ffhq.mp4") == 12
+    assert read_json(folder / f"{name}_shake.json")["video"] == f"{name}.mp4"
+
+
 def even_crop(folder: Path) -> None:
     assert count_frames(folder / "cropped/face_0000_ffhq.mp4") == 24
 
@@ -1311,6 +1323,16 @@ LANDMARKS = [
         uneven_face,
         "crop some/original/face_0000.mp4 --set landmarks=rendered --set jitters=1 --resolution 32 --device cpu",
         holds=even_crop,
+    ),
+    *(
+        Case(
+            f"landmarks of a file named {name!r}",
+            lambda folder, name=name: named_face(folder, name),
+            "crop {file}.mp4 --landmarks {file}.npz --resolution 32 --device cpu --out .",
+            shows=(rf"{re.escape(printable(name))}_ffhq\.mp4: ours jerks by .*",),
+            holds=lambda folder, name=name: named_crop(folder, name),
+        )
+        for name in (LATIN1, "concat:a", "%d")
     ),
     Case(
         "landmarks of a video of variable rate",

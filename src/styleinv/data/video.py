@@ -219,7 +219,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
             .filter("scale", flags=_EXACT_SCALER, out_color_matrix="bt709", out_range="tv")
             .filter("format", pixels)
             .output(
-                str(temporary),
+                _PATH,
                 format="mp4",
                 vcodec="libx264",
                 preset="medium",
@@ -237,7 +237,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
             .overwrite_output()
         )
         with tempfile.TemporaryFile() as messages:
-            process = subprocess.Popen(stream.compile(cmd=executable()), stdin=subprocess.PIPE, stderr=messages)
+            process = subprocess.Popen(_command(stream, temporary), stdin=subprocess.PIPE, stderr=messages)
             assert process.stdin is not None
             # Messages go to a file: a full pipe would block ffmpeg.
             try:
@@ -324,15 +324,20 @@ def _shown(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     return math.floor(width * max(float(aspect), 1.0) + 0.5), math.floor(height * max(1 / float(aspect), 1.0) + 0.5)
 
 
+def _command(stream: Any, path: str | Path) -> list[str]:
+    """The words that run ffmpeg on a path."""
+    # "file:" keeps ffmpeg from reading a protocol or an option into an unusual name.
+    name = f"file:{Path(path).absolute()}"
+    return [name if word == _PATH else word for word in stream.compile(cmd=executable())]
+
+
 @contextlib.contextmanager
 def _decoder(stream: Any, path: str | Path) -> Iterator[IO[bytes]]:
     """Run ffmpeg and yield its standard output; an error that it reported is raised afterwards.
 
     The exit code alone does not tell: a file cut between two packets decodes "well" and only says `partial file`.
     """
-    command = stream.global_args("-nostdin", "-v", "error", "-xerror").compile(cmd=executable())
-    # "file:" keeps ffmpeg from reading a protocol or an option into an unusual name.
-    command = [f"file:{Path(path).absolute()}" if word == _PATH else word for word in command]
+    command = _command(stream.global_args("-nostdin", "-v", "error", "-xerror"), path)
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages)
         assert process.stdout is not None

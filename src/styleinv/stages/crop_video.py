@@ -19,7 +19,7 @@ from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip
 from styleinv.data.check import VARIABLE
 from styleinv.data.video import VideoInfo, measure, probe, read_frames, write_video
-from styleinv.errors import UserError
+from styleinv.errors import UserError, printable
 from styleinv.files import sha256, write_json
 from styleinv.schema import Layer, parse
 from styleinv.stages.crop import STAND_IN, make_aligner
@@ -103,7 +103,7 @@ def crop_video(
     write_json(out / f"{file.stem}_shake.json", record)
     if aligner.stand_in:
         lines.append(STAND_IN)
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def _known(settings: Alignment, file: Path, info: VideoInfo) -> tuple[np.ndarray | Path | None, Path | None]:
