@@ -164,7 +164,13 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
     "check": (
         "check:check",
         "list what is wrong with a folder of videos before anything is trained on it",
-        [FOLDER, argument("--min-frames", type=int, default=128)],
+        [
+            FOLDER,
+            argument("--min-frames", type=int, default=128),
+            argument(
+                "--fps", type=float, metavar="N", help="count frames at this rate, as `fps` of a data set resamples"
+            ),
+        ],
     ),
     "data": (
         "doctor:doctor",

@@ -322,6 +322,40 @@ RATES = [
         for suffix in ("mp4", "mkv", "mov")
     ),
     Case(
+        "frames count at the rate that they are resampled to",
+        with_dataset(lambda folder: uneven(folder / "films/a.mp4"), fps=25, min_frames=75),
+        "fetch mine\ncrop mine",
+        holds=both(keeps(75), notes()),
+    ),
+    Case(
+        "a video that is too short at the rate that it is resampled to",
+        with_dataset(lambda folder: uneven(folder / "films/a.mp4"), fps=12.5, min_frames=51),
+        "fetch mine",
+        code=2,
+        line=rf"films/a\.mp4: too short: 38 frames, 51 are needed\. {CURE}",
+    ),
+    Case(
+        "check counts frames at a rate, which cures a variable one",
+        lambda folder: uneven(folder / "films/a.mp4"),
+        "check films --min-frames 75 --fps 25",
+        shows=STEADY,
+    ),
+    Case(
+        "check without a rate counts the frames that are stored",
+        lambda folder: uneven(folder / "films/a.mp4"),
+        "check films --min-frames 75",
+        code=1,
+        line=rf"films: has faults \(1 too short\)\. {CHECK_CURE}",
+        shows=(r"fault: films/a\.mp4: too short: 51 frames, 75 are needed", "1 videos examined: 1 faults, 1 notes"),
+    ),
+    Case(
+        "check at no rate",
+        lambda folder: None,
+        "check films --fps 0",
+        code=2,
+        line="--fps: must be positive, not 0",
+    ),
+    Case(
         "a rate that equals the file's changes nothing",
         two_datasets,
         "fetch mine\ncrop mine\nfetch again\ncrop again",
@@ -1049,6 +1083,78 @@ ZIPS = [
 ]
 
 
+# Folders that hold nothing of use.
+
+
+def folder_with(*names: str) -> Callable[[Path], None]:
+    """Files of one byte."""
+
+    def make(folder: Path) -> None:
+        (folder / "films").mkdir()
+        for name in names:
+            (folder / "films" / name).write_bytes(b"x")
+
+    return make
+
+
+SUFFIXES = r"Known suffixes: \.3gp .*"
+HOPELESS = [
+    *(
+        Case(
+            name,
+            with_dataset(make, f"{{type: {kind}, path: {path}}}", min_frames=1, on_bad_video="skip"),
+            "fetch mine",
+            code=2,
+            line=line,
+        )
+        for name, kind, path, make, line in (
+            ("no videos", "folder", "films", folder_with("a.txt"), rf"films: contains no video files\. {SUFFIXES}"),
+            ("hidden videos alone", "folder", "films", folder_with(".a.mp4"), rf"films: contains no .*\. {SUFFIXES}"),
+            ("no good video", "folder", "films", folder_with("a.mp4"), rf"films/a\.mp4: corrupt: {DECODED} {CURE}"),
+            ("no frames", "frames", "films", folder_with(), r"films: holds no images\. Put a folder of folders .*"),
+            (
+                "no images",
+                "images",
+                "films",
+                folder_with("a.txt"),
+                r"films: holds no images\. Put a folder of images .*",
+            ),
+            (
+                "no good frame",
+                "frames",
+                "films",
+                folder_with("0.jpg"),
+                rf"films: corrupt: 0\.jpg: cannot be .*\. {CURE}",
+            ),
+            (
+                "no good image",
+                "images",
+                "films",
+                folder_with("0.jpg"),
+                rf"films/0\.jpg: corrupt: cannot be .*\. {CURE}",
+            ),
+            (
+                "a folder that results lie in",
+                "images",
+                ".",
+                folder_with("0.jpg"),
+                r"results/data/mine/raw: lies inside the source \. Choose another place for results\.",
+            ),
+            ("a folder that is a file", "folder", "films/a", folder_with("a"), r"films/a: is not a folder\. .*"),
+            ("a zip that is text", "frames", "films/a", folder_with("a"), r".*films/a: is no whole zip file .*"),
+        )
+    ),
+    Case(
+        "folders of one name in a zip have their whole paths",
+        with_dataset(
+            zipped(lambda archive: [archive.writestr(f"deep/good/{n}.jpg", jpeg(n)) for n in range(5)] and None), ZIP
+        ),
+        "fetch mine\ncrop mine",
+        holds=lambda folder: kept_as("bad", "deep_good", "good")(folder),
+    ),
+]
+
+
 def hole(folder: Path, why: str) -> None:
     assert stored(folder).names == ["good"]
     found = {item["name"]: item["reason"] for item in read_json(folder / "results/data/mine/census.json")["missing"]}
@@ -1503,7 +1609,7 @@ LANDMARKS = [
 ]
 
 
-CASES = [*PIXELS, *RATES, *broken_cases(), *NAMES, *UNREADABLE, *METADATA, *ZIPS, *LANDMARKS]
+CASES = [*PIXELS, *RATES, *broken_cases(), *NAMES, *UNREADABLE, *METADATA, *ZIPS, *HOPELESS, *LANDMARKS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

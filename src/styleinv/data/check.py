@@ -1,5 +1,6 @@
 """Checks of raw videos before any long job reads them: which are corrupt, too short or duplicates."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,12 @@ class VideoFacts:
     uneven: float = 0.0
     problem: str = ""
     error: str = ""
+
+    def frames_at(self, fps: float | None) -> int:
+        """How many frames it has at most when it is resampled; images never are."""
+        if fps is None or not self.seconds:
+            return self.frames
+        return math.ceil((self.seconds + 1 / self.fps) * fps)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,11 @@ def denials(denied: Sequence[OSError]) -> list[Finding]:
 
 
 def findings(
-    facts: Sequence[VideoFacts], min_frames: int, rate: float | None = None, as_published: bool = False
+    facts: Sequence[VideoFacts],
+    min_frames: int,
+    rate: float | None = None,
+    as_published: bool = False,
+    fps: float | None = None,
 ) -> list[Finding]:
     """List what is wrong with videos that `examine` has looked at.
 
@@ -93,6 +104,7 @@ def findings(
         rate: frames per second that every video must have; None allows any.
         as_published: two files of the same content are `twins`, for information, and no `duplicate`: who publishes a
             data set counts both.
+        fps: rate that they will be resampled to, at which their frames count; None where they keep their frames.
     """
     if not facts:
         return [Finding(None, "no videos", "there is nothing to look at")]
@@ -102,11 +114,11 @@ def findings(
         if video.error:
             found.append(Finding(video.file, video.problem, video.error))
             continue
-        if video.frames < min_frames:
-            found.append(Finding(video.file, "too short", f"{video.frames} frames, {min_frames} are needed"))
+        if (frames := video.frames_at(fps)) < min_frames:
+            found.append(Finding(video.file, "too short", f"{frames} frames, {min_frames} are needed"))
         if rate is not None and abs(video.fps - rate) > RATE_TOLERANCE:
             found.append(Finding(video.file, "wrong rate", f"{video.fps:g} frames per second, not {rate:g}"))
-        found += _notes(video)
+        found += _notes(video, fps)
         twin = first_with.setdefault(video.sha256, video.file)
         if twin != video.file:
             if as_published:
@@ -123,7 +135,7 @@ def findings(
     return found
 
 
-def _notes(video: VideoFacts) -> list[Finding]:
+def _notes(video: VideoFacts, fps: float | None) -> list[Finding]:
     """What is unusual in how one video stores its pixels and frames."""
     notes = []
     if video.aspect != 1:
@@ -131,7 +143,7 @@ def _notes(video: VideoFacts) -> list[Finding]:
         shown = f"{pixels}, so it is shown as {video.width} x {video.height}"
         unless = "crop: mask with border: faithful takes them for squares"
         notes.append(Finding(video.file, "non-square pixels", f"{shown}; {unless}"))
-    if video.uneven > VARIABLE:
+    if video.uneven > VARIABLE and fps is None:
         mean = (video.frames - 1) / video.seconds
         rates = f"{video.frames} frames, {mean:.3g} a second on average, but the file says {video.fps:.3g}"
         cure = f"fps: {video.fps:.3g} (or another rate) in the data set's YAML shows all at their time"

@@ -82,7 +82,8 @@ def link_good(
     """
     # Which videos are good?
     about = {key: printable(value) if isinstance(value, str) else value for key, value in about.items()}
-    judged = [*judged, *(findings(facts, job.min_frames, rate, job.as_published) if facts or not judged else [])]
+    if facts or not judged:
+        judged = [*judged, *findings(facts, job.min_frames, rate, job.as_published, job.resampled)]
     if job.on_bad_video == "error":
         raise_on(judged)
     bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
