@@ -281,7 +281,46 @@ def uneven_masked(folder: Path) -> None:
     (folder / "films/mask.mp4").rename(folder / "films/mask/a.mp4")
 
 
+# Sound begins half a frame earlier, and times are in milliseconds: a frame is as near to one number as to the next.
+BETWEEN: tuple[object, ...] = (
+    *(
+        "-itsoffset",
+        0.0166,
+        "IN",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=d=3",
+        "-map",
+        "0:v",
+        "-map",
+        "1:a",
+        "-c:v",
+        "copy",
+        "a.mkv",
+    ),
+)
+BURST = ("IN", "-vf", "setpts=if(lt(N\\,6)\\,N*0.4\\,N-3.6)/25/TB", "-fps_mode", "vfr", "-enc_time_base", "1:1000")
+
+
 RATES = [
+    *(
+        Case(
+            f"frames between two numbers, fps: {fps}",
+            with_dataset(
+                lambda folder: video(folder / "films/a.mkv", *BETWEEN[:-1], frames=60, fps=30000 / 1001), fps=fps
+            ),
+            "fetch mine\ncrop mine",
+            holds=keeps(60),
+        )
+        for fps in ("null", 29.97)
+    ),
+    Case(
+        "frames that come faster than the file says",
+        with_dataset(lambda folder: video(folder / "films/a.mkv", *BURST, "-c:v", "libx264", frames=30)),
+        "fetch mine\ncrop mine",
+        holds=keeps(30),
+    ),
     Case(
         "a variable rate keeps its frames where no rate is given, and fetch notes it",
         with_dataset(lambda folder: uneven(folder / "films/a.mp4")),
@@ -384,6 +423,7 @@ RATES = [
                 "copy",
                 "a.mkv",
             ),
+            "a first frame between two of a player's": BETWEEN,
             "frames in another order": ("IN", "-c:v", "libx264", "-bf", 3, "a.mp4"),
             "an old format": ("IN", "-c:v", "mpeg4", "a.avi"),
             "a transport stream": ("IN", "-c:v", "libx264", "a.ts"),

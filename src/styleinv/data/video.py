@@ -40,6 +40,9 @@ _EXACT_SCALER = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 MAX_ASPECT = 8  # sides of a pixel; real ones stay below 4
 _SQUARE_PIXELS = {"w": f"round(iw*clip(sar,1,{MAX_ASPECT}))", "h": f"round(ih*clip(1/sar,1,{MAX_ASPECT}))"}
 
+# By default ffmpeg rounds times to the nominal rate, and refuses two frames that fall on one number.
+_FINE_TIME = {"enc_time_base": "1:1000000"}
+
 # Stands for the video's path in a command until it runs: ffmpeg-python takes no path that is not UTF-8.
 _PATH = "file:the video"
 
@@ -110,7 +113,7 @@ def measure(path: str | Path) -> Measured:
         UserError: the file is missing, cannot be read, is not a video, cut or corrupt.
     """
     started = _source(path).filter("setpts", "PTS-STARTPTS")
-    stream = started.output("pipe:", format="framecrc", fps_mode="passthrough", enc_time_base="1:1000000")
+    stream = started.output("pipe:", format="framecrc", fps_mode="passthrough", **_FINE_TIME)
     width = height = across = down = 0
     times = array("q")
     with _decoder(stream, path) as pipe:
@@ -144,11 +147,11 @@ def read_frames(path: str | Path, fps: float | None = None, as_stored: bool = Fa
     """
     video = _source(path)
     if fps is not None:
-        video = video.filter("fps", fps=_rate(fps))
+        video = _resampled(video, fps)
     size = {} if as_stored else _SQUARE_PIXELS
     video = video.filter("scale", flags=_EXACT_SCALER, **size).filter("format", "rgb24")
     # A PPM image carries its own size, so no second process has to ask for it.
-    stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough")
+    stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough", **_FINE_TIME)
     count = 0
     with _decoder(stream, path) as pipe:
         while (frame := _read_ppm(pipe)) is not None:
@@ -180,7 +183,7 @@ def read_selected(path: str | Path, fps: float, ranges: Sequence[tuple[int, int]
         else:
             merged.append([first, first + frames])
     chosen = "+".join(f"between(n,{first},{end - 1})" for first, end in merged)
-    video = _source(path).filter("fps", fps=_rate(fps)).filter("trim", end_frame=merged[-1][1])
+    video = _resampled(_source(path), fps).filter("trim", end_frame=merged[-1][1])
     video = video.filter("select", chosen).filter("scale", flags=_EXACT_SCALER, **_SQUARE_PIXELS)
     video = video.filter("format", "rgb24")
     stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough")
@@ -308,6 +311,15 @@ def _source(path: str | Path) -> Any:
     except OSError as error:
         raise cannot_read(path, error) from None
     return ffmpeg.input(_PATH, err_detect="explode")["v:0"]
+
+
+def _resampled(video: Any, fps: float) -> Any:
+    """Frames at a constant rate: at each time the nearest one, the first at 0.
+
+    A constant-rate video whose times begin between two of the new ones, and are rounded to milliseconds, would lose and
+    repeat frames.
+    """
+    return video.filter("setpts", "PTS-STARTPTS").filter("fps", fps=_rate(fps))
 
 
 def _aspect(across: int, down: int, path: str | Path) -> Fraction:
