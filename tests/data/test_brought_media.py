@@ -206,7 +206,7 @@ PIXELS = [
         "check films --min-frames 12",
         shows=(
             r"note: films/a\.mp4: non-square pixels: 64:45, so it is shown as 256 x 144; .*",
-            "1 videos examined: 0 faults, 1 notes",
+            "videos: 1, faults: 0, notes: 1",
         ),
     ),
     Case(
@@ -252,7 +252,7 @@ UNEVEN_NOTE = (
     r"variable rate: a\.{}: 51 frames, 16\.9 a second on average, but the file says 25; fps: 25 \(or another "
     r"rate\) in the data set's YAML shows all at their time"
 )
-STEADY = ("1 videos examined: 0 faults, 0 notes",)
+STEADY = ("videos: 1, faults: 0, notes: 0",)
 
 
 def same_with_fps(folder: Path) -> None:
@@ -355,7 +355,7 @@ RATES = [
                 + UNEVEN_NOTE.format(suffix)
                 .replace("variable rate: a", "a")
                 .replace(f"\\.{suffix}: ", f"\\.{suffix}: variable rate: "),
-                "1 videos examined: 0 faults, 1 notes",
+                "videos: 1, faults: 0, notes: 1",
             ),
         )
         for suffix in ("mp4", "mkv", "mov")
@@ -385,7 +385,7 @@ RATES = [
         "check films --min-frames 75",
         code=1,
         line=rf"films: has faults \(1 too short\)\. {CHECK_CURE}",
-        shows=(r"fault: films/a\.mp4: too short: 51 frames, 75 are needed", "1 videos examined: 1 faults, 1 notes"),
+        shows=(r"fault: films/a\.mp4: too short: 51 frames, 75 are needed", "videos: 1, faults: 1, notes: 1"),
     ),
     Case(
         "check at no rate",
@@ -527,7 +527,7 @@ def broken_cases() -> list[Case]:
                 line=rf"films: has faults \(1 {problem}\)\. {CHECK_CURE}",
                 shows=(
                     rf"fault: films/{bad}\.mp4: {problem}: {detail}",
-                    r"2 videos examined: 1 faults, \d notes",
+                    r"videos: 2, faults: 1, notes: \d",
                 ),
             ),
             Case(
@@ -611,7 +611,7 @@ NAMES = [
         "check films",
         code=1,
         line=rf"films: has faults \(1 corrupt\)\. {CHECK_CURE}",
-        shows=(rf"fault: films/caf\\udce9\.mp4: corrupt: {DECODED}", "1 videos examined: 1 faults, 0 notes"),
+        shows=(rf"fault: films/caf\\udce9\.mp4: corrupt: {DECODED}", "videos: 1, faults: 1, notes: 0"),
     ),
     Case(
         "fetch stops at a broken file whose name is not UTF-8",
@@ -729,7 +729,7 @@ UNREADABLE = [
         code=1,
         shows=(
             rf"fault: films/no\.mp4: unreadable: cannot be read {DENIED}\. Check its permissions\.",
-            "2 videos examined: 1 faults, 0 notes",
+            "videos: 2, faults: 1, notes: 0",
         ),
     ),
     denied(
@@ -738,7 +738,7 @@ UNREADABLE = [
         "check films --min-frames 4",
         rf"films: has faults \(1 unreadable\)\. {CHECK_CURE}",
         code=1,
-        shows=(rf"fault: films/deep: unreadable: cannot be listed {DENIED}", "1 videos examined: 1 faults, 0 notes"),
+        shows=(rf"fault: films/deep: unreadable: cannot be listed {DENIED}", "videos: 1, faults: 1, notes: 0"),
     ),
     denied(
         "check finds files that cannot be reached",

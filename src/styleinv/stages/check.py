@@ -33,7 +33,7 @@ def check(folder: Path, min_frames: int, fps: float | None) -> Iterator[str]:
     for finding in found:
         kind = "fault" if finding in faults else "note"
         yield printable(f"{kind}: {finding.file or folder}: {finding.problem}: {finding.detail}")
-    yield f"{len(facts)} videos examined: {len(faults)} faults, {len(found) - len(faults)} notes"
+    yield f"videos: {len(facts)}, faults: {len(faults)}, notes: {len(found) - len(faults)}"
     if faults:
         kinds = ", ".join(f"{count} {problem}" for problem, count in Counter(f.problem for f in faults).items())
         cure = "Remove or replace these files, or set on_bad_video: skip in the data set's YAML."
