@@ -76,20 +76,6 @@ def test_a_folder_without_videos(study: Path, capsys: pytest.CaptureFixture) -> 
     assert not (study / "results/data/mine/raw.json").exists()
 
 
-def test_a_truncated_video(study: Path, capsys: pytest.CaptureFixture) -> None:
-    folder = films(study / "videos", 20, 20)
-    film = folder / "film 1.mp4"
-    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
-    with_dataset(study, folder)
-    refused(run(study, capsys, "fetch", "mine"), "film 1.mp4")
-    assert not (study / "results/data/mine/raw.json").exists()
-
-
-def test_a_video_shorter_than_the_clip(study: Path, capsys: pytest.CaptureFixture) -> None:
-    with_dataset(study, films(study / "videos", 20, 9))
-    refused(run(study, capsys, "fetch", "mine"), "film 1.mp4", "9", "16")
-
-
 def test_a_zip_cut_in_the_middle(study: Path, capsys: pytest.CaptureFixture) -> None:
     store = study / "results/data/talking_faces/frames.zip"
     store.write_bytes(store.read_bytes()[: store.stat().st_size // 2])

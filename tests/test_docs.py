@@ -2,12 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
+from styleinv.cli import main
 from styleinv.config import load_dataset, parse_dataset
 from styleinv.data import sources
 from styleinv.data.store import FrameStore
@@ -101,7 +106,52 @@ def test_the_keys_of_the_cropping_page_are_those_of_its_preset() -> None:
     (text,) = blocks("cropping.md", "yaml")
     keys = yaml.safe_load(text)["crop"]
     assert parse(Alignment, Layer("docs/cropping.md", keys)) == Alignment()
-    assert set(keys) == set(Alignment.model_fields) - {"landmarks"}
+    assert set(keys) == set(Alignment.model_fields)
+
+
+def _stub_face_alignment(points: np.ndarray) -> dict[str, object]:
+    finder = SimpleNamespace(get_landmarks=lambda frame: [points])
+    return {"FaceAlignment": lambda kind: finder, "LandmarksType": SimpleNamespace(TWO_D=2)}
+
+
+def _stub_dlib(points: np.ndarray) -> dict[str, object]:
+    parts = [SimpleNamespace(x=x, y=y) for x, y in points]
+    placed = SimpleNamespace(parts=lambda: parts)
+    return {"get_frontal_face_detector": lambda: lambda frame: [1], "shape_predictor": lambda file: lambda *_: placed}
+
+
+def _stub_mediapipe(points: np.ndarray) -> dict[str, object]:
+    mesh = [SimpleNamespace(x=np.nan, y=np.nan) for _ in range(478)]
+    eyes = {33: 36, 160: 37, 158: 38, 133: 39, 153: 40, 144: 41, 362: 42, 385: 43, 387: 44, 263: 45, 373: 46, 380: 47}
+    for index, known in (eyes | {61: 48, 291: 54}).items():
+        mesh[index] = SimpleNamespace(x=(points[known, 0] + 0.5) / 64, y=(points[known, 1] + 0.5) / 64)
+    found = SimpleNamespace(multi_face_landmarks=[SimpleNamespace(landmark=mesh)])
+    finder = SimpleNamespace(process=lambda frame: found)
+    return {"solutions": SimpleNamespace(face_mesh=SimpleNamespace(FaceMesh=lambda: finder))}
+
+
+@pytest.mark.parametrize("stub", [_stub_face_alignment, _stub_dlib, _stub_mediapipe])
+def test_landmarks_of_other_detectors(
+    stub: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """The page's lines, with a detector in place that finds the face of the first frame in all of them."""
+    name = stub.__name__.removeprefix("_stub_")
+    (code,) = (code for code in blocks("cropping.md", "python") if f"import {name}" in code)
+    make_talking_faces(tmp_path / "faces", videos=1, frames=9, size=64, fps=25, seed=1)
+    shutil.copy(tmp_path / "faces/original/face_0000.mp4", tmp_path / "my.mp4")
+    points = np.load(tmp_path / "faces/landmarks/face_0000.npz")["landmarks"][0]
+    module = ModuleType(name)
+    module.__dict__.update(stub(points))
+    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    (command,) = re.findall(
+        r"^styleinv (crop my.mp4 --landmarks my.npz)", "\n".join(blocks("cropping.md", "bash")), re.M
+    )
+    assert main(command.split()) == 0, capsys.readouterr().err
+    record = read_json(tmp_path / "cropped/my_shake.json")
+    assert (record["detected"], record["settings"]["landmarks"], record["weights"]) == (9, "brought", {})
+    assert record["clips"]["my_ffhq.mp4"]["jerkiness"]["size_px"] < 1e-3
 
 
 def test_the_page_of_the_data_sets_is_complete() -> None:

@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
             argument("what", metavar="dataset | FILE"),
             argument("--out", type=Path, metavar="DIR", help="where the results go (default: cropped)"),
             argument("--align", choices=["ffhq"], help="how (default: ffhq)"),
+            argument(
+                "--landmarks", type=Path, metavar="FILE.npz", help="those of another detector, in the networks' place"
+            ),
+            argument("--boxes", type=Path, metavar="FILE.npz", help="likewise; the landmarks in them are found here"),
             argument("--preset", choices=["ours", "naruniec", "single", "gaussian"], help="default: ours"),
             argument("--set", dest="changes", action="append", metavar="KEY=VALUE", help="change a key of the preset"),
             argument("--resolution", type=int, help="side of the crop (default: 256)"),
@@ -162,9 +166,15 @@ COMMANDS: dict[str, tuple[str, str, list[Argument]]] = {
         ],
     ),
     "check": (
-        "dataset:check",
+        "check:check",
         "list what is wrong with a folder of videos before anything is trained on it",
-        [FOLDER, argument("--min-frames", type=int, default=128)],
+        [
+            FOLDER,
+            argument("--min-frames", type=int, default=128),
+            argument(
+                "--fps", type=float, metavar="N", help="count frames at this rate, as `fps` of a data set resamples"
+            ),
+        ],
     ),
     "data": (
         "doctor:doctor",

@@ -9,14 +9,33 @@ class UserError(Exception):
         file: the file or folder it is about.
         field: the key, column or member inside that file.
         cure: what to do about it.
+
+    Attributes:
+        said: the line without the file's name, for whoever has named it already.
     """
 
     exit_code = 2
 
     def __init__(self, what: str, *, file: object = None, field: str | None = None, cure: str | None = None):
-        place = ": ".join(str(part) for part in (file, field) if part is not None)
-        line = f"{place}: {what}" if place else what
-        super().__init__(" ".join((f"{line}. {cure}" if cure else line).split()))
+        said = f"{what if what.endswith('.') else f'{what}.'} {cure}" if cure else what
+        said = said if field is None else f"{field}: {said}"
+        line = said if file is None else f"{file}: {said}"
+        self.said, line = (printable(" ".join(text.split())) for text in (said, line))
+        super().__init__(line)
+
+
+def printable(text: object) -> str:
+    """Write what is not UTF-8, such as bytes of a file's name, by its number, so that it can be printed and stored."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+class Unreadable(UserError):
+    """Something that the system does not let us read."""
+
+
+def cannot_read(path: object, error: OSError) -> Unreadable:
+    """Say that the system does not let a file or folder be read, and why."""
+    return Unreadable(f"cannot be read ({error.strerror or error})", file=path, cure="Check its permissions.")
 
 
 class AccessError(UserError):
@@ -33,6 +52,12 @@ class Stopped(UserError):
 
 class OutOfMemory(UserError):
     """A training did not fit its device (exit code 1, so that a scheduler may not take it for bad input)."""
+
+    exit_code = 1
+
+
+class Faulty(UserError):
+    """Videos that were looked at have faults (exit code 1: looking itself has worked)."""
 
     exit_code = 1
 

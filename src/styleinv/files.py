@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from styleinv.errors import UserError
+from styleinv.errors import UserError, cannot_read, printable
 
 
 @contextlib.contextmanager
@@ -42,8 +42,8 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON atomically, indented, with a final newline."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write JSON atomically, indented, with a final newline; what is not UTF-8 as JSON's own `\\udce9`."""
+    write_text(path, printable(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
@@ -52,7 +52,9 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure="Run the stage that makes it first.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits and the like, too
         raise UserError(f"is not valid JSON ({error})", file=path, cure="Delete it and run its stage again.") from None
 
 

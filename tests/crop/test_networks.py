@@ -12,6 +12,8 @@ import torch
 
 from styleinv.crop import fan, retinaface
 from styleinv.crop.fan import Fan, face_windows
+from styleinv.crop.ffhq import anchors
+from styleinv.crop.landmarks import find_landmarks
 from styleinv.crop.retinaface import RetinaFace, priors
 from styleinv.crop.settings import Alignment
 from styleinv.data.weights import WEIGHTS
@@ -117,7 +119,7 @@ def test_whole_path_on_random_weights(published: Path) -> None:
 
     settings = Alignment(jitters=2, confidence=0.6)
     aligner = Aligner(settings, 32, published, CPU)
-    aligner._networks[0].max_size = 96
+    aligner._detector.max_size = 96
     assert not aligner.stand_in and set(aligner.hashes) == {"retinaface_resnet50", "fan_2d4"}
     frames = list(np.random.default_rng(2).integers(0, 255, (2, 72, 96, 3), dtype=np.uint8))
     first, second = (aligner.follow(lambda: frames, "v", (72, 96)) for _ in range(2))
@@ -125,6 +127,25 @@ def test_whole_path_on_random_weights(published: Path) -> None:
     for clip in aligner.clips(first):
         for crop in aligner.crop(frames[clip.start :], clip, (72, 96)):
             assert crop.shape == (32, 32, 3)
+
+
+@pytest.mark.slow
+def test_boxes_that_are_brought_need_the_landmark_network_alone(published: Path, tmp_path: Path) -> None:
+    from styleinv.crop.align import Aligner
+
+    name = WEIGHTS["fan_2d4"].file_name
+    (tmp_path / name).write_bytes((published / name).read_bytes())
+    settings = Alignment(jitters=1, boxes="somewhere")
+    aligner = Aligner(settings, 32, tmp_path, CPU)
+    assert list(aligner.hashes) == ["fan_2d4"] and aligner.settings.record()["boxes"] == "brought"
+    frames = list(np.random.default_rng(2).integers(0, 255, (3, 72, 96, 3), dtype=np.uint8))
+    boxes = np.array([[20, 10, 70, 60], [np.nan] * 4, [60, 10, 95, 60]])  # too far apart for one track
+    followed = aligner.follow(lambda: frames, "v", (72, 96), boxes)
+    assert followed.detected == 2 and np.isnan(followed.anchors[1]).all()
+    expected = find_landmarks(aligner._network, frames[2:], [2], boxes[2:], settings, "v")
+    assert np.allclose(followed.anchors[2], anchors(expected)[0], atol=1e-3)
+    with pytest.raises(UserError, match="has 3 frames, but landmarks or boxes were brought for 4"):
+        aligner.follow(lambda: frames, "v", (72, 96), np.repeat(boxes[:1], 4, 0))
 
 
 def test_nothing_unverified_is_opened(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,6 @@ from styleinv.data.frame_reader import FrameReader
 from styleinv.data.image import decode_image, image_size
 from styleinv.data.image_zip import ImageZip
 from styleinv.data.manifest import Entry
-from styleinv.data.source import Job
-from styleinv.data.sources import frames, images
 from styleinv.data.store import FrameStore
 from styleinv.data.video import count_frames, read_frames, read_selected, write_video
 from styleinv.errors import UserError
@@ -168,39 +166,6 @@ def test_zips_that_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ImageZip(path)
     with pytest.raises(UserError, match="does not exist"):
         ImageZip(tmp_path / "b.zip")
-
-
-def test_a_damaged_member_of_a_zip_drops_its_video_alone(tmp_path: Path) -> None:
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for video in ("a", "deep/b", "other/b"):
-            for number in range(5):
-                archive.writestr(f"{video}/{number}.jpg", jpeg(number + len(video)))
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        place = archive.getinfo("a/3.jpg").header_offset
-    content[place + 300] ^= 0xFF
-    path.write_bytes(content)
-    job = Job(tmp_path / "raw", tmp_path / "lock.json", min_frames=4, on_bad_video="skip")
-    manifest = frames.fetch(frames.Config(type="frames", path=str(path)), job)
-    assert [video.name for video in manifest.videos] == ["a", "deep_b", "other_b"]
-    census = crop_dataset(manifest, job.raw, tmp_path / "f.zip", SKIPPING)
-    assert census.videos == 2 and "a/3.jpg: cannot be unpacked (Bad CRC-32" in census.skipped[0].reason
-
-
-def test_hopeless_folders_of_images(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    job = Job(tmp_path / "raw", tmp_path / "lock.json", on_bad_video="skip")
-    place = str(tmp_path / "empty")
-    for kind in (frames, images):
-        with pytest.raises(UserError, match="empty: holds no images"):
-            kind.fetch(kind.Config(type="frames", path=place), job)
-    (tmp_path / "empty" / "0.jpg").write_bytes(b"x")
-    for kind in (frames, images):
-        with pytest.raises(UserError, match="corrupt"):
-            kind.fetch(kind.Config(type="frames", path=place), job)
-    with pytest.raises(UserError, match="lies inside the source"):
-        images.fetch(images.Config(type="images", path=str(tmp_path)), job)
 
 
 def test_shares_in_words() -> None:

@@ -18,14 +18,38 @@ from styleinv.crop import shake
 from styleinv.crop.faces import FaceDetector, HeatmapNetwork
 from styleinv.crop.fan import Fan
 from styleinv.crop.ffhq import Cropper, square
-from styleinv.crop.follow import Followed, follow
-from styleinv.crop.rendered import RenderedFaces, read_landmarks
+from styleinv.crop.follow import Followed, follow, follow_boxes, follow_landmarks
+from styleinv.crop.rendered import RenderedFaces, read_exact
 from styleinv.crop.retinaface import RetinaFace
 from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip, smooth, split_at_gaps
+from styleinv.data.weights import WEIGHTS, where
 from styleinv.errors import UserError
 
 Frames = Callable[[], Iterable[np.ndarray]]
+
+
+def require_weights(settings: Alignment, folder: Path) -> None:
+    """Look whether the weights are there, without opening them.
+
+    Raises:
+        UserError: some are not; all of these are named, and how to do without them.
+    """
+    names = (
+        [] if settings.landmarks != "fan" else ["fan_2d4"] if settings.brought else ["retinaface_resnet50", "fan_2d4"]
+    )
+    absent = []
+    for name in names:
+        try:
+            where(name, folder)
+        except UserError as error:
+            if not str(error).startswith(f"{folder / WEIGHTS[name].file_name}: "):
+                raise  # about a file that an environment variable names
+            absent.append(name)
+    if absent:
+        fetch = f"Run `styleinv weights fetch {' '.join(absent)}` where there is a network"
+        cure = f"{fetch}, or bring landmarks of your own: docs/cropping.md."
+        raise UserError(f"needs the weights {' and '.join(absent)}, which are not here", field="crop: ffhq", cure=cure)
 
 
 class Aligner:
@@ -34,7 +58,7 @@ class Aligner:
     Args:
         settings: how it is stabilised.
         resolution: side of the crops in pixels.
-        weights: folder of the published weights; not looked at where landmarks are rendered.
+        weights: folder of the published weights; of those that are asked only where nothing is brought instead.
         device: where the networks run.
 
     Raises:
@@ -44,37 +68,47 @@ class Aligner:
     def __init__(self, settings: Alignment, resolution: int, weights: Path, device: torch.device):
         self.settings, self.resolution = settings, resolution
         self.hashes: dict[str, str] = {}
-        self._networks: tuple[FaceDetector, HeatmapNetwork] | None = None
+        self._detector: FaceDetector | None = None
+        self._network: HeatmapNetwork | None = None
+        require_weights(settings, weights)
         if settings.landmarks == "fan":
-            detector = RetinaFace(weights, device, settings.confidence)
-            network = Fan(weights, device, settings.decoding, settings.flip)
-            self.hashes = {"retinaface_resnet50": detector.sha256, "fan_2d4": network.sha256}
-            self._networks = detector, network
+            if settings.brought is None:
+                self._detector = detector = RetinaFace(weights, device, settings.confidence)
+                self.hashes["retinaface_resnet50"] = detector.sha256
+            self._network = network = Fan(weights, device, settings.decoding, settings.flip)
+            self.hashes["fan_2d4"] = network.sha256
 
     @property
     def stand_in(self) -> bool:
         """True where exact landmarks stand in for the networks."""
-        return self._networks is None
+        return self.settings.landmarks == "rendered"
 
-    def follow(self, frames: Frames, video: str, size: tuple[int, int], landmarks: Path | None = None) -> Followed:
+    def follow(
+        self, frames: Frames, video: str, size: tuple[int, int], known: np.ndarray | Path | None = None
+    ) -> Followed:
         """Find the face in every frame of a video: the first pass.
 
         Args:
             frames: starts reading the video.
             video: its name, which the shifts of the boxes depend on.
             size: height and width in pixels.
-            landmarks: the exact ones, where they stand in for the networks.
+            known: what was brought for it, from `crop.brought`; or the file of the exact landmarks, where these stand
+                in.
 
         Raises:
-            BadVideo: frames of several sizes, or more of them than exact landmarks.
+            BadVideo: frames of several sizes, or another number of them than was brought for.
             UserError: no exact landmarks at all. What reading the video raises passes through.
         """
-        if self._networks is not None:
-            return follow(frames, *self._networks, self.settings, video)
-        if landmarks is None:
+        if isinstance(known, np.ndarray):
+            if self._network is None:
+                return follow_landmarks(frames, known)
+            return follow_boxes(frames, known, self._network, self.settings, video)
+        if self._detector is not None and self._network is not None:
+            return follow(frames, self._detector, self._network, self.settings, video)
+        if known is None:
             cure = "landmarks: rendered is for the synthetic faces alone; use landmarks: fan."
             raise UserError(f"nothing is known of the landmarks of {video}", cure=cure)
-        faces = RenderedFaces(read_landmarks(landmarks), size, self.settings.seed, video)
+        faces = RenderedFaces(read_exact(known), size, self.settings.seed, video)
         return follow(frames, faces, faces, self.settings, video)
 
     def clips(self, followed: Followed) -> list[Clip]:

@@ -11,17 +11,19 @@ import numpy as np
 
 from styleinv.crop import shake
 from styleinv.crop.align import Aligner
+from styleinv.crop.brought import READERS
 from styleinv.crop.crop_plan import CropPlan
 from styleinv.crop.ffhq import anchors
 from styleinv.crop.follow import Followed
 from styleinv.crop.raw import BadVideo, runs, source_frames
-from styleinv.crop.rendered import read_landmarks
+from styleinv.crop.rendered import read_exact
 from styleinv.crop.stabilise import Clip
 from styleinv.data.census import Faces, FollowedVideo, Kept, SkippedVideo
 from styleinv.data.frame_reader import FrameReader
 from styleinv.data.manifest import Entry
 from styleinv.data.store import order
 from styleinv.errors import UserError
+from styleinv.files import expand, sha256
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class AlignedCrops:
         clip, videos = self.clip, self._videos
         measured = videos.aligner.shake(clip, videos.plan.settings.fps or self.source.fps)
         if (exact := videos.exact_landmarks(self.source)) is not None:
-            measured |= videos.aligner.error(clip, anchors(_first_face(read_landmarks(exact))))
+            measured |= videos.aligner.error(clip, anchors(_first_face(read_exact(exact))))
         if self._fidelity.value is not None:
             measured["itf_db"] = shake.rounded(self._fidelity.value)
         return Kept(
@@ -88,12 +90,14 @@ class AlignedVideos:
         self.reader = _ClipReader(plan)
         self._skipped = skipped
         self._followed: list[FollowedVideo] = []
+        self._brought: dict[str, tuple[np.ndarray, str]] = {}  # by name: what was brought, and the hash of its file
 
     def crops(self) -> Iterator[AlignedCrops]:
         """Yield all clips in the order of the store, after the first pass over every video."""
         clips: list[AlignedCrops] = []
+        videos = self._with_what_they_need()
         begin = last = time.monotonic()
-        for number, video in enumerate(self.plan.videos, 1):
+        for number, video in enumerate(videos, 1):
             try:
                 clips += self._clips(video)
             except BadVideo as problem:
@@ -112,7 +116,7 @@ class AlignedVideos:
         dropped = sum((Counter(video.dropped) for video in self._followed), Counter())
         return Faces(
             preset=self.aligner.settings.preset,
-            landmarks=self.aligner.settings.landmarks,
+            landmarks=self.aligner.settings.record()["landmarks"],
             stand_in=self.aligner.stand_in,
             weights=self.aligner.hashes,
             **counts,
@@ -128,6 +132,38 @@ class AlignedVideos:
         """Return the file of a video's exact landmarks, where they stand in for the networks."""
         return self.plan.raw / video.landmarks if self.aligner.stand_in and video.landmarks else None
 
+    def _with_what_they_need(self) -> list[Entry]:
+        """Return the videos that landmarks or boxes were brought for, if any are: all files are read before any work.
+
+        Raises:
+            UserError: some of it cannot be used and on_bad_video is "error", or nothing at all can be.
+        """
+        settings, crop = self.plan.settings, self.aligner.settings
+        if crop.brought is None:
+            return list(self.plan.videos)
+        folder = expand(getattr(crop, crop.brought))
+        field = f"crop.{crop.brought}"
+        if not folder.is_dir():
+            own = "fan" if crop.brought == "landmarks" else "retinaface"
+            cure = f"Use {own}, or name the folder that holds <video>.npz of each video."
+            raise UserError("is not a folder", file=folder, field=field, cure=cure)
+        if settings.fps is not None:
+            cure = "Set fps: null, or convert the videos to that rate first."
+            raise UserError(f"{crop.brought} are brought for the frames as they are stored", field="fps", cure=cure)
+        good = []
+        for video in self.plan.videos:
+            file = folder / f"{video.name}.npz"
+            try:
+                known = READERS[crop.brought](file, video.frames, (video.height, video.width))
+            except UserError as error:
+                if settings.on_bad_video == "error":
+                    raise
+                self._skipped.append(SkippedVideo(name=video.name, reason=f"{file.name}: {error.said}"))
+            else:
+                self._brought[video.name] = known, sha256(file)
+                good.append(video)
+        return good
+
     def _clips(self, video: Entry) -> list[AlignedCrops]:
         """Follow the face of a video and divide it into clips."""
         min_frames = self.plan.settings.min_frames
@@ -139,15 +175,20 @@ class AlignedVideos:
         if not long:
             most = max(map(len, clips))
             raise BadVideo(f"shows a face in at most {most} frames in a row, {min_frames} are needed")
-        self._followed.append(_count(video, followed, clips, long))
+        counted = _count(video, followed, clips, long)
+        if video.name in self._brought:
+            counted = counted.model_copy(update={"brought": self._brought[video.name][1]})
+        self._followed.append(counted)
         names = self._names(video.name, len(long))
         return [AlignedCrops(self, name, video, clip, followed.size) for name, clip in zip(names, long, strict=True)]
 
     def _follow(self, video: Entry) -> Followed:
         exact = self.exact_landmarks(video)
-        if exact is not None and self.plan.resampling(video) is not None:
+        fps = self.plan.settings.fps
+        if exact is not None and fps is not None and abs(video.fps - fps) > 1e-3:
             raise UserError("landmarks: rendered knows a video at its own rate", field="fps", cure="Set fps: null.")
-        return self.aligner.follow(lambda: _frames(self.plan, video), video.name, (video.height, video.width), exact)
+        known = self._brought[video.name][0] if video.name in self._brought else exact
+        return self.aligner.follow(lambda: _frames(self.plan, video), video.name, (video.height, video.width), known)
 
     def _names(self, name: str, count: int) -> list[str]:
         """Name one clip `name`, several ones `name_1`, `name_2` ..., and none of them as another video."""
@@ -187,7 +228,7 @@ def _first_face(landmarks: np.ndarray) -> np.ndarray:
 
 
 def _frames(plan: CropPlan, video: Entry) -> Iterator[np.ndarray]:
-    return source_frames(FrameReader(plan.raw, [video]), video, plan.raw, plan.resampling(video))
+    return source_frames(FrameReader(plan.raw, [video]), video, plan.settings.fps)
 
 
 class _ClipReader:

@@ -35,10 +35,10 @@ class CropPlan:
         """How many videos have another rate than the store."""
         return sum(abs(video.fps - self.fps) > 1e-3 for video in self.videos)
 
-    def resampling(self, video: Entry) -> float | None:
-        """Return the rate that a video is resampled to; None where it keeps its frames."""
-        fps = self.settings.fps
-        return None if fps is None or abs(video.fps - fps) < 1e-3 else fps
+    @property
+    def as_stored(self) -> bool:
+        """Whether pixels are taken for squares whatever a file says, as the official FaceForensics crop does."""
+        return isinstance(self.settings.crop, MaskCrop) and self.settings.crop.border == "faithful"
 
     def skip(self, video: Entry, problem: BadVideo) -> SkippedVideo:
         """Leave a video out.

@@ -9,7 +9,7 @@ import numpy as np
 from styleinv.crop import ffhq
 from styleinv.crop.faces import FaceDetector, HeatmapNetwork
 from styleinv.crop.landmarks import find_landmarks
-from styleinv.crop.raw import BadVideo
+from styleinv.crop.raw import BadVideo, by
 from styleinv.crop.settings import Alignment
 from styleinv.crop.track import Track, Tracker
 
@@ -43,6 +43,55 @@ class Followed:
     def detected(self) -> int:
         """Number of frames where the face is seen."""
         return int(np.isfinite(self.anchors).all((1, 2)).sum())
+
+
+def follow_landmarks(frames: Callable[[], Iterable[np.ndarray]], anchors: np.ndarray) -> Followed:
+    """Take the face where it was brought for: the video is read once for its size and number of frames.
+
+    Args:
+        frames: starts reading the video.
+        anchors: float64 [T, 4, 2] from `brought.read_landmarks`.
+
+    Raises:
+        BadVideo: frames of several sizes, or another number of them.
+    """
+    count, size = 0, (0, 0)
+    for numbers, chunk in numbered_chunks(frames()):
+        count, size = numbers.stop, (chunk[0].shape[0], chunk[0].shape[1])
+    return _followed(count, size, anchors)
+
+
+def follow_boxes(
+    frames: Callable[[], Iterable[np.ndarray]],
+    boxes: np.ndarray,
+    network: HeatmapNetwork,
+    settings: Alignment,
+    video: str,
+) -> Followed:
+    """Measure the face in boxes that were brought.
+
+    Args:
+        frames, network, settings, video: as for `follow`.
+        boxes: float64 [T, 4] from `brought.read_boxes`; whose face is in them is not asked.
+
+    Raises:
+        BadVideo: frames of several sizes, or another number of them.
+    """
+    anchors = np.full((len(boxes), 4, 2), np.nan)
+    count, size = 0, (0, 0)
+    for numbers, chunk in numbered_chunks(frames()):
+        count, size = numbers.stop, (chunk[0].shape[0], chunk[0].shape[1])
+        seen = [n for n in numbers if n < len(boxes) and not np.isnan(boxes[n]).any()]
+        if seen:
+            images = [chunk[n - numbers.start] for n in seen]
+            anchors[seen] = ffhq.anchors(find_landmarks(network, images, seen, boxes[seen], settings, video))
+    return _followed(count, size, anchors)
+
+
+def _followed(count: int, size: tuple[int, int], anchors: np.ndarray) -> Followed:
+    if count != len(anchors):
+        raise BadVideo(f"has {count} frames, but landmarks or boxes were brought for {len(anchors)}")
+    return Followed(count, size, anchors, faces=1, crowded=0)
 
 
 def follow(
@@ -83,8 +132,7 @@ def follow(
             known[1].extend(points.flatten())
 
     # Detect and track, and measure the leader of the moment while its frames are in memory.
-    for chunk in chunks(frames()):
-        numbers = range(count, count + len(chunk))
+    for numbers, chunk in numbered_chunks(frames()):
         wanted = []
         for number, image, found in zip(numbers, chunk, detector.detect(chunk, numbers), strict=True):
             tracker.add(number, found)
@@ -93,10 +141,7 @@ def follow(
             if leader is not None and leader.last_frame == number:
                 wanted.append((tracker.tracks.index(leader), number, image, leader.last_box))
         measure(wanted)
-        count += len(chunk)
-        if count > len(chunk) and size != chunk[0].shape[:2]:
-            raise BadVideo(f"changes its size from {_by(size)} to {_by(chunk[0].shape)}", cure="Convert it first.")
-        size = (chunk[0].shape[0], chunk[0].shape[1])
+        count, size = numbers.stop, (chunk[0].shape[0], chunk[0].shape[1])
 
     # Keep the final leader alone, and measure what is missing of it.
     anchors = np.full((count, 4, 2), np.nan)
@@ -118,13 +163,25 @@ def _measure_missing(
     """Read the video again for the frames where the final leader did not lead yet."""
     known = set(measured[index][0]) if index in measured else set()
     missing = {int(f): box for f, box in zip(track.frames, track.boxes, strict=True) if int(f) not in known}
-    count = 0
-    for chunk in chunks(frames()) if missing else ():
-        numbers = range(count, count + len(chunk))
+    for numbers, chunk in numbered_chunks(frames()) if missing else ():
         measure([(index, n, image, missing[n]) for n, image in zip(numbers, chunk, strict=True) if n in missing])
-        count += len(chunk)
-        if count > max(missing):
+        if numbers.stop > max(missing):
             return
+
+
+def numbered_chunks(frames: Iterable[np.ndarray]) -> Iterator[tuple[range, list[np.ndarray]]]:
+    """Group the frames of one video into lists, each with the numbers of its frames.
+
+    Raises:
+        BadVideo: frames of several sizes.
+    """
+    count, size = 0, None
+    for chunk in chunks(frames):
+        if size not in (None, chunk[0].shape):
+            raise BadVideo(f"changes its size from {by(size)} to {by(chunk[0].shape)}", cure="Convert it first.")
+        size = chunk[0].shape
+        yield range(count, count + len(chunk)), chunk
+        count += len(chunk)
 
 
 def chunks(frames: Iterable[np.ndarray], length: int = CHUNK) -> Iterator[list[np.ndarray]]:
@@ -137,7 +194,3 @@ def chunks(frames: Iterable[np.ndarray], length: int = CHUNK) -> Iterator[list[n
         chunk.append(frame)
     if chunk:
         yield chunk
-
-
-def _by(size: tuple[int, ...]) -> str:
-    return f"{size[1]} x {size[0]}"

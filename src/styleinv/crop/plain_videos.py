@@ -8,7 +8,7 @@ from styleinv.crop import mask as by_mask
 from styleinv.crop.box import box_crop
 from styleinv.crop.centre import centre_crop
 from styleinv.crop.crop_plan import CropPlan
-from styleinv.crop.raw import BadVideo, mask_frames, runs, source_frames
+from styleinv.crop.raw import BadVideo, by, mask_frames, runs, source_frames
 from styleinv.crop.settings import BoxCrop, MaskCrop
 from styleinv.data.census import Kept
 from styleinv.data.frame_reader import FrameReader
@@ -40,7 +40,7 @@ class PlainCrops:
         """
         plan = self._plan
         cropper = _cropper(plan, self.source)
-        source = source_frames(self._reader, self.source, plan.raw, plan.resampling(self.source))
+        source = source_frames(self._reader, self.source, plan.settings.fps)
         for index, frame in enumerate(source):
             self._seen = index + 1
             image = cropper(frame, index)
@@ -65,7 +65,7 @@ class PlainCrops:
 
 def plain_crops(plan: CropPlan) -> Iterator[PlainCrops]:
     """Yield the crops of every video, to be read one after the other."""
-    reader = FrameReader(plan.raw, plan.videos)
+    reader = FrameReader(plan.raw, plan.videos, plan.as_stored)
     return (PlainCrops(plan, video, reader) for video in plan.videos)
 
 
@@ -93,7 +93,7 @@ def _by_box(video: Entry, resolution: int) -> Cropper:
 
 
 def _by_mask(plan: CropPlan, video: Entry, crop: MaskCrop) -> Cropper:
-    resolution, fps = plan.settings.resolution, plan.resampling(video)
+    resolution, fps = plan.settings.resolution, plan.settings.fps
     faithful = crop.border == "faithful"
     if not video.mask:
         raise BadVideo("has no mask")
@@ -101,10 +101,11 @@ def _by_mask(plan: CropPlan, video: Entry, crop: MaskCrop) -> Cropper:
     # All boxes come first: one frame without a face spoils the whole video, and smoothing looks ahead. Only boxes are
     # kept in memory.
     boxes: list[by_mask.Box | None] = []
-    size = (video.height, video.width)
-    for marked in mask_frames(plan.raw / video.mask, fps):
-        if marked.shape[:2] != size:
-            raise BadVideo(f"is {size[1]} x {size[0]}, its mask {marked.shape[1]} x {marked.shape[0]}")
+    size: tuple[int, ...] = ()
+    for marked in mask_frames(plan.raw / video.mask, fps, plan.as_stored):
+        if size not in ((), marked.shape[:2]):
+            raise BadVideo(f"its mask changes its size from {by(size)} to {by(marked.shape)}")
+        size = marked.shape[:2]
         try:
             boxes.append(by_mask.tight_box(marked))
         except by_mask.NoFace:
@@ -114,13 +115,21 @@ def _by_mask(plan: CropPlan, video: Entry, crop: MaskCrop) -> Cropper:
 
     if faithful:
         # The shorter of video and mask decides, as in the official code.
-        def cropper(frame: np.ndarray, index: int) -> np.ndarray | None:
+        def cut(frame: np.ndarray, index: int) -> np.ndarray | None:
             box = boxes[index] if index < len(boxes) else None
             return None if box is None else by_mask.faithful_crop(frame, box, resolution)
+    else:
+        try:
+            smooth = by_mask.smooth_boxes(boxes, fps or video.fps)
+        except by_mask.NoFace as problem:
+            raise BadVideo(str(problem)) from None
 
-        return cropper
-    try:
-        smooth = by_mask.smooth_boxes(boxes, fps or video.fps)
-    except by_mask.NoFace as problem:
-        raise BadVideo(str(problem)) from None
-    return lambda frame, index: by_mask.fixed_crop(frame, smooth[min(index, len(smooth) - 1)], resolution)
+        def cut(frame: np.ndarray, index: int) -> np.ndarray | None:
+            return by_mask.fixed_crop(frame, smooth[min(index, len(smooth) - 1)], resolution)
+
+    def cropper(frame: np.ndarray, index: int) -> np.ndarray | None:
+        if frame.shape[:2] != size:
+            raise BadVideo(f"is {by(frame.shape)}, its mask {by(size)}")
+        return cut(frame, index)
+
+    return cropper

@@ -1,6 +1,6 @@
 """Raw videos as the crops read them: their rate, their faults, and which of their frames were stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ class BadVideo(UserError):
     """Raised where a video cannot be used; the message is the reason, which the census keeps."""
 
 
-def source_frames(reader: FrameReader, video: Entry, raw: Path, fps: float | None) -> Iterator[np.ndarray]:
+def source_frames(reader: FrameReader, video: Entry, fps: float | None) -> Iterator[np.ndarray]:
     """Yield the frames of a video, uint8 RGB [H, W, 3].
 
     Raises:
@@ -24,19 +24,24 @@ def source_frames(reader: FrameReader, video: Entry, raw: Path, fps: float | Non
     try:
         yield from reader.frames(video, fps)
     except UserError as error:
-        raise BadVideo(str(error).removeprefix(f"{raw / video.file}: ")) from None
+        raise BadVideo(error.said) from None
 
 
-def mask_frames(path: Path, fps: float | None) -> Iterator[np.ndarray]:
+def mask_frames(path: Path, fps: float | None, as_stored: bool) -> Iterator[np.ndarray]:
     """Yield the frames of a video's mask, uint8 RGB [H, W, 3].
 
     Raises:
         BadVideo: it is missing, cut or corrupt.
     """
     try:
-        yield from read_frames(path, fps)
+        yield from read_frames(path, fps, as_stored)
     except UserError as error:
-        raise BadVideo(f"its mask {str(error).removeprefix(f'{path}: ')}") from None
+        raise BadVideo(f"its mask {error.said}") from None
+
+
+def by(shape: Sequence[int]) -> str:
+    """Write the shape [H, W, ...] of a frame as `width x height`."""
+    return f"{shape[1]} x {shape[0]}"
 
 
 def runs(kept: list[int]) -> tuple[tuple[int, int], ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from styleinv.crop.brought import read_array
 from styleinv.crop.heatmaps import SIZE
 from styleinv.crop.raw import BadVideo
 from styleinv.errors import UserError
@@ -87,19 +88,17 @@ class RenderedFaces:
         return np.array(rows, np.float64).reshape(-1, 5)
 
 
-def read_landmarks(path: Path) -> np.ndarray:
+def read_exact(path: Path) -> np.ndarray:
     """Read the exact landmarks that the synthetic data set stores beside a video.
 
     Raises:
         UserError: no such file, or other content.
     """
-    try:
-        with np.load(path) as file:
-            landmarks = file["landmarks"].astype(np.float64)
-    except FileNotFoundError:
-        raise UserError("is gone", file=path, cure="Run the fetch stage again.") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"holds no landmarks ({error})", file=path, cure="Run the fetch stage again.") from None
-    if landmarks.ndim not in (3, 4) or landmarks.shape[-2:] != (68, 2):
-        raise UserError(f"must hold [frames, 68, 2], not {list(landmarks.shape)}", file=path)
-    return landmarks
+
+    def check(shape: tuple[int, ...]) -> None:
+        if len(shape) not in (3, 4) or shape[-2:] != (68, 2):
+            raise UserError(f"must hold [frames, 68, 2], not {list(shape)}", file=path, field="landmarks")
+
+    if not path.exists():
+        raise UserError("is gone", file=path, cure="Run the fetch stage again.")
+    return read_array(path, "landmarks", check)

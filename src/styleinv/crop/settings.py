@@ -1,6 +1,6 @@
 """How frames are cut out of raw videos: the block `crop` of a data set's YAML, one class for each of its types."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "single": {"decoding": "library", "flip": True, "jitters": 1, "radius": 0.0},
     # `ours`, then a Gaussian over time of centre and size.
     "gaussian": {"sigma_centre": 1.0, "sigma_size": 3.0},
+}
+
+# What says how a network looks, which nobody asks where its answer is brought.
+_UNUSED = {
+    "landmarks": {"boxes", "decoding", "jitters", "radius", "flip", "confidence", "seed"},
+    "boxes": {"confidence"},
 }
 
 
@@ -50,7 +56,10 @@ class Alignment(Strict):
 
     Attributes:
         preset: a row of `PRESETS`, which gives the defaults of the keys below.
-        landmarks: `rendered` stands in for the networks where a synthetic data set knows its landmarks.
+        landmarks: `fan` finds them; or a folder with `<video>.npz` of each video, or for a single video that file (see
+            `crop.brought`), which nothing is asked for then. `rendered` stands in for the networks where a synthetic
+            data set knows its landmarks.
+        boxes: `retinaface` finds them; or a folder or file likewise.
         decoding: of FAN's heat-maps: to a fraction of a pixel, or the library's whole pixels.
         jitters: shifted boxes per frame whose landmarks are averaged.
         radius: largest shift of a box, as a share of its side.
@@ -66,7 +75,8 @@ class Alignment(Strict):
 
     type: Literal["ffhq"] = "ffhq"
     preset: str = "ours"
-    landmarks: Literal["fan", "rendered"] = "fan"
+    landmarks: str = "fan"
+    boxes: str = "retinaface"
     decoding: Literal["float", "library"] = "float"
     jitters: int = Field(10, ge=1)
     radius: float = Field(0.05, ge=0, le=0.5)
@@ -90,9 +100,26 @@ class Alignment(Strict):
             raise ValueError(f"must be one of {', '.join(PRESETS)}")
         return name
 
+    @model_validator(mode="after")
+    def _useful(self) -> Self:
+        if self.landmarks == "rendered" and self.boxes != "retinaface":
+            raise ValueError("landmarks: rendered brings boxes of its own")
+        useless = self.model_fields_set & (_UNUSED[self.brought] if self.brought else set())
+        if useless:
+            raise ValueError(f"{', '.join(sorted(useless))} would do nothing where {self.brought} are brought")
+        return self
+
+    @property
+    def brought(self) -> Literal["landmarks", "boxes"] | None:
+        """What comes from files instead of a network."""
+        if self.landmarks not in ("fan", "rendered"):
+            return "landmarks"
+        return "boxes" if self.boxes != "retinaface" else None
+
     def record(self) -> dict[str, Any]:
-        """Return all keys but `type`, as frame stores and reports of shake hold them."""
-        return self.model_dump(exclude={"type"})
+        """Return all keys but `type`, as frame stores and reports of shake hold them: without paths."""
+        said = self.model_dump(exclude={"type", "boxes"})
+        return said | ({self.brought: "brought"} if self.brought else {})
 
 
 class CropSettings(FrameSettings):

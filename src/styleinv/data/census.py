@@ -58,6 +58,7 @@ class FollowedVideo(Stored):
         splits: how often it was split.
         crowded: frames with more than one face.
         dropped: frames that are not stored, by reason.
+        brought: SHA-256 of the file that its landmarks or boxes came from, where they were brought.
     """
 
     name: str
@@ -67,6 +68,7 @@ class FollowedVideo(Stored):
     splits: int
     crowded: int
     dropped: dict[str, int]
+    brought: str | None = None
 
 
 class Faces(Stored):

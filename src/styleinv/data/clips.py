@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from styleinv import files
-from styleinv.data.check import VideoFacts
+from styleinv.data.check import VideoFacts, unusable
 from styleinv.data.intake import entry_of
 from styleinv.data.manifest import Entry, Span
 from styleinv.data.video import probe
 from styleinv.errors import UserError
 
+MAX_SECONDS = 7 * 24 * 3600.0  # no video is longer than a week
 SAME_RATE = 0.01  # frames per second: tables print rates with few digits
 
 
@@ -30,6 +31,13 @@ class ListedClip:
     start: float
     end: float
     box: tuple[float, float, float, float]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no clip can be; the numbers come from tables of others."""
+        left, top, right, bottom = self.box
+        if not (0 <= self.start < self.end <= MAX_SECONDS and 0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            box = " ".join(f"{side:g}" for side in self.box)
+            raise ValueError(f"seconds {self.start:g} to {self.end:g}, box {box}: impossible")
 
 
 class ClippedFiles:
@@ -57,7 +65,7 @@ class ClippedFiles:
         """
         facts = self._examine(file)
         if facts.error:
-            return "corrupt", facts.error
+            return facts.problem, facts.error
         fps = rate if rate is not None and abs(facts.fps - rate) < SAME_RATE else facts.fps
         # Times come from divisions: a hair above a whole frame number is that frame.
         first, end = (math.ceil(round(second * fps, 6)) for second in (clip.start, clip.end))
@@ -76,5 +84,5 @@ class ClippedFiles:
                 info = probe(path)
                 self._facts[file] = VideoFacts(path, files.sha256(path), info.width, info.height, info.fps)
             except UserError as error:
-                self._facts[file] = VideoFacts(path, error=str(error).removeprefix(f"{path}: "))
+                self._facts[file] = unusable(path, error)
         return self._facts[file]

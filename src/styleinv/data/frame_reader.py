@@ -24,10 +24,11 @@ class FrameReader:
     Args:
         raw: the folder that the manifest's paths are relative to.
         entries: the manifest's videos, in the order in which they will be read.
+        as_stored: take the pixels of whole video files for squares, whatever these say of their shape.
     """
 
-    def __init__(self, raw: Path, entries: Sequence[Entry]):
-        self._raw = raw
+    def __init__(self, raw: Path, entries: Sequence[Entry], as_stored: bool = False):
+        self._raw, self._as_stored = raw, as_stored
         self._clips: dict[str, list[tuple[int, int]]] = {}
         for entry in entries:
             if clip := entry.clip:
@@ -55,12 +56,12 @@ class FrameReader:
         elif path.is_dir() or is_image(entry.file) or entry.inside is not None:
             yield from _images(path, entry)
         else:
-            yield from read_frames(path, fps)
+            yield from read_frames(path, fps, self._as_stored)
 
     def _clip(self, entry: Entry, span: Span, path: Path) -> Iterator[np.ndarray]:
         first, wanted = span.first, span.frames
         if entry.file in self._failed:
-            raise UserError(self._failed[entry.file])
+            raise UserError(self._failed[entry.file], file=path)
         if self._open is None or self._open[0] != entry.file or first < self._next:
             later = [clip for clip in self._clips[entry.file] if clip[0] >= first]
             self._open = entry.file, read_selected(path, entry.fps, later)
@@ -70,7 +71,7 @@ class FrameReader:
             try:
                 number, frame = next(self._open[1], (-1, None))
             except UserError as error:
-                self._failed[entry.file] = str(error)
+                self._failed[entry.file] = error.said
                 raise
             if frame is None:
                 self._open = None
@@ -99,12 +100,15 @@ def encoded_images(path: Path, inside: str | None = None) -> Iterator[tuple[str,
         inside: folder or image inside the zip; None where there is none.
 
     Raises:
-        UserError: a zip, or a member of it, that is damaged.
+        UserError: a zip, or a member of it, that is damaged, or an image that cannot be read.
     """
     if inside is None:
         images = filter(lambda file: is_image(file.name), path.iterdir()) if path.is_dir() else [path]
         for image in sorted(images, key=natural_order):
-            yield image.name, image.read_bytes()
+            try:
+                yield image.name, image.read_bytes()
+            except OSError as error:
+                raise UserError(f"{image.name}: cannot be read ({error.strerror})", file=path) from None
         return
     archive = open_zip(path.resolve())
     folder, _, name = ("", "", inside) if "/" not in inside else inside.rpartition("/")

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from styleinv.data.video_folder import is_image
-from styleinv.errors import UserError
+from styleinv.errors import UserError, cannot_read
 from styleinv.files import natural_order
 
 MAX_MEMBERS = 5_000_000
@@ -22,6 +22,7 @@ class ImageZip:
         path: the zip.
         folders: folder -> its images, sorted by name; "" is the top.
         refused: (member, why) of what is not to be trusted.
+        holes: folder -> a refused image of it, and why; names that lead out of their folder belong to none.
 
     Raises:
         UserError: missing, no zip, cut, or with too many members.
@@ -33,24 +34,32 @@ class ImageZip:
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
             raise UserError("does not exist", file=path) from None
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
+        except PermissionError as error:
+            raise cannot_read(path, error) from None
+        except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
             raise UserError(f"is no whole zip file ({error})", file=path, cure="Fetch it again.") from None
         members = self._zip.infolist()
         if len(members) > MAX_MEMBERS:
             raise UserError(f"has {len(members):,} members, more than {MAX_MEMBERS:,}", file=path)
         self.folders: dict[str, list[zipfile.ZipInfo]] = {}
         self.refused: list[tuple[str, str]] = []
+        self.holes: dict[str, str] = {}
         seen = set()
         for info in members:
             if info.is_dir() or not is_image(info.filename) or info.filename.startswith("__MACOSX/"):
                 continue
+            if _leads_out(info.filename):
+                self.refused.append((info.filename, "has a name that leads out of its folder"))
+                continue
+            place = PurePosixPath(info.filename)
+            folder = "" if place.parent == PurePosixPath() else place.parent.as_posix()
             why = "is there twice" if info.filename in seen else _fault(info)
             seen.add(info.filename)
             if why:
                 self.refused.append((info.filename, why))
+                self.holes.setdefault(folder, f"{place.name} {why}")
                 continue
-            folder = PurePosixPath(info.filename).parent.as_posix()
-            self.folders.setdefault("" if folder == "." else folder, []).append(info)
+            self.folders.setdefault(folder, []).append(info)
         self.folders = dict(sorted(self.folders.items()))
         for images in self.folders.values():
             images.sort(key=lambda info: natural_order(info.filename))
@@ -83,10 +92,11 @@ def _open(path: Path, version: tuple[int, int, int] | None) -> ImageZip:
     return ImageZip(path)
 
 
+def _leads_out(name: str) -> bool:
+    return name.startswith("/") or "\\" in name or ":" in name.partition("/")[0] or ".." in PurePosixPath(name).parts
+
+
 def _fault(info: zipfile.ZipInfo) -> str:
-    name = info.filename
-    if name.startswith("/") or "\\" in name or ":" in name.partition("/")[0] or ".." in PurePosixPath(name).parts:
-        return "has a name that leads out of its folder"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "is a link"
     if info.flag_bits & 1:

@@ -13,7 +13,7 @@ from styleinv.data.check import INFORMATION, Finding, VideoFacts, examine, findi
 from styleinv.data.manifest import Entry, Manifest, Missing, SkippedFile
 from styleinv.data.source import Job
 from styleinv.data.store import order
-from styleinv.errors import UserError
+from styleinv.errors import UserError, printable
 
 Names = Callable[[Sequence[Path]], list[str]]
 
@@ -81,7 +81,9 @@ def link_good(
         UserError: a bad video with on_bad_video = "error", or no good one.
     """
     # Which videos are good?
-    judged = [*judged, *(findings(facts, job.min_frames, rate, job.as_published) if facts or not judged else [])]
+    about = {key: printable(value) if isinstance(value, str) else value for key, value in about.items()}
+    if facts or not judged:
+        judged = [*judged, *findings(facts, job.min_frames, rate, job.as_published, job.resampled)]
     if job.on_bad_video == "error":
         raise_on(judged)
     bad = {finding.file for finding in judged if finding.problem not in INFORMATION}
@@ -126,15 +128,24 @@ def accounted(
         videos=tuple(sorted(videos, key=lambda video: order(video.name))),
         skipped=tuple(
             SkippedFile(
-                file=f.file.relative_to(root).as_posix() if f.file.is_relative_to(root) else f.file.as_posix(),
+                file=_below(root, f.file),
                 problem=f.problem,
-                detail=f.detail.replace(f"{root}/", ""),
+                detail=printable(f.detail.replace(f"{root}/", "")),
             )
             for f in judged
             if f.file is not None and f.problem not in INFORMATION
         ),
-        notes=tuple(f"{f.problem}: {f.detail}".replace(f"{root}/", "") for f in judged if f.problem in INFORMATION),
+        notes=tuple(
+            f"{f.problem}: {f'{_below(root, f.file)}: ' if f.file else ''}{printable(f.detail.replace(f'{root}/', ''))}"
+            for f in judged
+            if f.problem in INFORMATION
+        ),
     )
+
+
+def _below(root: Path, file: Path) -> str:
+    """The path of a file below a folder, or its own where it lies elsewhere, fit for JSON."""
+    return printable(file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix())
 
 
 def entry_of(name: str, file: str, facts: VideoFacts, mask: str | None = None, **more: Any) -> Entry:

@@ -15,7 +15,7 @@ class FrameSettings(Strict):
 
     Attributes:
         resolution: side of the stored frames in pixels.
-        fps: resample videos of another rate to this one. None keeps all frames.
+        fps: resample all videos to this rate, those of variable rate too. None keeps all frames.
         codec: how the stored frames are compressed: JPEG of quality 75 with 4:2:0 chroma (the official FaceForensics
             frames), JPEG of quality 95 with 4:4:4, or lossless PNG.
         min_frames: videos of fewer frames are bad.
@@ -23,7 +23,7 @@ class FrameSettings(Strict):
     """
 
     resolution: int = Field(ge=8)
-    fps: float | None = Field(None, gt=0)
+    fps: float | None = Field(None, gt=0, allow_inf_nan=False)
     codec: Codec = "jpeg95"
     min_frames: int = Field(128, ge=1)
     on_bad_video: OnBadVideo = "error"

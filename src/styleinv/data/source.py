@@ -41,6 +41,7 @@ class Job:
         raw: the folder to fill.
         lock: file of the hashes that nobody published (see `data.download`).
         fps: rate of frames that come as images, and of synthetic videos.
+        resampled: rate that video files will be resampled to; None where they keep their frames.
         min_frames: fewer make a video bad.
         on_bad_video: stop, or leave bad videos out and say so.
         as_published: a data set of the paper: what its publisher counted twice is kept twice.
@@ -50,6 +51,7 @@ class Job:
     raw: Path
     lock: Path
     fps: float = 25.0
+    resampled: float | None = None
     min_frames: int = 1
     on_bad_video: OnBadVideo = "error"
     as_published: bool = False

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +23,8 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
-from styleinv.errors import UserError
+from styleinv.data.tree import walk
+from styleinv.errors import UserError, cannot_read
 from styleinv.files import atomic
 
 VIDEO_SUFFIXES = frozenset(
@@ -32,68 +34,109 @@ VIDEO_SUFFIXES = frozenset(
 # swscale without these takes fast paths that differ between processors.
 _EXACT_SCALER = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 
+# The pixels of DV and of many phones are no squares. Where they are wide (or high), the image is made as much wider (or
+# higher), so that no detail is lost and a video that is turned by a flag is the upright one, turned. `_shown` is the
+# same in Python.
+MAX_ASPECT = 8  # sides of a pixel; real ones stay below 4
+_SQUARE_PIXELS = {"w": f"round(iw*clip(sar,1,{MAX_ASPECT}))", "h": f"round(ih*clip(1/sar,1,{MAX_ASPECT}))"}
+
+# By default ffmpeg rounds times to the nominal rate, and refuses two frames that fall on one number.
+_FINE_TIME = {"enc_time_base": "1:1000000"}
+
+# Stands for the video's path in a command until it runs: ffmpeg-python takes no path that is not UTF-8.
+_PATH = "file:the video"
+
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Size in pixels as the viewer sees it (after rotation flags) and nominal frames per second."""
+    """Size in square pixels as the viewer sees it (after rotation flags) and nominal frames per second."""
 
     width: int
     height: int
     fps: float
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a video that has been decoded from its first to its last frame.
+
+    Attributes:
+        width, height: in square pixels, as the viewer sees it.
+        aspect: width by height of a pixel as it is stored.
+        times: float64 [frames], seconds from the first frame to each.
+    """
+
+    width: int
+    height: int
+    aspect: Fraction
+    times: np.ndarray
+
+    @property
+    def frames(self) -> int:
+        """Number of frames that `read_frames` yields without resampling."""
+        return len(self.times)
+
+    def uneven(self, fps: float) -> float:
+        """How far a frame may be from where it would be at a constant rate, in frames of that rate."""
+        return float(np.abs(self.times * fps - np.arange(self.frames)).max())
+
+
 def probe(path: str | Path) -> VideoInfo:
     """Read size and frame rate of a video from its first decoded frame.
 
     Raises:
-        UserError: the file is missing, empty, or its first frame cannot be decoded.
+        UserError: the file is missing, empty, cannot be read, or its first frame cannot be decoded.
     """
     stream = _source(path).output("pipe:", format="yuv4mpegpipe", pix_fmt="yuv444p", vframes=1, strict="-1")
     with _decoder(stream, path) as pipe:
         header = pipe.readline().decode("ascii", "replace")
         while pipe.read(1 << 20):
             pass
-    found = re.match(r"YUV4MPEG2 W(\d+) H(\d+) F(\d+):(\d+)", header)
+    found = re.match(r"YUV4MPEG2 W(\d+) H(\d+) F(\d+):(\d+)(?: I\S)?(?: A(\d+):(\d+))?", header)
     if not found:
         raise UserError("contains no video frame", file=path, cure="Remove it or fetch it again.")
-    width, height, numerator, denominator = map(int, found.groups())
+    width, height, numerator, denominator, across, down = (int(number or 0) for number in found.groups())
     if not numerator or not denominator:
         raise UserError("does not say its frame rate", file=path, cure="Convert it to mp4 first.")
-    return VideoInfo(width, height, numerator / denominator)
+    return VideoInfo(*_shown(width, height, _aspect(across, down, path)), numerator / denominator)
 
 
 def count_frames(path: str | Path) -> int:
     """Count the frames that `read_frames(path)` yields; see `measure`."""
-    return measure(path)[0]
+    return measure(path).frames
 
 
-def measure(path: str | Path) -> tuple[int, int, int]:
-    """Measure a video: (frames, height, width), by decoding the whole file without converting pixels.
+def measure(path: str | Path) -> Measured:
+    """Measure a video by decoding the whole file without converting pixels.
 
     Raises:
-        UserError: the file is missing, not a video, cut or corrupt.
+        UserError: the file is missing, cannot be read, is not a video, cut or corrupt.
     """
-    stream = _source(path).output("pipe:", format="framecrc", fps_mode="passthrough")
-    size: list[int] = []
-    frames = 0
+    started = _source(path).filter("setpts", "PTS-STARTPTS")
+    stream = started.output("pipe:", format="framecrc", fps_mode="passthrough", **_FINE_TIME)
+    width = height = across = down = 0
+    times = array("q")
     with _decoder(stream, path) as pipe:
         for line in pipe:
             if not line.startswith(b"#"):
-                frames += 1
+                times.append(int(line.split(b",")[2]))
             elif line.startswith(b"#dimensions 0:"):
-                size = [int(number) for number in line.split()[-1].split(b"x")]
-    if not frames:
+                width, height = (int(number) for number in line.split()[-1].split(b"x"))
+            elif line.startswith(b"#sar 0:"):
+                across, down = (int(number) for number in line.split()[-1].split(b"/"))
+    if not times:
         raise UserError("contains no video frame", file=path, cure="Remove it or fetch it again.")
-    width, height = size
-    return frames, height, width
+    aspect = _aspect(across, down, path)
+    return Measured(*_shown(width, height, aspect), aspect, np.array(times, np.float64) / 1e6)
 
 
-def read_frames(path: str | Path, fps: float | None = None) -> Iterator[np.ndarray]:
+def read_frames(path: str | Path, fps: float | None = None, as_stored: bool = False) -> Iterator[np.ndarray]:
     """Yield every frame in order; memory does not grow with the length.
 
     Args:
-        path: any file that ffmpeg reads; sound is ignored and rotation flags are applied.
+        path: any file that ffmpeg reads; sound is ignored, rotation flags are applied and pixels made square.
         fps: resample in time to this constant rate (nearest frame); None keeps the frames as they are stored.
+        as_stored: take pixels for squares whatever the file says of their shape.
 
     Yields:
         uint8 RGB [H, W, 3], each a fresh array.
@@ -104,10 +147,11 @@ def read_frames(path: str | Path, fps: float | None = None) -> Iterator[np.ndarr
     """
     video = _source(path)
     if fps is not None:
-        video = video.filter("fps", fps=_rate(fps))
-    video = video.filter("scale", flags=_EXACT_SCALER).filter("format", "rgb24")
+        video = _resampled(video, fps)
+    size = {} if as_stored else _SQUARE_PIXELS
+    video = video.filter("scale", flags=_EXACT_SCALER, **size).filter("format", "rgb24")
     # A PPM image carries its own size, so no second process has to ask for it.
-    stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough")
+    stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough", **_FINE_TIME)
     count = 0
     with _decoder(stream, path) as pipe:
         while (frame := _read_ppm(pipe)) is not None:
@@ -139,8 +183,9 @@ def read_selected(path: str | Path, fps: float, ranges: Sequence[tuple[int, int]
         else:
             merged.append([first, first + frames])
     chosen = "+".join(f"between(n,{first},{end - 1})" for first, end in merged)
-    video = _source(path).filter("fps", fps=_rate(fps)).filter("trim", end_frame=merged[-1][1])
-    video = video.filter("select", chosen).filter("scale", flags=_EXACT_SCALER).filter("format", "rgb24")
+    video = _resampled(_source(path), fps).filter("trim", end_frame=merged[-1][1])
+    video = video.filter("select", chosen).filter("scale", flags=_EXACT_SCALER, **_SQUARE_PIXELS)
+    video = video.filter("format", "rgb24")
     stream = video.output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough")
     numbers = (number for first, end in merged for number in range(first, end))
     with _decoder(stream, path) as pipe:
@@ -177,7 +222,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
             .filter("scale", flags=_EXACT_SCALER, out_color_matrix="bt709", out_range="tv")
             .filter("format", pixels)
             .output(
-                str(temporary),
+                _PATH,
                 format="mp4",
                 vcodec="libx264",
                 preset="medium",
@@ -195,7 +240,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
             .overwrite_output()
         )
         with tempfile.TemporaryFile() as messages:
-            process = subprocess.Popen(stream.compile(cmd=executable()), stdin=subprocess.PIPE, stderr=messages)
+            process = subprocess.Popen(_command(stream, temporary), stdin=subprocess.PIPE, stderr=messages)
             assert process.stdin is not None
             # Messages go to a file: a full pipe would block ffmpeg.
             try:
@@ -213,24 +258,22 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
                 raise UserError(f"could not be written ({_complaint(messages)})", file=path)
 
 
-def list_videos(folder: str | Path) -> list[Path]:
+def list_videos(folder: str | Path, denied: list[OSError] | None = None) -> list[Path]:
     """List all video files below a folder (symlinks followed, hidden ones left out), sorted by path.
 
+    Args:
+        folder: where they are.
+        denied: gets the error of each folder below it that cannot be listed; None lets the first one be raised.
+
     Raises:
-        UserError: there is no such folder, or no video in it.
+        UserError: there is no such folder, no video in it, or it cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError("is not a folder", file=folder, cure="Name the folder that holds the videos.")
-    videos: list[Path] = []
-    seen: set[str] = set()
-    for place, subfolders, names in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(place)) in seen:  # a link back up would walk for ever
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        videos += [Path(place, name) for name in names if is_video(name)]
+    videos = [place / name for place, names in walk(folder, denied) for name in names if is_video(name)]
+    if not videos and denied:
+        raise cannot_read(denied[0].filename, denied[0])
     if not videos:
         cure = f"Known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}."
         raise UserError("contains no video files", file=folder, cure=cure)
@@ -257,14 +300,47 @@ def executable() -> str:
 
 
 def _source(path: str | Path) -> Any:
-    """The first video stream of a file that exists, with every decoding error made fatal."""
+    """The first video stream of a file that can be read, with every decoding error made fatal."""
     path = Path(path)
-    if not path.is_file():
-        raise UserError("does not exist" if not path.exists() else "is not a file", file=path)
-    if path.stat().st_size == 0:
-        raise UserError("is empty (zero bytes)", file=path, cure="Remove it or fetch it again.")
+    try:
+        if not path.is_file():
+            raise UserError("does not exist" if not path.exists() else "is not a file", file=path)
+        if path.stat().st_size == 0:
+            raise UserError("is empty (zero bytes)", file=path, cure="Remove it or fetch it again.")
+        open(path, "rb").close()
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    return ffmpeg.input(_PATH, err_detect="explode")["v:0"]
+
+
+def _resampled(video: Any, fps: float) -> Any:
+    """Frames at a constant rate: at each time the nearest one, the first at 0.
+
+    A constant-rate video whose times begin between two of the new ones, and are rounded to milliseconds, would lose and
+    repeat frames.
+    """
+    return video.filter("setpts", "PTS-STARTPTS").filter("fps", fps=_rate(fps))
+
+
+def _aspect(across: int, down: int, path: str | Path) -> Fraction:
+    """Width by height of a pixel; 0 stands for a file that does not say."""
+    aspect = Fraction(across, down) if across and down else Fraction(1)
+    if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
+        cure = "Convert it to square pixels: ffmpeg -i IN -vf setsar=1 OUT."
+        raise UserError(f"says that its pixels are {across} wide and {down} high", file=path, cure=cure)
+    return aspect
+
+
+def _shown(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Width and height in square pixels; ffmpeg's numbers are doubles too."""
+    return math.floor(width * max(float(aspect), 1.0) + 0.5), math.floor(height * max(1 / float(aspect), 1.0) + 0.5)
+
+
+def _command(stream: Any, path: str | Path) -> list[str]:
+    """The words that run ffmpeg on a path."""
     # "file:" keeps ffmpeg from reading a protocol or an option into an unusual name.
-    return ffmpeg.input(f"file:{path.absolute()}", err_detect="explode")["v:0"]
+    name = f"file:{Path(path).absolute()}"
+    return [name if word == _PATH else word for word in stream.compile(cmd=executable())]
 
 
 @contextlib.contextmanager
@@ -273,7 +349,7 @@ def _decoder(stream: Any, path: str | Path) -> Iterator[IO[bytes]]:
 
     The exit code alone does not tell: a file cut between two packets decodes "well" and only says `partial file`.
     """
-    command = stream.global_args("-nostdin", "-v", "error", "-xerror").compile(cmd=executable())
+    command = _command(stream.global_args("-nostdin", "-v", "error", "-xerror"), path)
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages)
         assert process.stdout is not None

@@ -11,6 +11,7 @@ import numpy as np
 from styleinv import files
 from styleinv.data.image import image_size, storage_of
 from styleinv.data.store import decode
+from styleinv.data.tree import walk
 from styleinv.data.video import is_video, list_videos, measure, probe, read_frames
 from styleinv.errors import UserError
 
@@ -81,9 +82,9 @@ class VideoFolder:
         for image in (image for frames in self._images for image in frames):
             self._require_size(image, *_image_size(image))
         measured = [measure(video) for video in self._videos]
-        for video, (_, height, width) in zip(self._videos, measured, strict=True):
-            self._require_size(video, height, width)
-        return np.array([len(frames) for frames in self._images] or [frames for frames, _, _ in measured], np.int64)
+        for video, found in zip(self._videos, measured, strict=True):
+            self._require_size(video, found.height, found.width)
+        return np.array([len(frames) for frames in self._images] or [found.frames for found in measured], np.int64)
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -150,19 +151,21 @@ class VideoFolder:
         return info.height, info.width
 
 
-def image_folders(root: Path) -> tuple[dict[str, list[Path]], bool]:
-    """Find images by folder (relative to `root`, links followed), in order, and whether there is a video file."""
+def image_folders(root: Path, denied: list[OSError] | None = None) -> tuple[dict[str, list[Path]], bool]:
+    """Find images by folder (relative to `root`, links followed), in order, and whether there is a video file.
+
+    Args:
+        root: where they are.
+        denied: as for `data.tree.walk`.
+
+    Raises:
+        UserError: a folder cannot be read, and there is no list to note it in.
+    """
     groups: dict[str, list[Path]] = {}
     has_videos = False
-    seen: set[str] = set()
-    for place, subfolders, names in os.walk(root, followlinks=True):
-        if (real := os.path.realpath(place)) in seen:  # a link back up would walk for ever
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+    for place, names in walk(root, denied):
         has_videos = has_videos or any(map(is_video, names))
-        frames = [Path(place, name) for name in names if is_image(name)]
+        frames = [place / name for name in names if is_image(name)]
         if frames:
             groups[os.path.relpath(place, root)] = sorted(frames, key=files.natural_order)
     return dict(sorted(groups.items(), key=lambda group: str(group[1][0]))), has_videos

@@ -48,7 +48,7 @@ def crop(dataset: str, setting: Setting) -> None:
         report = {"stand_in": aligner.stand_in, **aligner.settings.record(), "all": census.shake, "clips": clips}
         write_json(paths.shake(dataset), report)
         outputs.append(paths.shake(dataset))
-        used = "cpu" if aligner.stand_in else str(device)
+        used = str(device) if aligner.hashes else "cpu"
         extra = {"weights": aligner.hashes, "stand_in": aligner.stand_in, "shake": census.shake}
     recorder.write(paths.provenance(paths.data(dataset), "crop"), outputs, used, **extra)
 

@@ -16,7 +16,7 @@ def crop_any(what: str, setting: Setting, **options: Any) -> str | None:
     Args:
         what: name or path.
         setting: configuration and results.
-        options: out, align, preset, changes, resolution, device, report of `styleinv crop FILE`.
+        options: out, align, landmarks, boxes, preset, changes, resolution, device, report of `styleinv crop FILE`.
 
     Raises:
         UserError: options for a data set, or what the two commands raise.
@@ -30,6 +30,17 @@ def crop_any(what: str, setting: Setting, **options: Any) -> str | None:
         crop(what, setting)
         return None
     keys = {"preset": options["preset"] or "ours"} | dict(map(_key_and_value, options["changes"] or ()))
+    for key in ("landmarks", "boxes"):
+        if (file := options[key]) is not None:
+            if file.suffix != ".npz":
+                raise UserError(
+                    "is no .npz file", file=file, field=f"--{key}", cure="docs/cropping.md says how to write it."
+                )
+            if key in keys:
+                raise UserError(
+                    f"says what --set {key}={keys[key]} says", field=f"--{key}", cure="Leave one of them out."
+                )
+            keys[key] = str(file)
     resolution = 256 if options["resolution"] is None else options["resolution"]
     out, device = options["out"] or Path("cropped"), options["device"] or "auto"
     return crop_video(Path(what), out, keys, resolution, options["report"], device, setting)

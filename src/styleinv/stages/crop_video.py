@@ -1,5 +1,6 @@
 """crop FILE: cut the stabilised face out of one video, and measure how much steadier it is than the usual crop."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,14 +11,16 @@ import numpy as np
 import torch
 
 from styleinv.crop import shake
-from styleinv.crop.align import Aligner
+from styleinv.crop.align import Aligner, Frames, require_weights
+from styleinv.crop.brought import READERS
 from styleinv.crop.follow import Followed
 from styleinv.crop.raw import BadVideo
 from styleinv.crop.settings import Alignment
 from styleinv.crop.stabilise import Clip
-from styleinv.data.video import probe, read_frames, write_video
-from styleinv.errors import UserError
-from styleinv.files import write_json
+from styleinv.data.check import VARIABLE
+from styleinv.data.video import VideoInfo, measure, probe, read_frames, write_video
+from styleinv.errors import UserError, printable
+from styleinv.files import sha256, write_json
 from styleinv.schema import Layer, parse
 from styleinv.stages.crop import STAND_IN, make_aligner
 from styleinv.stages.setting import Setting
@@ -33,7 +36,7 @@ def crop_video(
     """Write `<stem>_ffhq.mp4`, one file per clip where long gaps split the video, and `<stem>_shake.json`.
 
     Args:
-        file: any video that ffmpeg reads; sound is lost.
+        file: any video that ffmpeg reads; sound is lost, and a variable rate becomes the one that the file says.
         out: the folder for the results.
         keys: preset and changed keys of `crop.settings.Alignment`.
         resolution: side of the crop in pixels.
@@ -53,34 +56,41 @@ def crop_video(
     if out.exists() and not out.is_dir():
         raise UserError("is not a folder", file=out, cure="Give another --out.")
     settings = parse(Alignment, Layer("--set", keys))
+    if report and settings.brought == "landmarks":
+        cure = "Leave it out, or bring boxes alone."
+        raise UserError("compares with the usual crop, whose landmarks only FAN finds", field="--report", cure=cure)
     info = probe(file)
+    require_weights(settings, setting.paths.weights)
+    known, source = _known(settings, file, info)
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("there is no GPU that torch can use", field="--device", cure="Use cpu or auto.")
 
     # Follow the face, then write its clips.
     torch_device = device_of(device)
     aligner = make_aligner(settings, resolution, setting, torch_device)
-    followed, clips = _follow(aligner, file, (info.height, info.width))
+    frames = functools.partial(read_frames, file, None if source else info.fps)
+    followed, clips = _follow(aligner, file, frames, (info.height, info.width), known)
     names = [f"{file.stem}_ffhq{f'_{i + 1}' if len(clips) > 1 else ''}.mp4" for i in range(len(clips))]
     measured = {}
     for name, clip in zip(names, clips, strict=True):
         fidelity = shake.FrameFidelity()
-        crops = aligner.crop(_frames(file, clip), clip, followed.size)
+        crops = aligner.crop(islice(frames(), clip.start, clip.start + len(clip)), clip, followed.size)
         write_video(out / name, _watched(crops, fidelity), info.fps)
         itf = shake.rounded({"itf_db": fidelity.value})
         measured[name] = {"first_frame": clip.start, "frames": len(clip)} | aligner.shake(clip, info.fps) | itf
 
     record: dict[str, Any] = {"video": file.name, "stand_in": aligner.stand_in, "weights": aligner.hashes}
     record |= {"settings": aligner.settings.record(), "fps": info.fps, "resolution": resolution}
+    record |= {"brought": sha256(source)} if source else {}
     record |= _census(followed, clips) | {"clips": measured}
     lines = [f"{out / name}: {_line(aligner.settings.preset, measured[name])}" for name in names]
     if report:
         # The same frames by the usual preset, side by side.
-        usual_settings = Alignment(preset=USUAL, landmarks=settings.landmarks)
+        usual_settings = Alignment(preset=USUAL, landmarks=settings.landmarks, boxes=settings.boxes)
         usual = make_aligner(usual_settings, resolution, setting, torch_device)
-        _, other = _follow(usual, file, followed.size)
+        _, other = _follow(usual, file, frames, followed.size, known)
         comparison = out / f"{file.stem}_comparison.mp4"
-        films = _SideBySide(file, (usual, aligner), (other, clips), followed.size)
+        films = _SideBySide(frames, (usual, aligner), (other, clips), followed.size)
         write_video(comparison, films.frames(), info.fps)
         left, right = (fidelity.value or 0.0 for fidelity in films.fidelities)
         record["compared_with"] = {
@@ -93,14 +103,26 @@ def crop_video(
     write_json(out / f"{file.stem}_shake.json", record)
     if aligner.stand_in:
         lines.append(STAND_IN)
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
-def _follow(aligner: Aligner, file: Path, size: tuple[int, int]) -> tuple[Followed, list[Clip]]:
+def _known(settings: Alignment, file: Path, info: VideoInfo) -> tuple[np.ndarray | Path | None, Path | None]:
+    """What is known of the faces of a video before it is looked at, and the file that brings it."""
+    if settings.brought:
+        source, found = Path(getattr(settings, settings.brought)), measure(file)
+        if found.uneven(info.fps) > VARIABLE:
+            cure = f"Convert it first, `ffmpeg -i {file.name} -r {info.fps:g} even.mp4`, and find the faces in that."
+            raise UserError(f"has a variable rate, so {settings.brought} do not tell their time", file=file, cure=cure)
+        return READERS[settings.brought](source, found.frames, (info.height, info.width)), source
     exact = file.absolute().parent.parent / "landmarks" / f"{file.stem}.npz"  # where the synthetic faces have them
-    known = exact if aligner.stand_in and exact.exists() else None
+    return exact if settings.landmarks == "rendered" and exact.exists() else None, None
+
+
+def _follow(
+    aligner: Aligner, file: Path, frames: Frames, size: tuple[int, int], known: np.ndarray | Path | None
+) -> tuple[Followed, list[Clip]]:
     try:
-        followed = aligner.follow(lambda: read_frames(file), file.stem, size, known)
+        followed = aligner.follow(frames, file.stem, size, known)
     except BadVideo as problem:
         raise UserError(str(problem), file=file) from None
     clips = [clip for clip in aligner.clips(followed) if len(clip) >= MIN_FRAMES]
@@ -109,10 +131,6 @@ def _follow(aligner: Aligner, file: Path, size: tuple[int, int]) -> tuple[Follow
         what = f"shows a face {seen}" if followed.detected else f"shows no face in any of {followed.frames} frames"
         raise UserError(what, file=file, cure="Try --set confidence=0.5, or another video.")
     return followed, clips
-
-
-def _frames(file: Path, clip: Clip) -> Iterator[np.ndarray]:
-    return islice(read_frames(file), clip.start, clip.start + len(clip))
 
 
 def _watched(crops: Iterable[np.ndarray], fidelity: shake.FrameFidelity) -> Iterator[np.ndarray]:
@@ -142,12 +160,12 @@ class _SideBySide:
 
     def __init__(
         self,
-        file: Path,
+        frames: Frames,
         aligners: tuple[Aligner, Aligner],
         clips: tuple[list[Clip], list[Clip]],
         size: tuple[int, int],
     ):
-        self._file, self._labels = file, [aligner.settings.preset for aligner in aligners]
+        self._frames, self._labels = frames, [aligner.settings.preset for aligner in aligners]
         self._squares = [_by_frame(half) for half in clips]
         self._croppers = [
             [aligner.cropper(clip, size) for clip in half] for aligner, half in zip(aligners, clips, strict=True)
@@ -156,7 +174,7 @@ class _SideBySide:
 
     def frames(self) -> Iterator[np.ndarray]:
         """Yield the frames with their labels, uint8 [resolution, 2 resolution, 3]."""
-        for number, frame in enumerate(read_frames(self._file)):
+        for number, frame in enumerate(self._frames()):
             if not all(number in squares for squares in self._squares):
                 continue
             halves = []

@@ -1,8 +1,7 @@
-"""dataset and check: turn a user's own folder of videos into a data set, and look for faults in it."""
+"""dataset: turn a user's own folder of videos into a data set."""
 
 from pathlib import Path
 
-from styleinv.data.check import examine, findings
 from styleinv.data.video import list_videos
 from styleinv.errors import UserError
 from styleinv.files import write_text
@@ -41,15 +40,3 @@ def write_dataset(folder: Path, name: str, resolution: int, setting: Setting) ->
         raise UserError("exists already", file=out, cure="Choose another --name or edit that file.")
     write_text(out, TEMPLATE.format(name=name, folder=folder.resolve(), resolution=resolution))
     return f"wrote {out}\nnext: snakemake table1 report --cores all --config 'datasets=[{name}]'"
-
-
-def check(folder: Path, min_frames: int) -> str:
-    """Report the problems of a folder of videos, one a line.
-
-    Raises:
-        UserError: for a folder without videos.
-    """
-    facts = examine(list_videos(folder))
-    problems = [f"{f.file or folder}: {f.problem}: {f.detail}" for f in findings(facts, min_frames)]
-    good = sum(1 for _ in facts)
-    return "\n".join([*problems, f"{good} videos examined, {len(problems)} findings"])

@@ -28,6 +28,7 @@ def source_job(dataset: str, config: DatasetConfig, setting: Setting, extractor:
         raw=setting.paths.raw_videos(dataset),
         lock=setting.config.parent / "data.lock.json",
         fps=config.fps or 25.0,
+        resampled=config.fps,
         min_frames=config.min_frames,
         on_bad_video=config.on_bad_video,
         as_published=config.expected is not None,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from styleinv.data.check import Finding, raise_on
+from styleinv.data.check import Finding, denials, raise_on
 from styleinv.data.clips import ClippedFiles, ListedClip
 from styleinv.data.intake import accounted, link, refuse_inside, remove_links, safe_names, take_in
 from styleinv.data.manifest import Entry, Manifest, Missing
@@ -16,7 +16,7 @@ from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.store import order
 from styleinv.data.video import list_videos
 from styleinv.data.youtube import ID
-from styleinv.errors import UserError
+from styleinv.errors import UserError, printable
 from styleinv.files import expand, read_json
 
 OBTAIN = (
@@ -52,7 +52,9 @@ def fetch(source: Config, job: Job) -> Manifest:
     refuse_inside(folder, job.raw)
     table = folder / expand(source.info)
     clips, judged = read_info(table) if table.exists() else ([], [])
-    found = list_videos(folder)
+    denied: list[OSError] = []
+    found = list_videos(folder, denied)
+    judged += denials(denied)
     about = {"kind": "celebvhq", "form": source.form, "name": folder.resolve().name, "masks": False}
     take = _processed if source.form == "processed" else _archive
     return take(about, found, folder, clips, judged, job)
@@ -77,7 +79,7 @@ def read_info(path: Path) -> tuple[list[ListedClip], list[Finding]]:
     for name, row in sorted(rows.items(), key=lambda item: order(item[0])):
         try:
             clips.append(_clip(name, row))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             bad.append(Finding(path / name, "refused", str(error)))
     return clips, bad
 
@@ -86,11 +88,9 @@ def _clip(name: str, row: Any) -> ListedClip:
     video, start, end = str(row["ytb_id"]), float(row["duration"]["start_sec"]), float(row["duration"]["end_sec"])
     if not ID.match(video):
         raise ValueError(f"{video!r} is no YouTube id")
-    if not name or set(name) & set("/\\\0\n\r") or name in (".", ".."):
+    if not name or set(name) & set("/\\\0\n\r") or name in (".", "..") or printable(name) != name:
         raise ValueError(f"{name!r} cannot name a clip")
     left, top, right, bottom = (float(row["bbox"][side]) for side in ("left", "top", "right", "bottom"))
-    if not (0 <= start < end and 0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise ValueError(f"seconds {start:g} to {end:g}, box {left:g} {top:g} {right:g} {bottom:g}: impossible")
     return ListedClip(name, video, start, end, (left, top, right, bottom))
 
 

@@ -4,17 +4,17 @@
 their names, wherever they lie.
 """
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field
 
-from styleinv.data.check import Finding
+from styleinv.data.check import Finding, denials
 from styleinv.data.intake import refuse_inside, take_in
 from styleinv.data.manifest import Manifest, Missing
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.tree import walk
 from styleinv.errors import UserError
 
 EMOTIONS = ("neutral", "happy", "surprise", "angry", "contempt", "sad", "disgust", "fear")
@@ -52,7 +52,8 @@ def fetch(source: Config, job: Job) -> Manifest:
     refuse_inside(root, job.raw)
     found: dict[str, Path] = {}
     twice = []
-    for file in _subset(root / "source_videos"):
+    denied: list[OSError] = []
+    for file in _subset(root / "source_videos", denied):
         if file.name in found:
             twice.append(Finding(file, "duplicate", f"the same name as {found[file.name]}"))
         found.setdefault(file.name, file)
@@ -69,7 +70,7 @@ def fetch(source: Config, job: Job) -> Manifest:
         job,
         rate=source.rate,
         names=lambda files: [file.stem for file in files],
-        judged=twice,
+        judged=[*denials(denied), *twice],
         missing=[
             Missing(name=name.removesuffix(".mp4"), reason=_reason(name, listed, absent))
             for name in sorted(wanted - found.keys())
@@ -86,8 +87,8 @@ def probe(source: Config, job: Job) -> Probe:
     return probe_local(source.path, OBTAIN, ("source_videos",))
 
 
-def _subset(folder: Path) -> Iterable[Path]:
-    files = [Path(place, name) for place, _, names in os.walk(folder) for name in names if VIDEO.fullmatch(name)]
+def _subset(folder: Path, denied: list[OSError]) -> Iterable[Path]:
+    files = [place / name for place, names in walk(folder, denied) for name in names if VIDEO.fullmatch(name)]
     return sorted(files, key=str)
 
 

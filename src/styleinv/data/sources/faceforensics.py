@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from styleinv.data.check import denials
 from styleinv.data.intake import refuse_inside, take_in
 from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
@@ -42,14 +43,16 @@ def fetch(source: Config, job: Job) -> Manifest:
     root = local(source.path, OBTAIN, folders)
     refuse_inside(root, job.raw)
     originals, masks = (root / folder for folder in folders)
-    by_stem = {mask.relative_to(masks).with_suffix(""): mask for mask in list_videos(masks)}
-    found = list_videos(originals)
+    denied: list[OSError] = []
+    by_stem = {mask.relative_to(masks).with_suffix(""): mask for mask in list_videos(masks, denied)}
+    found = list_videos(originals, denied)
     partners = {}
     for video in found:
         name = video.relative_to(originals)
         partners[video] = by_stem.get(name.with_suffix(""), masks / name)
     about = {"kind": "faceforensics", "name": root.resolve().name, "split": source.split, "masks": True}
-    return take_in(about, found, originals, job, masks=partners, rate=source.rate)
+    judged = denials(denied)
+    return take_in(about, found, originals, job, masks=partners, rate=source.rate, judged=judged)
 
 
 def probe(source: Config, job: Job) -> Probe:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from styleinv.data.check import denials
 from styleinv.data.intake import refuse_inside, take_in
 from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig
@@ -45,10 +46,11 @@ def take_folder(folder: Path, job: Job) -> Manifest:
     """
     refuse_inside(folder, job.raw)
     originals, masks = _layout(folder)
-    found = list_videos(originals)
+    denied: list[OSError] = []
+    found = list_videos(originals, denied)
     partners = {video: masks / video.relative_to(originals) for video in found} if masks else None
     about = {"kind": "folder", "name": folder.resolve().name, "masks": masks is not None}
-    return take_in(about, found, originals, job, masks=partners)
+    return take_in(about, found, originals, job, masks=partners, judged=denials(denied))
 
 
 def _layout(source: Path) -> tuple[Path, Path | None]:

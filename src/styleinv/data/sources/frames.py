@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from styleinv import files
-from styleinv.data.check import Finding, VideoFacts
+from styleinv.data.check import Finding, VideoFacts, denials
 from styleinv.data.frame_reader import encoded_images
 from styleinv.data.image import image_size
 from styleinv.data.image_zip import open_zip
 from styleinv.data.intake import link_good, refuse_inside, safe_names
 from styleinv.data.manifest import Manifest
 from styleinv.data.source import ImagesConfig, Job, Probe, local, probe_local
+from styleinv.data.tree import walk
 from styleinv.data.video_folder import image_folders
 from styleinv.errors import UserError
 
@@ -49,22 +50,32 @@ def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
     Raises:
         UserError: no images, or bad videos that are not to be skipped.
     """
+    facts = []
     if path.is_dir():
         refuse_inside(path, job.raw)
-        groups, _ = image_folders(path)
-        facts, judged = [], [Finding(place, "empty", "holds no images") for place in _empty_folders(path)]
+        denied: list[OSError] = []
+        groups, _ = image_folders(path, denied)
+        judged = [*denials(denied), *(Finding(place, "empty", "holds no images") for place in _empty_folders(path))]
         for folder, images in groups.items():
-            facts.append(_facts(path / folder, [f"{image.name}\0{files.sha256(image)}" for image in images], job.fps))
+            try:
+                contents = [f"{image.name}\0{files.sha256(image)}" for image in images]
+            except OSError as error:
+                name = os.path.basename(error.filename)
+                judged.append(Finding(path / folder, "unreadable", f"{name} cannot be read ({error.strerror})"))
+            else:
+                facts.append(_facts(path / folder, contents, job.fps))
     else:
         archive = open_zip(path.resolve())
         if not archive.folders and archive.archives:
             cure = "Unpack it and name the inner zip (source.path, or source.member)."
             raise UserError(f"holds no images but {archive.archives[0]}", file=path, cure=cure)
         judged = [Finding(path / member, "refused", why) for member, why in archive.refused]
-        facts = []
         for folder, members in archive.folders.items():
-            facts.append(_facts(path / folder, [_fingerprint(member) for member in members], job.fps))
-    if not facts:
+            if lost := archive.holes.get(folder):  # without one of its frames a video would jump, so it goes as a whole
+                judged.append(Finding(path / folder, "refused", f"its frame {lost}"))
+            else:
+                facts.append(_facts(path / folder, [_fingerprint(member) for member in members], job.fps))
+    if not facts and all(finding.problem == "empty" for finding in judged):
         raise UserError("holds no images", file=path, cure=OBTAIN)
     judged += [Finding(video.file, "corrupt", video.error) for video in facts if video.error]
     about = {"kind": kind, "name": path.resolve().name, "masks": False}
@@ -105,7 +116,7 @@ def _first_size(folder: Path) -> tuple[int, int]:
     try:
         name, data = next(encoded_images(path, "" if inside == "." else inside))
     except UserError as error:
-        raise ValueError(str(error).removeprefix(f"{path}: ")) from None
+        raise ValueError(error.said) from None
     try:
         return image_size(data)
     except ValueError as error:
@@ -114,4 +125,5 @@ def _first_size(folder: Path) -> tuple[int, int]:
 
 def _empty_folders(root: Path) -> list[Path]:
     """List folders that hold nothing at all."""
-    return sorted(Path(place) for place, folders, names in os.walk(root) if not folders and not names)
+    found = ((place, names) for place, names in walk(root, []) if not names)
+    return sorted(place for place, _ in found if not any(place.iterdir()))

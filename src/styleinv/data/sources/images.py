@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from styleinv.data.check import Finding, VideoFacts
+from styleinv.data.check import Finding, VideoFacts, denials
 from styleinv.data.image import decode_image
 from styleinv.data.image_zip import open_zip
 from styleinv.data.intake import link_good, refuse_inside
 from styleinv.data.manifest import Manifest, Missing
 from styleinv.data.source import ImagesConfig, Job, Probe, local, probe_local
 from styleinv.data.video_folder import image_folders
-from styleinv.errors import UserError
+from styleinv.errors import UserError, cannot_read
 
 OBTAIN = "Put a folder of images there, or a zip of it."
 
@@ -77,11 +77,17 @@ def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind
 
 
 def _contents(path: Path, job: Job, judged: list[Finding]) -> Iterator[tuple[Path, bytes]]:
-    """Read every image; those of a zip that cannot be read are added to `judged`."""
+    """Read every image; those that cannot be read are added to `judged`."""
     if path.is_dir():
         refuse_inside(path, job.raw)
-        for image in sorted((image for group in image_folders(path)[0].values() for image in group), key=str):
-            yield image, image.read_bytes()
+        denied: list[OSError] = []
+        groups, _ = image_folders(path, denied)
+        judged += denials(denied)
+        for image in sorted((image for group in groups.values() for image in group), key=str):
+            try:
+                yield image, image.read_bytes()
+            except OSError as error:
+                judged.append(Finding(image, "unreadable", cannot_read(image, error).said))
         return
     archive = open_zip(path.resolve())
     judged += [Finding(path / member, "refused", why) for member, why in archive.refused]

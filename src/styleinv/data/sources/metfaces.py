@@ -3,7 +3,7 @@
 from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.sources.images import take_images
-from styleinv.errors import UserError
+from styleinv.errors import UserError, printable
 from styleinv.files import read_json
 
 OBTAIN = (
@@ -34,7 +34,7 @@ def fetch(source: Config, job: Job) -> Manifest:
     known = read_json(table)
     rows = known if isinstance(known, list) else list(known.values()) if isinstance(known, dict) else []
     md5 = {
-        str(row["image_md5"]).lower(): str(row.get("image_path", f"image {number}"))
+        str(row["image_md5"]).lower(): printable(row.get("image_path", f"image {number}"))
         for number, row in enumerate(rows)
         if isinstance(row, dict) and "image_md5" in row
     }

@@ -118,7 +118,7 @@ def read_table(path: Path) -> tuple[list[tuple[ListedClip, float]], list[Finding
                         raise ValueError("the clip is there twice")
                     names.add(clip.name)
                     clips.append((clip, rate))
-                except (ValueError, TypeError, ZeroDivisionError) as error:
+                except (ValueError, TypeError, ArithmeticError) as error:
                     bad.append(Finding(Path(path.name) / f"line {number}", "refused", str(error)))
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"is no table ({error})", file=path) from None
