@@ -323,8 +323,8 @@ def data_section(dataset: str, scale_file: Path, crop: bool) -> dict[str, Any]:
 
 
 def finds_faces(config: DatasetConfig) -> bool:
-    """Tell whether networks look for the faces of a data set."""
-    return isinstance(config.crop, Alignment) and config.crop.landmarks != "rendered"
+    """Tell whether networks look for the faces of a data set, rather than files that say where they are."""
+    return isinstance(config.crop, Alignment) and config.crop.landmarks == "fan"
 
 
 def is_aligned(config: DatasetConfig) -> bool:
