@@ -28,7 +28,7 @@ rule crop:
         P.cropped("{dataset}", aligned=False),
     log:
         "results/logs/crop/{dataset}.log",
-    threads: lambda wildcards: 8 if finds_faces(wildcards.dataset) else 1
+    threads: lambda wildcards: THREADS if finds_faces(wildcards.dataset) else 1
     resources:
         gpu=lambda wildcards: int(finds_faces(wildcards.dataset)),
     params:

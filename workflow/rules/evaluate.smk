@@ -12,7 +12,7 @@ rule evaluate:
         P.evaluated(ANY),
     log:
         "results/logs/evaluate/{dataset}/{run}.log",
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
     params:
@@ -31,7 +31,7 @@ rule progress:
         P.progressed(ANY),
     log:
         "results/logs/progress/{dataset}/{run}.log",
-    threads: 8
+    threads: THREADS
     resources:
         gpu=1,
     params:

@@ -27,6 +27,12 @@ def code_of(run):
     return {"code": code_hash(run.method)} if STUDY.code_is_input else {}
 
 
+def longest_chain(method):
+    """Trainings of the longest chain of the study that a method is part of: what others wait for goes first."""
+    chains = [parts for parts in CHAINS.values() if method in {p.method for p in parts}]
+    return max(map(len, chains), default=0)
+
+
 def launcher(wildcards, resources, threads):
     """What starts a training: over several nodes srun, which must be told how many processes."""
     if "mpi" not in resources.keys():
@@ -134,7 +140,8 @@ for method in TRAINED:
             "results/logs/train/{dataset}/{run}.log",
         wildcard_constraints:
             run=f"{method}(-[a-z0-9_]+){{0,2}}",
-        threads: lambda w: 8 * gpus_of(w.dataset, w.run)
+        priority: longest_chain(method)
+        threads: lambda w: THREADS * gpus_of(w.dataset, w.run)
         resources:
             **({"runtime": minutes_of, "mem_mb": megabytes_of} if MEASURED else {}),
             gpu=lambda w: gpus_of(w.dataset, w.run),
