@@ -1,6 +1,7 @@
 """Writing files so that a half-written one is never seen: temporary name, then rename."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -46,16 +47,18 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, printable(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read JSON; a missing or broken file is a `UserError` that names it."""
+def read_json(path: str | Path, cure: str = "Delete it and run its stage again.") -> Any:
+    """Read JSON; a missing or broken file is a `UserError` that names it, and the cure if it is broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure="Run the stage that makes it first.") from None
     except OSError as error:
         raise cannot_read(path, error) from None
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits and the like, too
-        raise UserError(f"is not valid JSON ({error})", file=path, cure="Delete it and run its stage again.") from None
+    except ValueError as error:  # a number of 5000 digits, too
+        raise UserError(f"is not valid JSON ({error})", file=path, cure=cure) from None
+    except RecursionError:
+        raise UserError("is not valid JSON (it nests too deep)", file=path, cure=cure) from None
 
 
 def expand(path: str) -> Path:
@@ -72,6 +75,17 @@ def sha256(path: str | Path) -> str:
     """Hex SHA-256 of a file's bytes, read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, so that one process of this machine at a time works in it; it leaves no file behind."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def check_unchanged(path: Path) -> None:

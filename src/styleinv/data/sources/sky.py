@@ -7,6 +7,7 @@ from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
 from styleinv.data.sources.frames import take_frames
 from styleinv.errors import UserError
+from styleinv.forms import ZIP
 
 OBTAIN = "Name a copy of the zip, or the unpacked folder of folders of frames, in source.path."
 
@@ -39,7 +40,7 @@ def fetch(source: Config, job: Job) -> Manifest:
     key = f"{source.public_key}#{source.member}" if source.member else source.public_key
     # The address that can be downloaded is made for the moment; the lock file knows the public one.
     url = source.public_key if path.exists() else _address(source)
-    return take_frames(download(url, path, lock=job.lock, key=key), job, "sky")
+    return take_frames(download(url, path, lock=job.lock, key=key, form=ZIP), job, "sky")
 
 
 def probe(source: Config, job: Job) -> Probe:

@@ -15,10 +15,11 @@ from styleinv.data.download import download, probe_url
 from styleinv.data.intake import accounted, link, remove_links
 from styleinv.data.manifest import Entry, Manifest, Missing
 from styleinv.data.source import Job, Probe, SourceConfig, local
+from styleinv.data.trust import Trust
 from styleinv.data.video import is_video
-from styleinv.data.weights import verify_file
 from styleinv.data.youtube import ID, Extractor, Unavailable, YtDlp, fetch_videos
 from styleinv.errors import UserError
+from styleinv.forms import Form
 
 COLUMNS = ["video_id", "start", "end", "bbox", "fps", "width", "height", "partition"]
 ASKED = 3  # videos that `probe` asks for
@@ -41,7 +42,9 @@ class Config(SourceConfig):
     metadata: str = (
         "https://raw.githubusercontent.com/AliaksandrSiarohin/video-preprocessing/master/taichi-metadata.csv"
     )
-    sha256: str | None = "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f"
+    sha256: str | None = Field(
+        "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f", pattern=r"^[0-9a-fA-F]{64}$"
+    )
     path: str | None = None
     format: str = "bestvideo[ext=mp4][height<=1080]/best[ext=mp4]/best"
     cookies: str | None = None
@@ -146,11 +149,21 @@ def _clip(row: dict[str, Any]) -> tuple[ListedClip, float]:
 def _table(source: Config, folder: Path, job: Job) -> Path:
     if not _remote(source.metadata):
         path = local(source.metadata, "Name the table in source.metadata.")
-        if source.sha256:
-            verify_file(path, source.sha256, "Give the published table, or its hash in source.sha256.")
+        Trust(source.sha256 or "").check(path, "Give the published table, or its hash in source.sha256.")
         return path
     name = hashlib.sha256(source.metadata.encode()).hexdigest()[:8]
-    return download(source.metadata, folder / "download" / f"taichi-metadata-{name}.csv", source.sha256, job.lock)
+    file = folder / "download" / f"taichi-metadata-{name}.csv"
+    return download(source.metadata, file, source.sha256, job.lock, form=TABLE)
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        return bool(read_table(path)[0])
+    except UserError:
+        return False
+
+
+TABLE = Form(f"a table with columns {', '.join(COLUMNS)}", _is_table)
 
 
 def _remote(address: str) -> bool:
