@@ -19,7 +19,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder that becomes `path` on success and disappears on failure."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:  # which names a file that nobody has heard of
+        raise OSError(error.errno, error.strerror, str(path)) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -61,6 +64,30 @@ def read_json(path: str | Path, cure: str = "Delete it and run its stage again."
         raise UserError("is not valid JSON (it nests too deep)", file=path, cure=cure) from None
 
 
+def read_object(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object, as stages write them.
+
+    Raises:
+        UserError: the file is missing or broken, or holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError("must hold a JSON object", file=path, cure="Delete it and run its stage again.")
+    return value
+
+
+def read_outputs(record: Path) -> dict[str, str]:
+    """Read what a provenance record says of its stage's outputs: their hashes.
+
+    Raises:
+        UserError: it is missing or broken.
+    """
+    outputs = read_object(record).get("outputs")
+    if not isinstance(outputs, dict):
+        raise UserError("names no files", file=record, field="outputs", cure="Run its stage again.")
+    return outputs
+
+
 def expand(path: str) -> Path:
     """Read a path as a user writes it: `~` and environment variables are filled in."""
     return Path(os.path.expandvars(os.path.expanduser(path)))
@@ -95,7 +122,7 @@ def check_unchanged(path: Path) -> None:
         UserError: it is not what its stage wrote.
     """
     for record in sorted(path.parent.glob("*provenance.json")):
-        for name, expected in read_json(record)["outputs"].items():
+        for name, expected in read_outputs(record).items():
             if Path(name).name == path.name and sha256(path) != expected:
                 cure = "Bring it back (`dvc checkout --force`), or delete it and run its stage again."
                 raise UserError(f"is not the file that {record.name} names: it has changed", file=path, cure=cure)
@@ -120,11 +147,11 @@ def read_scores(path: Path) -> dict[str, Any]:
     Raises:
         UserError: a file is missing or broken, or the record is that of other scores.
     """
-    scores = read_json(path)
+    scores = read_object(path)
     if "protocol" in scores:
-        return dict(scores)
+        return scores
     beside = path.with_name("protocol.json")
-    records = read_json(beside)
+    records = read_object(beside)
     theirs = records.get("also", {})
     also = {name: one | theirs.get(name, {}) for name, one in scores.get("also", {}).items()}
     if records.get("protocol_id") != scores.get("protocol_id") or theirs.keys() != also.keys():
