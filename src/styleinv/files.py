@@ -88,9 +88,38 @@ def read_outputs(record: Path) -> dict[str, str]:
     return outputs
 
 
-def expand(path: str) -> Path:
-    """Read a path as a user writes it: `~` and environment variables are filled in."""
-    return Path(os.path.expandvars(os.path.expanduser(path)))
+# A dollar sign, or the name of a variable with or without braces.
+_DOLLAR = re.compile(r"\$(?:\$|(\w+)|\{([^}]+)\})", re.ASCII)
+
+
+def expand(path: str, field: str | None = None) -> Path:
+    """Read a path as a user writes it: `~` and environment variables are filled in, and `$$` is a dollar sign.
+
+    Args:
+        path: as it is written.
+        field: where, for the message.
+
+    Raises:
+        UserError: a variable is not set.
+    """
+    if name := unset_variable(path):
+        cure = "Set it, or write $$ for a dollar sign."
+        raise UserError(f"the environment variable {name} is not set", field=field, cure=cure)
+    return Path(_DOLLAR.sub(lambda found: os.environ.get(_name(found)) or "$", os.path.expanduser(path)))
+
+
+def unset_variable(path: str) -> str | None:
+    """Name the first environment variable of a path that is not set, or set to nothing."""
+    return next((name for found in _DOLLAR.finditer(path) if (name := _name(found)) and not os.environ.get(name)), None)
+
+
+def _name(dollar: re.Match[str]) -> str:
+    return dollar[1] or dollar[2] or ""
+
+
+def unexpanded(path: Path) -> str:
+    """Write an absolute path as `expand` reads it."""
+    return str(path).replace("$", "$$")
 
 
 def natural_order(name: str | Path) -> list[str | int]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import typing
 from dataclasses import dataclass, field
@@ -264,3 +265,13 @@ def dump_yaml(value: BaseModel | dict[str, Any]) -> str:
     """Write a configuration as YAML text."""
     data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def is_text(word: str) -> bool:
+    """Tell whether a word is read as itself where it stands in YAML without quotes: `on` and `12` are not."""
+    return bool(yaml.load(word, Loader=_Loader) == word)
+
+
+def quoted(text: str) -> str:
+    """Write a text as a YAML value on one line, which reads back as it is, whatever is in it."""
+    return yaml.dump(text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=math.inf).rstrip("\n")

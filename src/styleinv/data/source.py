@@ -1,13 +1,15 @@
 """What all kinds of sources share: how they are configured, what they are told, and what they answer."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import field_validator
 
 from styleinv.data.settings import OnBadVideo
 from styleinv.data.youtube import Extractor
 from styleinv.errors import AccessError
-from styleinv.files import expand
+from styleinv.files import expand, unset_variable
 from styleinv.schema import Strict
 
 
@@ -19,6 +21,13 @@ class SourceConfig(Strict):
     """
 
     type: str
+
+    @field_validator("*")
+    @classmethod
+    def _no_null(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("must not hold a null character")
+        return value
 
 
 class ImagesConfig(SourceConfig):
@@ -70,17 +79,16 @@ def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
     """Find data that the user has to bring.
 
     Args:
-        path: from the configuration; `~` and environment variables are allowed.
+        path: from the configuration (see `files.expand`).
         obtain: how to get the data.
         needs: files or folders that must be in it.
 
     Raises:
         AccessError: nothing is there, or the environment variable in `path` is not set.
     """
-    place = expand(path)
-    if "$" in str(place) or not os.path.expandvars(path):
-        name = path.partition("$")[2].partition("/")[0].strip("{}")
+    if name := unset_variable(path):
         raise AccessError(f"the environment variable {name} is not set", field="source.path", cure=obtain)
+    place = expand(path)
     if not place.exists():
         raise AccessError("does not exist", file=place, cure=obtain)
     for name in needs:

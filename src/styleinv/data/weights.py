@@ -191,8 +191,9 @@ def _trust(weight: Weight, lock: Path) -> Trust:
 
 def _own(name: str) -> Path | None:
     """Return the file that an environment variable names."""
-    path = os.environ.get(f"STYLEINV_WEIGHTS_{name.upper()}")
-    return expand(path) if path else None
+    variable = f"STYLEINV_WEIGHTS_{name.upper()}"
+    path = os.environ.get(variable)
+    return expand(path, variable) if path else None
 
 
 def where(name: str, folder: Path | None = None) -> Path:

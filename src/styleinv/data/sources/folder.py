@@ -22,7 +22,7 @@ class Config(SourceConfig):
 
 def fetch(source: Config, job: Job) -> Manifest:
     """Take the folder in."""
-    return take_folder(expand(source.path), job)
+    return take_folder(expand(source.path, "source.path"), job)
 
 
 def probe(source: Config, job: Job) -> Probe:
