@@ -1,5 +1,6 @@
 """What all kinds of sources share: how they are configured, what they are told, and what they answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from pydantic import field_validator
 
 from styleinv.data.settings import OnBadVideo
 from styleinv.data.youtube import Extractor
-from styleinv.errors import AccessError
+from styleinv.errors import AccessError, UserError
 from styleinv.files import expand, unset_variable
 from styleinv.schema import Strict
 
@@ -66,6 +67,10 @@ class Job:
     as_published: bool = False
     extractor: Extractor | None = None
 
+    def denied(self) -> list[OSError] | None:
+        """Make the list in which a look notes folders that cannot be read; None where the first of them stops it."""
+        return [] if self.on_bad_video == "skip" else None
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -97,10 +102,9 @@ def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
     return place
 
 
-def probe_local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Probe:
-    """Report whether data that the user has to bring is there."""
+def probe_by(look: Callable[[], str]) -> Probe:
+    """Report what a look at a source finds: it says so, or raises what `fetch` would."""
     try:
-        place = local(path, obtain, needs)
-    except AccessError as error:
+        return Probe(True, look())
+    except UserError as error:
         return Probe(False, str(error))
-    return Probe(True, f"{place} is there")

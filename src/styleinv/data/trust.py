@@ -103,7 +103,7 @@ class Trust:
         place, verb, noun = (source, "gave", "gave a file with") if source else (file, "is", "has")
         actual, locked = sha256(file), self.locked
         if not actual.startswith(self.published.lower()):
-            expected = self.published.lower() + "..." * (len(self.published) < DIGITS)
+            expected = self.published.lower() + " at its beginning" * (len(self.published) < DIGITS)
             raise UserError(f"{noun} SHA-256 {actual}, expected {expected}", file=place, cure=cure)
         if locked and actual != locked:
             what = f"{noun} SHA-256 {actual}, expected {locked} as {self.lock} says of {self.key}"

@@ -4,8 +4,8 @@ import urllib.parse
 
 from styleinv.data.download import download, download_json, probe_url
 from styleinv.data.manifest import Manifest
-from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
-from styleinv.data.sources.frames import take_frames
+from styleinv.data.source import Job, Probe, SourceConfig, local
+from styleinv.data.sources.frames import probe_frames, take_frames
 from styleinv.errors import UserError
 from styleinv.forms import ZIP
 
@@ -46,7 +46,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 def probe(source: Config, job: Job) -> Probe:
     """Ask the disk for the zip, or look for the copy."""
     if source.path is not None:
-        return probe_local(source.path, OBTAIN)
+        return probe_frames(source.path, OBTAIN, job)
     try:
         good, says = probe_url(_address(source, attempts=1))
     except UserError as error:

@@ -14,7 +14,7 @@ from styleinv.data.clips import ClippedFiles, ListedClip
 from styleinv.data.download import download, probe_url
 from styleinv.data.intake import accounted, link, remove_links
 from styleinv.data.manifest import Entry, Manifest, Missing
-from styleinv.data.source import Job, Probe, SourceConfig, local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_by
 from styleinv.data.trust import Trust
 from styleinv.data.video import is_video
 from styleinv.data.youtube import ID, Extractor, Unavailable, YtDlp, fetch_videos
@@ -61,7 +61,7 @@ def fetch(source: Config, job: Job) -> Manifest:
     table = _table(source, job.raw, job)
     clips, judged = read_table(table)
     ids = list(dict.fromkeys(clip.video for clip, _ in clips))
-    known = _own(source, ids, job.raw) if source.path else _download(source, ids, job)
+    known = _own(source.path, ids, job.raw) if source.path is not None else _download(source, ids, job)
     sources = ClippedFiles(job.raw)
     videos, missing = [], []
     for clip, rate in clips:
@@ -85,7 +85,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Ask whether the table is there, and whether YouTube still has a few of its videos."""
+    """Ask whether the table is there, and which videos a folder has, or whether YouTube still has a few of them."""
     good, says = (True, "is here") if not _remote(source.metadata) else probe_url(source.metadata)
     if not good:
         return Probe(False, f"{source.metadata} {says}")
@@ -94,6 +94,9 @@ def probe(source: Config, job: Job) -> Probe:
     except UserError as error:
         return Probe(False, str(error))
     ids = list(dict.fromkeys(clip.video for clip, _ in clips))
+    if source.path is not None:
+        own = source.path
+        return probe_by(lambda: f"table {says}; of {len(ids)} videos {len(_look(own, ids))} are in {own}")
     extractor = job.extractor or YtDlp(source.format, source.cookies)
     answers = [_ask(extractor, video) for video in ids[:: max(1, len(ids) // ASKED)][:ASKED]]
     said = ", ".join(f"{n} {status}" for status, n in Counter(answers).items())
@@ -176,9 +179,22 @@ def _download(source: Config, ids: list[str], job: Job) -> dict[str, dict[str, A
     return {id_: answer | {"file": answer["file"] and f"youtube/{answer['file']}"} for id_, answer in known.items()}
 
 
-def _own(source: Config, ids: list[str], raw: Path) -> dict[str, dict[str, Any]]:
-    folder = local(source.path or "", OBTAIN)
-    there = {file.stem: file for file in sorted(folder.iterdir()) if is_video(file.name)}
+def _look(path: str, ids: list[str]) -> dict[str, Path]:
+    """Find the videos of the table that are here already.
+
+    Raises:
+        UserError: there are none.
+    """
+    folder = local(path, OBTAIN)
+    here = {file.stem: file for file in sorted(folder.iterdir()) if is_video(file.name)}
+    there = {video: here[video] for video in ids if video in here}
+    if not there:
+        raise UserError(f"holds none of the {len(ids)} videos of the table", file=folder, cure=OBTAIN)
+    return there
+
+
+def _own(path: str, ids: list[str], raw: Path) -> dict[str, dict[str, Any]]:
+    there = _look(path, ids)
     remove_links(raw)
     known: dict[str, dict[str, Any]] = {}
     for video in ids:
