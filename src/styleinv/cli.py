@@ -225,7 +225,7 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # names may hold anything
     debug = "--debug" in (sys.argv if argv is None else argv)
     try:
-        args = _parser().parse_args(argv)
+        args = _parse(sys.argv[1:] if argv is None else argv)
         _call(args, Setting(Path(args.config), Paths(Path(args.results))))
         return 0
     except UserError as error:
@@ -267,7 +267,19 @@ def _call(args: argparse.Namespace, setting: Setting) -> None:
             print(line, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(words: list[str]) -> argparse.Namespace:
+    """Read a command line; the options of a command may stand before, between and behind its names."""
+    parser, commands = _parsers()
+    if words and words[0] in commands:
+        command = commands[words[0]]
+        # Behind `--` stand names alone, and argparse knows that only without options in between.
+        parse = command.parse_args if "--" in words else command.parse_intermixed_args
+        return parse(words[1:], argparse.Namespace(command=words[0]))
+    return parser.parse_args(words)  # help, version, or what is wrong
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Make the parser of the whole line, and those of the commands."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--config", default="config/demo.yaml", metavar="FILE", help="scale file (default: %(default)s)"
@@ -281,7 +293,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, parents=[common], help=help_, description=help_)
         for names, options in arguments:
             sub.add_argument(*names, **options)
-    return parser
+    return parser, commands.choices
 
 
 def command() -> int:
