@@ -25,6 +25,10 @@ min_frames: 128         # shorter videos cannot train StyleInV nor count in FVD1
 on_bad_video: error     # `skip` leaves bad videos out and lists them in census.json
 """
 
+# The way from a folder of videos to a table, in the order of the README.
+DATASET = "styleinv dataset {folder} --name {name} --resolution 32"
+STUDY = "snakemake table1 report --profile profiles/demo --config 'datasets=[{name}]'"
+
 
 def write_dataset(folder: Path, name: str, resolution: int, setting: Setting) -> str:
     """Write config/datasets/<name>.yaml for a folder of videos; returns what to do next.
@@ -48,7 +52,7 @@ def write_dataset(folder: Path, name: str, resolution: int, setting: Setting) ->
     if not _is_utf8(path):
         raise UserError("is no UTF-8, which no YAML can hold", file=folder, cure="Rename it.")
     write_text(out, TEMPLATE.format(name=name, path=quoted(path), resolution=resolution))
-    return f"wrote {out}\nnext: snakemake table1 report --cores all --config 'datasets=[{name}]'"
+    return f"wrote {out}\nnext: {STUDY.format(name=name)}"
 
 
 def _is_utf8(path: str) -> bool:
