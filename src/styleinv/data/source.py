@@ -49,7 +49,7 @@ class Job:
 
     Attributes:
         raw: the folder to fill.
-        lock: file of the hashes that nobody published (see `data.download`).
+        lock: file of the hashes that nobody published (see `data.trust`).
         fps: rate of frames that come as images, and of synthetic videos.
         resampled: rate that video files will be resampled to; None where they keep their frames.
         min_frames: fewer make a video bad.
