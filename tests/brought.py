@@ -35,6 +35,7 @@ class Case:
         line: a regular expression of its one line on stderr, after `styleinv: `; none where the exit code is 0.
         shows: regular expressions that one line of stdout each must match, from its beginning to its end.
         holds: looks at the folder afterwards and asserts what else must be true.
+        leaves: a regular expression of the files that a command which fails may leave; none otherwise.
         environment: variables that are set for all commands; None removes one.
         powerless: the last command runs without root's power to read everything, where the tests run as root.
     """
@@ -46,6 +47,7 @@ class Case:
     line: str = ""
     shows: tuple[str, ...] = ()
     holds: Callable[[Path], None] | None = None
+    leaves: str = ""
     environment: Mapping[str, str | None] = field(default_factory=dict)
     powerless: bool = False
 
@@ -80,7 +82,7 @@ def run_case(case: Case, folder: Path, capsys: pytest.CaptureFixture, monkeypatc
     assert not case.line or re.fullmatch(case.line, lines[0]), lines[0]
     for pattern in case.shows:
         assert sum(bool(re.fullmatch(pattern, line)) for line in out.splitlines()) == 1, f"{pattern}\n{out}"
-    left = _files(folder)
+    left = {path: state for path, state in _files(folder).items() if not re.fullmatch(case.leaves, path.as_posix())}
     if case.code:
         assert left == files, {path: left.get(path) for path in left.keys() ^ files.keys()} or "a file has changed"
     assert not [path for path in left.keys() - files.keys() if path.name.startswith(".")]

@@ -171,7 +171,9 @@ def test_gated_data_say_how_to_get_them(
 def test_the_doctor_answers_in_lines_and_by_its_exit_code(
     study: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STYLEINV_ARCANE", str(study))
+    (study / "arcane").mkdir()
+    (study / "arcane/0.png").touch()
+    monkeypatch.setenv("STYLEINV_ARCANE", str(study / "arcane"))
     monkeypatch.setenv("STYLEINV_METFACES", str(study / "nowhere"))
     options = ["--config", str(study / "config/tiny.yaml"), "--results", str(study / "results")]
     assert main(["data", "doctor", "arcane", "talking_faces", *options]) == 0

@@ -21,6 +21,7 @@ from styleinv.files import read_json
 from styleinv.paths import Paths
 from styleinv.schema import Layer, parse
 from styleinv.stages.crop import crop
+from styleinv.stages.dataset import DATASET, STUDY
 from styleinv.stages.doctor import doctor
 from styleinv.stages.fetch import fetch
 from styleinv.stages.setting import Setting
@@ -152,6 +153,13 @@ def test_landmarks_of_other_detectors(
     record = read_json(tmp_path / "cropped/my_shake.json")
     assert (record["detected"], record["settings"]["landmarks"], record["weights"]) == (9, "brought", {})
     assert record["clips"]["my_ffhq.mp4"]["jerkiness"]["size_px"] < 1e-3
+
+
+def test_the_readme_shows_the_next_commands_that_the_commands_print() -> None:
+    readme = (ROOT / "README.md").read_text().splitlines()
+    shown = [line.partition("  #")[0].strip() for line in readme]
+    assert DATASET.format(folder="path/to/videos", name="mine") in shown and STUDY.format(name="mine") in shown
+    assert f"`{STUDY.format(name='NAME')}`" in (ROOT / "docs/adding-a-dataset.md").read_text()
 
 
 def test_the_page_of_the_data_sets_is_complete() -> None:

@@ -1,9 +1,9 @@
 """Reproduce, compare and extend StyleInV: one command for each stage. See README.md."""
 
 import argparse
-import errno
 import importlib
 import inspect
+import io
 import logging
 import os
 import sys
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
-from styleinv.errors import UserError
+from styleinv.errors import UserError, of_system
 from styleinv.evaluation.protocol import STORAGE, Kernel
 from styleinv.methods import preparations
 from styleinv.paths import Paths
@@ -220,20 +220,23 @@ COMMON = ("config", "results", "debug", "command", "_")
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the process exit code (0 done, 1 failed, 2 bad input, 3 no access, 75 stopped)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold anything
     debug = "--debug" in (sys.argv if argv is None else argv)
     try:
-        args = _parser().parse_args(argv)
+        args = _parse(sys.argv[1:] if argv is None else argv)
         _call(args, Setting(Path(args.config), Paths(Path(args.results))))
         return 0
     except UserError as error:
         return _fail(debug, str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output has gone; Python would say so once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(debug, "the output was closed before its end", 1)
     except OSError as error:
-        place = error.filename or args.results
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _fail(debug, f"{place}: no space left on device. Free some and run again.", 1)
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            return _fail(debug, f"{place}: cannot be written. Check its permissions.", 2)
-        raise
+        refusal = of_system(error, args.results)
+        return _fail(debug, str(refusal), refusal.exit_code)
     except MemoryError:
         return _fail(debug, "out of memory. Lower training.group_size in the method's YAML.", 1)
     except KeyboardInterrupt:
@@ -264,7 +267,19 @@ def _call(args: argparse.Namespace, setting: Setting) -> None:
             print(line, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(words: list[str]) -> argparse.Namespace:
+    """Read a command line; the options of a command may stand before, between and behind its names."""
+    parser, commands = _parsers()
+    if words and words[0] in commands:
+        command = commands[words[0]]
+        # Behind `--` stand names alone, and argparse knows that only without options in between.
+        parse = command.parse_args if "--" in words else command.parse_intermixed_args
+        return parse(words[1:], argparse.Namespace(command=words[0]))
+    return parser.parse_args(words)  # help, version, or what is wrong
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Make the parser of the whole line, and those of the commands."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--config", default="config/demo.yaml", metavar="FILE", help="scale file (default: %(default)s)"
@@ -278,7 +293,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, parents=[common], help=help_, description=help_)
         for names, options in arguments:
             sub.add_argument(*names, **options)
-    return parser
+    return parser, commands.choices
 
 
 def command() -> int:

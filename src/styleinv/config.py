@@ -176,8 +176,8 @@ def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
     Raises:
         UserError: an unknown data set, or a fault in its file or the scale's.
     """
-    layer = read_layer(scale_file.parent / "datasets" / f"{name}.yaml")
     load_scale(scale_file)
+    layer = read_layer(scale_file.parent / "datasets" / f"{name}.yaml")
     dataset = parse_dataset(layer, read_layer(scale_file).at("datasets", name))
     for methods in (layer.at("methods"), read_layer(scale_file).at("datasets", name, "methods")):
         check_methods(methods, scale_file.parent)

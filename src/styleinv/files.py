@@ -1,6 +1,7 @@
 """Writing files so that a half-written one is never seen: temporary name, then rename."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -18,7 +19,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder that becomes `path` on success and disappears on failure."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:  # which names a file that nobody has heard of
+        raise OSError(error.errno, error.strerror, str(path)) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -46,21 +50,76 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, printable(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read JSON; a missing or broken file is a `UserError` that names it."""
+def read_json(path: str | Path, cure: str = "Delete it and run its stage again.") -> Any:
+    """Read JSON; a missing or broken file is a `UserError` that names it, and the cure if it is broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure="Run the stage that makes it first.") from None
     except OSError as error:
         raise cannot_read(path, error) from None
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits and the like, too
-        raise UserError(f"is not valid JSON ({error})", file=path, cure="Delete it and run its stage again.") from None
+    except ValueError as error:  # a number of 5000 digits, too
+        raise UserError(f"is not valid JSON ({error})", file=path, cure=cure) from None
+    except RecursionError:
+        raise UserError("is not valid JSON (it nests too deep)", file=path, cure=cure) from None
 
 
-def expand(path: str) -> Path:
-    """Read a path as a user writes it: `~` and environment variables are filled in."""
-    return Path(os.path.expandvars(os.path.expanduser(path)))
+def read_object(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object, as stages write them.
+
+    Raises:
+        UserError: the file is missing or broken, or holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError("must hold a JSON object", file=path, cure="Delete it and run its stage again.")
+    return value
+
+
+def read_outputs(record: Path) -> dict[str, str]:
+    """Read what a provenance record says of its stage's outputs: their hashes.
+
+    Raises:
+        UserError: it is missing or broken.
+    """
+    outputs = read_object(record).get("outputs")
+    if not isinstance(outputs, dict):
+        raise UserError("names no files", file=record, field="outputs", cure="Run its stage again.")
+    return outputs
+
+
+# A dollar sign, or the name of a variable with or without braces.
+_DOLLAR = re.compile(r"\$(?:\$|(\w+)|\{([^}]+)\})", re.ASCII)
+
+
+def expand(path: str, field: str | None = None) -> Path:
+    """Read a path as a user writes it: `~` and environment variables are filled in, and `$$` is a dollar sign.
+
+    Args:
+        path: as it is written.
+        field: where, for the message.
+
+    Raises:
+        UserError: a variable is not set.
+    """
+    if name := unset_variable(path):
+        cure = "Set it, or write $$ for a dollar sign."
+        raise UserError(f"the environment variable {name} is not set", field=field, cure=cure)
+    return Path(_DOLLAR.sub(lambda found: os.environ.get(_name(found)) or "$", os.path.expanduser(path)))
+
+
+def unset_variable(path: str) -> str | None:
+    """Name the first environment variable of a path that is not set, or set to nothing."""
+    return next((name for found in _DOLLAR.finditer(path) if (name := _name(found)) and not os.environ.get(name)), None)
+
+
+def _name(dollar: re.Match[str]) -> str:
+    return dollar[1] or dollar[2] or ""
+
+
+def unexpanded(path: Path) -> str:
+    """Write an absolute path as `expand` reads it."""
+    return str(path).replace("$", "$$")
 
 
 def natural_order(name: str | Path) -> list[str | int]:
@@ -74,6 +133,17 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, so that one process of this machine at a time works in it; it leaves no file behind."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def check_unchanged(path: Path) -> None:
     """Compare a file with its hash in the provenance beside it, where there is one that names it.
 
@@ -81,7 +151,7 @@ def check_unchanged(path: Path) -> None:
         UserError: it is not what its stage wrote.
     """
     for record in sorted(path.parent.glob("*provenance.json")):
-        for name, expected in read_json(record)["outputs"].items():
+        for name, expected in read_outputs(record).items():
             if Path(name).name == path.name and sha256(path) != expected:
                 cure = "Bring it back (`dvc checkout --force`), or delete it and run its stage again."
                 raise UserError(f"is not the file that {record.name} names: it has changed", file=path, cure=cure)
@@ -106,11 +176,11 @@ def read_scores(path: Path) -> dict[str, Any]:
     Raises:
         UserError: a file is missing or broken, or the record is that of other scores.
     """
-    scores = read_json(path)
+    scores = read_object(path)
     if "protocol" in scores:
-        return dict(scores)
+        return scores
     beside = path.with_name("protocol.json")
-    records = read_json(beside)
+    records = read_object(beside)
     theirs = records.get("also", {})
     also = {name: one | theirs.get(name, {}) for name, one in scores.get("also", {}).items()}
     if records.get("protocol_id") != scores.get("protocol_id") or theirs.keys() != also.keys():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import typing
 from dataclasses import dataclass, field
@@ -139,6 +140,10 @@ def _tags(member: Any) -> tuple[Any, ...]:
     return typing.get_args(fields["type"].annotation) if "type" in fields else ()
 
 
+# What no configuration needs; more of it would take memory and time without end, or crash the parser.
+MAX_DEPTH = 50  # blocks in each other
+MAX_VALUES = 100_000  # keys and values, those behind aliases counted wherever they occur
+
 # libyaml's parser is ten times faster where PyYAML has it, and raises the same errors.
 _Safe: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -147,19 +152,35 @@ class _Loader(_Safe):  # type: ignore[valid-type, misc]
     """YAML whose numbers read as other tools read them (1e-3 is a number) and whose keys are unique."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:\d[\d_]*\.[\d_]*(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d+(?:[eE][-+]?\d+)?|\.inf|\.nan)\Z"),
-    list("-+0123456789."),
+class _Dumper(yaml.SafeDumper):
+    """What `_Loader` reads back: text that looks like one of its numbers, or has other line breaks, is quoted."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'
+    ),
 )
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(
+            r"[-+]?(?:\d[\d_]*\.[\d_]*(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d+(?:[eE][-+]?\d+)?|\.inf|\.nan)\Z"
+        ),
+        list("-+0123456789."),
+    )
 
 
 def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    mapping = yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+    seen: set[Any] = set()
     for key in keys:
-        if keys.count(key) > 1:
+        if key in seen:
             raise yaml.YAMLError(f"the key {key!r} occurs twice")
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+        seen.add(key)
+    return mapping
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
@@ -172,14 +193,46 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: the file is missing, broken, or holds something else.
     """
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        text = path.read_text(encoding="utf-8")
+        _refuse_excess(text)
+        value = yaml.load(text, Loader=_Loader)
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure=_nearest(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"is not valid YAML ({error})", file=path, cure="Correct the line it names.") from None
     if not isinstance(value, dict):
         raise UserError("must hold `key: value` lines", file=path)
     return value
+
+
+def _refuse_excess(text: str) -> None:
+    """Refuse YAML that nests too deep or unfolds to too much, before anything is built of it.
+
+    Raises:
+        YAMLError: naming the line.
+    """
+    sizes: dict[str, int] = {}  # anchor -> values behind it
+    blocks: list[tuple[str | None, int]] = []  # those that are open: anchor, values before it
+    values = 0
+    for event in yaml.parse(text, _Safe):
+        line = f"line {event.start_mark.line + 1}" if event.start_mark else "somewhere"
+        if isinstance(event, yaml.AliasEvent) and event.anchor:
+            if event.anchor in [anchor for anchor, _ in blocks]:
+                raise yaml.YAMLError(f"{line}: *{event.anchor} holds itself")
+            values += sizes.get(event.anchor, 0)
+        elif isinstance(event, yaml.ScalarEvent):
+            values += 1
+            sizes |= {event.anchor: 1} if event.anchor else {}
+        elif isinstance(event, yaml.CollectionStartEvent):
+            blocks.append((event.anchor, values))
+            values += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = blocks.pop()
+            sizes |= {anchor: values - before} if anchor else {}
+        if len(blocks) > MAX_DEPTH:
+            raise yaml.YAMLError(f"{line}: nests deeper than {MAX_DEPTH}")
+        if values > MAX_VALUES:
+            raise yaml.YAMLError(f"{line}: more than {MAX_VALUES:,} values")
 
 
 def _nearest(path: Path) -> str:
@@ -211,4 +264,14 @@ def fingerprint(value: BaseModel | dict[str, Any]) -> str:
 def dump_yaml(value: BaseModel | dict[str, Any]) -> str:
     """Write a configuration as YAML text."""
     data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def is_text(word: str) -> bool:
+    """Tell whether a word is read as itself where it stands in YAML without quotes: `on` and `12` are not."""
+    return bool(yaml.load(word, Loader=_Loader) == word)
+
+
+def quoted(text: str) -> str:
+    """Write a text as a YAML value on one line, which reads back as it is, whatever is in it."""
+    return yaml.dump(text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=math.inf).rstrip("\n")

@@ -14,14 +14,17 @@ class Server(http.server.ThreadingHTTPServer):
     """Serves `files` by their paths and `content` everywhere else.
 
     `cut`: bytes sent before the connection breaks; `failures`: status codes to give first; `lie`: added to the length
-    that is announced; `ranges`, `etag`, ...
+    that is announced; `shift`: added to the place that a range is read from; `headers`: sent in the place of those that
+    are right, None leaves one out; `redirect`: where everything else is; `ranges`, `etag`, ...
     """
 
     content = CONTENT
     files: dict[str, bytes]
     cut: list[int]
     failures: list[int]
-    lie = 0
+    headers: dict[str, str | None]
+    lie = shift = 0
+    redirect = ""
     ranges = True
     etag = '"v1"'
     requests: list[str | None]
@@ -46,23 +49,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server.requests.append(wanted)
         if server.failures:
             return self.send_error(server.failures.pop(0))
+        if server.redirect:
+            self.send_response(302)
+            self.send_header("Location", server.redirect)
+            return self.end_headers()
         content = server.files.get(self.path.partition("?")[0], server.content)
         span = wanted.removeprefix("bytes=").partition("-") if wanted and server.ranges else ("0", "-", "")
         start, end = int(span[0]), int(span[2]) + 1 if span[2] else len(content)
         if self.headers["If-Range"] not in (None, server.etag):
             start, end = 0, len(content)
-        if start >= len(content):
+        if start and start >= len(content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")
             self.send_header("Content-Length", "0")
             return self.end_headers()
-        body = content[start:end]
-        self.send_response(206 if start or end < len(content) else 200)
-        self.send_header("Content-Length", str(len(body) + server.lie))
-        if server.etag:
-            self.send_header("ETag", server.etag)
-        if start or end < len(content):
-            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
+        partial = start > 0 or end < len(content)
+        body = content[start + server.shift :] if partial and server.shift else content[start:end]
+        self.send_response(206 if partial else 200)
+        right = {"Content-Length": str(len(body) + server.lie), "ETag": server.etag or None}
+        right["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}" if partial else None
+        for name, value in (right | server.headers).items():
+            if value is not None:
+                self.send_header(name, value)
         self.end_headers()
         if body_too:
             self.wfile.write(body[: server.cut.pop(0)] if server.cut else body)
@@ -75,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def serving() -> Iterator[Server]:
     """A running server."""
     server = Server(("127.0.0.1", 0), Handler)
-    server.cut, server.failures, server.requests, server.files = [], [], [], {}
+    server.cut, server.failures, server.requests, server.files, server.headers = [], [], [], {}, {}
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield server

@@ -207,7 +207,7 @@ def test_own_copies_of_taichi_videos(tmp_path: Path, faces: Path, server: Server
     with pytest.raises(UserError, match="has columns"):
         fetch("taichi", study(tmp_path, "taichi", {"metadata": str(table), "sha256": None}))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no clip of it can be had .7 missing"):
+    with pytest.raises(UserError, match="empty: holds none of the 7 videos of the table"):
         fetch("taichi", study(tmp_path, "taichi", wanted.source | {"path": str(tmp_path / "empty")}))
 
 

@@ -9,6 +9,7 @@ import pytest
 from styleinv.data import weights
 from styleinv.data.download import download
 from styleinv.errors import UserError
+from styleinv.forms import Form
 from tests.data.server import CONTENT, DIGEST, Server
 
 
@@ -18,6 +19,7 @@ def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     gone, there = "http://127.0.0.1:9/i3d.pt?dl=1", f"{server.root}/mirror/any_name.pt"
     i3d = replace(weights.WEIGHTS["i3d"], url=gone, mirrors=(there,), sha256=DIGEST, size=len(CONTENT))
     inception = replace(weights.WEIGHTS["inception"], sha256=None, size=None, url="http://127.0.0.1:9/inception.pt")
+    inception = replace(inception, form=Form("anything", lambda path: True))
     monkeypatch.setattr(weights, "WEIGHTS", {"i3d": i3d, "inception": inception})
     monkeypatch.setattr(weights, "download", lambda *a, **k: download(*a, **k, attempts=1, wait=0.001))
     return server

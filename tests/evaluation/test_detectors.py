@@ -11,6 +11,7 @@ from styleinv.data import weights
 from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detector, load_detectors
 from styleinv.files import sha256, write_json
+from styleinv.forms import OLD_TORCH_BEGINS, Form
 from tests.evaluation.fakes import video
 
 
@@ -122,7 +123,7 @@ def test_trust_on_first_use(tmp_path: Path, scripts: dict[str, Path], monkeypatc
     path.write_bytes(scripts["image"].read_bytes())
     with pytest.raises(UserError, match="no SHA-256 in config/weights.lock.json"):
         load_detector("image", "official")
-    write_json(weights.LOCK, {weight.url: {"sha256": sha256(path)}})
+    write_json(weights.LOCK, {weight.url: {"sha256": sha256(path), "size": path.stat().st_size}})
     assert load_detector("image", "official").sha256 == sha256(path)
     path.write_bytes(scripts["video"].read_bytes())
     with pytest.raises(UserError, match="has SHA-256"):
@@ -144,23 +145,21 @@ def test_published_hash_and_size_are_enforced(tmp_path: Path) -> None:
 def test_fetch_downloads_once_and_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def download(url: str, path: Path, sha256_known: str | None, lock: Path | None, key: str) -> None:
+    def download(url: str, path: Path, sha256_known: str, lock: Path, key: str, form: Form) -> None:
         asked.append((url, sha256_known, lock))
-        path.write_bytes(b"weights")
-        if lock:
-            write_json(lock, {url: {"sha256": sha256(path), "size": 7}})
-
-        assert key in (weight.url for weight in weights.WEIGHTS.values())
+        path.write_bytes(OLD_TORCH_BEGINS)
+        write_json(lock, {url: {"sha256": sha256(path), "size": path.stat().st_size}})
+        assert (key, form) in ((weight.url, weight.form) for weight in weights.WEIGHTS.values())
 
     monkeypatch.setattr(weights, "download", download)
     unknown = replace(weights.WEIGHTS["inception"], sha256=None, size=None)
     monkeypatch.setitem(weights.WEIGHTS, "inception", unknown)
     lock = tmp_path / "lock.json"
     assert weights.fetch_weights(["inception"], tmp_path, lock) == [tmp_path / "inception-2015-12-05.pt"]
-    assert asked == [(weights.WEIGHTS["inception"].url, None, lock)]
+    assert asked == [(weights.WEIGHTS["inception"].url, "", lock)]
     with pytest.raises(UserError, match="i3d_torchscript.pt: has SHA-256"):
         weights.fetch_weights(["i3d"], tmp_path, lock)
-    assert asked[1][1:] == (weights.WEIGHTS["i3d"].sha256, None)
+    assert asked[1][1:] == (weights.WEIGHTS["i3d"].sha256, lock)
     # The publisher names part of the hash: another file is refused although it is what the lock says.
     with pytest.raises(UserError, match="expected 7be5be79"):
         weights.fetch_weights(["alexnet"], tmp_path, lock)

@@ -1,13 +1,25 @@
 """What a data set's YAML says of its frames, whatever they come from and however they are cropped."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from styleinv.schema import Strict
 
 Codec = Literal["jpeg75", "jpeg95", "png"]
 OnBadVideo = Literal["error", "skip"]
+SMALLEST, LARGEST = 8, 2048  # no method begins smaller; larger frames are a slip of the pen
+
+
+def trainable(resolution: int) -> int:
+    """Return a resolution that the methods can train at.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if resolution & (resolution - 1) or not SMALLEST <= resolution <= LARGEST:
+        raise ValueError(f"must be a power of two from {SMALLEST} to {LARGEST}")
+    return resolution
 
 
 class FrameSettings(Strict):
@@ -22,7 +34,7 @@ class FrameSettings(Strict):
         on_bad_video: what to do about bad videos: stop, or leave them out and say so.
     """
 
-    resolution: int = Field(ge=8)
+    resolution: Annotated[int, AfterValidator(trainable)]
     fps: float | None = Field(None, gt=0, allow_inf_nan=False)
     codec: Codec = "jpeg95"
     min_frames: int = Field(128, ge=1)

@@ -1,13 +1,16 @@
 """What all kinds of sources share: how they are configured, what they are told, and what they answer."""
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import field_validator
 
 from styleinv.data.settings import OnBadVideo
 from styleinv.data.youtube import Extractor
-from styleinv.errors import AccessError
-from styleinv.files import expand
+from styleinv.errors import AccessError, UserError
+from styleinv.files import expand, unset_variable
 from styleinv.schema import Strict
 
 
@@ -19,6 +22,13 @@ class SourceConfig(Strict):
     """
 
     type: str
+
+    @field_validator("*")
+    @classmethod
+    def _no_null(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("must not hold a null character")
+        return value
 
 
 class ImagesConfig(SourceConfig):
@@ -39,7 +49,7 @@ class Job:
 
     Attributes:
         raw: the folder to fill.
-        lock: file of the hashes that nobody published (see `data.download`).
+        lock: file of the hashes that nobody published (see `data.trust`).
         fps: rate of frames that come as images, and of synthetic videos.
         resampled: rate that video files will be resampled to; None where they keep their frames.
         min_frames: fewer make a video bad.
@@ -57,6 +67,10 @@ class Job:
     as_published: bool = False
     extractor: Extractor | None = None
 
+    def denied(self) -> list[OSError] | None:
+        """Make the list in which a look notes folders that cannot be read; None where the first of them stops it."""
+        return [] if self.on_bad_video == "skip" else None
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -70,17 +84,16 @@ def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
     """Find data that the user has to bring.
 
     Args:
-        path: from the configuration; `~` and environment variables are allowed.
+        path: from the configuration (see `files.expand`).
         obtain: how to get the data.
         needs: files or folders that must be in it.
 
     Raises:
         AccessError: nothing is there, or the environment variable in `path` is not set.
     """
-    place = expand(path)
-    if "$" in str(place) or not os.path.expandvars(path):
-        name = path.partition("$")[2].partition("/")[0].strip("{}")
+    if name := unset_variable(path):
         raise AccessError(f"the environment variable {name} is not set", field="source.path", cure=obtain)
+    place = expand(path)
     if not place.exists():
         raise AccessError("does not exist", file=place, cure=obtain)
     for name in needs:
@@ -89,10 +102,9 @@ def local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Path:
     return place
 
 
-def probe_local(path: str, obtain: str, needs: tuple[str, ...] = ()) -> Probe:
-    """Report whether data that the user has to bring is there."""
+def probe_by(look: Callable[[], str]) -> Probe:
+    """Report what a look at a source finds: it says so, or raises what `fetch` would."""
     try:
-        place = local(path, obtain, needs)
-    except AccessError as error:
+        return Probe(True, look())
+    except UserError as error:
         return Probe(False, str(error))
-    return Probe(True, f"{place} is there")

@@ -15,9 +15,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from styleinv.data.download import download, write_lock
+from styleinv.data.download import download
+from styleinv.data.trust import Trust
 from styleinv.errors import UserError
-from styleinv.files import expand, read_json, sha256
+from styleinv.files import expand
+from styleinv.forms import PICKLE, TORCH, ZIP, Form
 
 LOCK = Path("config/weights.lock.json")
 
@@ -33,6 +35,7 @@ class Weight:
         sha256: its hash; None where the publisher gives none (trust on first use).
         size: bytes, None where unknown.
         licence: in a few words.
+        form: what the file looks like.
         sha256_prefix: the part of the hash that the publisher put into the file name, "" for none.
         mirrors: other addresses of the same bytes, tried in this order.
     """
@@ -41,6 +44,7 @@ class Weight:
     sha256: str | None
     size: int | None
     licence: str
+    form: Form
     sha256_prefix: str = ""
     mirrors: tuple[str, ...] = ()
 
@@ -57,12 +61,14 @@ WEIGHTS = {
         "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
         95_607_719,
         "Inception: Apache-2.0; packaging: NVIDIA, non-commercial",
+        TORCH,
     ),
     "i3d": Weight(
         "https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
         "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
         51_235_320,
         "I3D: Apache-2.0",
+        TORCH,
         mirrors=(
             "https://huggingface.co/flateon/FVD-I3D-torchscript/resolve/1c2d61711c52571ad617a1063e6fa691b212e184/"
             "i3d_torchscript.pt",
@@ -73,39 +79,50 @@ WEIGHTS = {
         "a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
         175_367_323,
         "code MIT; trained on face data for research use",
+        TORCH,
     ),
     "alexnet": Weight(
-        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", None, None, "BSD-3; ImageNet terms", "7be5be79"
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        None,
+        None,
+        "BSD-3; ImageNet terms",
+        TORCH,
+        "7be5be79",
     ),
     "vgg16": Weight(
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         553_433_881,
         "BSD-3; ImageNet terms",
+        TORCH,
     ),
     "lpips_alex": Weight(
         "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/alex.pth",
         None,
         None,
         "BSD-2",
+        TORCH,
     ),
     "lpips_vgg": Weight(
         "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
         None,
         None,
         "BSD-2",
+        TORCH,
     ),
     "retinaface_resnet50": Weight(
         "https://github.com/ternaus/retinaface/releases/download/0.01/retinaface_resnet50_2020-07-20-f168fae3c.zip",
         None,
         None,
         "code MIT; WIDER FACE data for research use",
+        ZIP,
     ),
     "fan_2d4": Weight(
         "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
         None,
         None,
         "code BSD-3; 300W-LP data for research use",
+        TORCH,
         "11f355bf06",
     ),
     "stylegan2_ffhq256": Weight(
@@ -114,6 +131,7 @@ WEIGHTS = {
         None,
         None,
         "NVIDIA Source Code License, non-commercial",
+        PICKLE,
     ),
 }
 
@@ -129,20 +147,19 @@ def fetch_weights(names: Iterable[str], folder: Path | None = None, lock: Path =
     A file that is named by an environment variable is only verified, and trusted on first use like a downloaded one.
 
     Raises:
-        UserError: unknown name, failed download, or a file with another hash.
+        UserError: unknown name, failed download, or a file with another hash or of another form.
     """
     folder = folder or weights_folder()
     paths = []
     for name in names:
         weight = _weight(name)
-        path = _own(name) or folder / weight.file_name
         if _own(name):
-            if not weight.sha256 and not _locked(weight.url, lock):
-                write_lock(weight.url, lock, sha256(where(name, folder)), path.stat().st_size)
+            path, trust = where(name, folder), _trust(weight, lock)
+            trust.keep(path, trust.check(path, _cure(name)))
         else:
-            _download(weight, path, lock)
+            _download(weight, folder / weight.file_name, lock)
         verify(name, folder, lock)
-        paths.append(path)
+        paths.append(where(name, folder))
     return paths
 
 
@@ -154,21 +171,29 @@ def addresses(weight: Weight) -> list[str]:
 
 def _download(weight: Weight, path: Path, lock: Path) -> None:
     """Download a weight from the first address that gives it."""
-    known = weight.sha256 or weight.sha256_prefix or None
     *others, last = addresses(weight)
     for url in others:
         try:
-            download(url, path, known, None if weight.sha256 else lock, key=weight.url)
+            download(url, path, _published(weight), lock, key=weight.url, form=weight.form)
             return
         except UserError as error:
             log.warning("%s Asking the next address.", error)
-    download(last, path, known, None if weight.sha256 else lock, key=weight.url)
+    download(last, path, _published(weight), lock, key=weight.url, form=weight.form)
+
+
+def _published(weight: Weight) -> str:
+    return weight.sha256 or weight.sha256_prefix
+
+
+def _trust(weight: Weight, lock: Path) -> Trust:
+    return Trust(_published(weight), lock, weight.url, weight.form)
 
 
 def _own(name: str) -> Path | None:
     """Return the file that an environment variable names."""
-    path = os.environ.get(f"STYLEINV_WEIGHTS_{name.upper()}")
-    return expand(path) if path else None
+    variable = f"STYLEINV_WEIGHTS_{name.upper()}"
+    path = os.environ.get(variable)
+    return expand(path, variable) if path else None
 
 
 def where(name: str, folder: Path | None = None) -> Path:
@@ -196,44 +221,24 @@ def verify(name: str, folder: Path | None = None, lock: Path = LOCK) -> str:
         UserError: not fetched, no known hash to compare with, or another hash or size.
     """
     weight, path = _weight(name), where(name, folder)
-    expected = weight.sha256 or _locked(weight.url, lock)
-    refetch = f"Delete it and run `styleinv weights fetch {name}`."
-    if _own(name):
-        refetch = f"Name the right file in STYLEINV_WEIGHTS_{name.upper()}."
-    if expected is None:
-        cure = f"Run `styleinv weights fetch {name}` once to trust it." if _own(name) else refetch
+    trust = _trust(weight, lock)
+    if trust.whole is None:
+        cure = f"Run `styleinv weights fetch {name}` once to trust it." if _own(name) else _cure(name)
         raise UserError(f"has no SHA-256 in {lock}, so it cannot be trusted", file=path, cure=cure)
-    found = verify_file(path, expected, refetch)
-    if not found.startswith(weight.sha256_prefix):
-        raise UserError(f"has SHA-256 {found}, expected {weight.sha256_prefix}...", file=path, cure=refetch)
+    found = trust.check(path, _cure(name))
     if weight.size is not None and path.stat().st_size != weight.size:
-        raise UserError(f"has {path.stat().st_size} bytes, expected {weight.size}", file=path, cure=refetch)
+        raise UserError(f"has {path.stat().st_size} bytes, expected {weight.size}", file=path, cure=_cure(name))
     return found
 
 
-def verify_file(path: Path, expected: str, cure: str) -> str:
-    """Compare a file with a SHA-256 and return it.
-
-    Raises:
-        UserError: the file is missing or has another hash.
-    """
-    if not path.is_file():
-        raise UserError("does not exist", file=path, cure=cure)
-    found = sha256(path)
-    if found != expected.lower():
-        raise UserError(f"has SHA-256 {found}, expected {expected.lower()}", file=path, cure=cure)
-    return found
+def _cure(name: str) -> str:
+    """What to do about a wrong file."""
+    if _own(name):
+        return f"Name the right file in STYLEINV_WEIGHTS_{name.upper()}."
+    return f"Delete it and run `styleinv weights fetch {name}`."
 
 
 def _weight(name: str) -> Weight:
     if name not in WEIGHTS:
         raise UserError(f"no weight is called {name!r}", cure=f"Known: {', '.join(WEIGHTS)}.")
     return WEIGHTS[name]
-
-
-def _locked(url: str, lock: Path) -> str | None:
-    """Return the SHA-256 recorded when `url` was first fetched; None when it never was."""
-    if not lock.exists():
-        return None
-    entry = read_json(lock).get(url)
-    return entry if isinstance(entry, str) or entry is None else entry["sha256"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from styleinv import files
+from styleinv.errors import UserError
 
 Status = Literal["ok", "private", "removed", "members", "geo", "error"]
 FINAL = frozenset({"ok", "private", "removed", "members"})  # the others may pass
@@ -116,7 +117,7 @@ def fetch_videos(
     """
     folder.mkdir(parents=True, exist_ok=True)
     book = folder / "status.json"
-    known: dict[str, dict[str, Any]] = files.read_json(book) if book.exists() else {}
+    known = _read_book(book) if book.exists() else {}
     wanted = list(dict.fromkeys(ids))
     for number, video in enumerate(wanted, 1):
         before = known.get(video)
@@ -128,6 +129,15 @@ def fetch_videos(
         if number < len(wanted):
             time.sleep(pause)
     return {video: known[video] for video in wanted}
+
+
+def _read_book(book: Path) -> dict[str, dict[str, Any]]:
+    cure = "Delete it to ask for all videos again."
+    known = files.read_json(book, cure)
+    answers = known.values() if isinstance(known, dict) else [None]
+    if not all(isinstance(answer, dict) and {"status", "detail", "file"} <= answer.keys() for answer in answers):
+        raise UserError('must hold {id: {"status", "detail", "file"}}', file=book, cure=cure)
+    return known  # type: ignore[no-any-return]
 
 
 def _fetch_one(video: str, folder: Path, extractor: Extractor, attempts: int, pause: float) -> dict[str, Any]:

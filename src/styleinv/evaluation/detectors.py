@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from styleinv.data import weights
+from styleinv.data.trust import DIGITS, Trust
 from styleinv.errors import UserError
 from styleinv.evaluation.metrics import Kind
 from styleinv.evaluation.protocol import DetectorRecord
@@ -122,13 +123,13 @@ def load_detector(
         digest = weights.verify(OFFICIAL[kind])
     else:
         path = Path(which)
-        if sha256 is None:
+        if sha256 is None or len(sha256) < DIGITS:
             raise UserError(
-                "is a program, and no SHA-256 to trust it by was given",
+                "is a program, and no SHA-256 of 64 digits to trust it by was given",
                 file=path,
                 cure="Give its hash beside its path.",
             )
-        digest = weights.verify_file(path, sha256, "Give the right file, or the right hash.")
+        digest = Trust(sha256).check(path, "Give the right file, or the right hash.")
     return Detector(kind, path.name, digest, False, _torchscript(path, device), device)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from styleinv.errors import UserError
+from styleinv.forms import OLD_TORCH_BEGINS, ZIP_BEGINS
 from styleinv.interop import digan, long_video_gan, networks, stylegan_v
 from styleinv.interop.fit import fit
 from styleinv.interop.machine import Refused
@@ -22,7 +23,6 @@ from styleinv.methods.stylegan2.method import build_discriminator, build_generat
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.video_discriminator import VideoDiscriminator
 
-ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # The frame rate is not part of a checkpoint of images; videos are written at this one unless a configuration says.
 FPS = 25.0
 CURE = (
@@ -51,11 +51,11 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
             return long_video_gan.import_pair(path) if any(path.glob("*.pkl")) else import_folder(path)
     try:
         with open(path, "rb") as file:
-            head = file.read(len(LEGACY))
+            head = file.read(len(OLD_TORCH_BEGINS))
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
     with _one_line(path):
-        if head.startswith(ZIP) or head == LEGACY:
+        if head.startswith(ZIP_BEGINS) or head == OLD_TORCH_BEGINS:
             return _from_torch_save(path)
         return _from_pickle(path)
 

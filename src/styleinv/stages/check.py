@@ -1,6 +1,7 @@
 """check: look for faults in a folder of videos before anything is trained on it."""
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 from styleinv.data.check import INFORMATION, denials, examine, findings
 from styleinv.data.video import list_videos
 from styleinv.errors import Faulty, UserError, printable
+from styleinv.stages.dataset import DATASET, STUDY
 
 
 def check(folder: Path, min_frames: int, fps: float | None) -> Iterator[str]:
-    """Yield what is wrong or unusual with a folder of videos, one finding a line, and a line that counts.
+    """Yield what is wrong or unusual with a folder of videos, one finding a line, a line that counts, and what is next.
 
     Faults are what `fetch` refuses; notes are worth knowing and nothing that it refuses.
 
@@ -38,3 +40,5 @@ def check(folder: Path, min_frames: int, fps: float | None) -> Iterator[str]:
         kinds = ", ".join(f"{count} {problem}" for problem, count in Counter(f.problem for f in faults).items())
         cure = "Remove or replace these files, or set on_bad_video: skip in the data set's YAML."
         raise Faulty(f"has faults ({kinds})", file=folder, cure=cure)
+    yield f"next: {DATASET.format(folder=shlex.quote(printable(folder)), name='mine')}"
+    yield f"then: {STUDY.format(name='mine')}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from styleinv.data import sources
 from styleinv.data.source import Probe
 from styleinv.data.youtube import Extractor
-from styleinv.errors import SourceDown, UserError
+from styleinv.errors import SourceDown, UserError, of_system
 from styleinv.stages.fetch import source_job
 from styleinv.stages.setting import Setting
 
@@ -32,6 +32,8 @@ def doctor(names: Sequence[str], setting: Setting, extractor: Extractor | None =
             probe = kind.probe(config.source, source_job(name, config, setting, extractor))
         except UserError as error:
             probe = Probe(False, str(error))
+        except OSError as error:
+            probe = Probe(False, str(of_system(error, setting.paths.raw_videos(name))))
         down += [] if probe.good else [name]
         yield f"{datetime.date.today()} {name}: {'ok' if probe.good else 'NOT THERE'}: {probe.says}"
     if down:

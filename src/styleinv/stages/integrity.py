@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from styleinv.errors import UserError
-from styleinv.files import check_unchanged, read_json
+from styleinv.files import check_unchanged, read_outputs
 from styleinv.runs import Run
 from styleinv.stages.setting import Setting
 from styleinv.tracking.records import provenance_files
@@ -24,7 +24,7 @@ def verify(runs: list[Run], setting: Setting) -> Iterator[str]:
     records = [file for file in provenance_files(setting.paths.root) if not runs or file.parent in folders]
     if absent := [folder for folder in folders if folder not in {file.parent for file in records}]:
         raise UserError("holds no provenance", file=absent[0], cure="Run its training first.")
-    outputs = [record.parent / name.rpartition("/")[2] for record in records for name in read_json(record)["outputs"]]
+    outputs = [record.parent / name.rpartition("/")[2] for record in records for name in read_outputs(record)]
     there, differing = [file for file in outputs if file.exists()], 0
     for file in there:
         try:

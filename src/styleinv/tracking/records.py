@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from styleinv.errors import UserError
 from styleinv.files import read_json, read_scores, sha256
 from styleinv.report.published import published_scores, read_published
 from styleinv.runs import Run, parse_run
+from styleinv.schema import read_yaml
 
 # The training state of a run is nobody's result.
 SKIPPED_FOLDERS = {"state"}
@@ -91,7 +91,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
     with `progress.csv`; the configuration goes with all.
 
     Raises:
-        UserError, KeyError, TypeError, ValueError, OSError, YAMLError: one of these files is broken.
+        UserError, KeyError, TypeError, ValueError, OSError: one of these files is broken.
     """
     provenance = read_json(provenance_path)
     if not isinstance(provenance, dict):
@@ -109,7 +109,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
         return path
 
     config = beside("config.yaml")
-    params = flatten(_mapping(config)) if config else {}
+    params = flatten(read_yaml(config)) if config else {}
     if place[0] != "data":
         params["method"] = parse_run(f"{experiment}/{place[0]}").settings
     params |= {key: str(provenance[key]) for key in ("seed", "scale") if key in provenance}
@@ -206,13 +206,6 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:
 def metric_name(text: str) -> str:
     """Make a name that MLflow accepts: characters it refuses become `_`."""
     return "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in text)
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise UserError("is not a configuration", file=path)
-    return content
 
 
 def _place(place: Path) -> tuple[str, ...]:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from styleinv.errors import UserError
 from styleinv.tracking import LOCAL
 from styleinv.tracking.records import StageRun, provenance_files, published_stages, read_stage, study
@@ -104,7 +102,7 @@ def _or_skip(path: Path, broken: list[Path]) -> Iterator[None]:
 
     try:
         yield
-    except (UserError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError, MlflowException) as error:
+    except (UserError, KeyError, TypeError, ValueError, OSError, MlflowException) as error:
         # MLflow refuses what this file says. Its other errors (no server, a locked database) concern all.
         if isinstance(error, MlflowException) and error.error_code != "INVALID_PARAMETER_VALUE":
             raise

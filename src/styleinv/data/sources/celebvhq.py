@@ -12,7 +12,7 @@ from styleinv.data.check import Finding, denials, raise_on
 from styleinv.data.clips import ClippedFiles, ListedClip
 from styleinv.data.intake import accounted, link, refuse_inside, remove_links, safe_names, take_in
 from styleinv.data.manifest import Entry, Manifest, Missing
-from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_by
 from styleinv.data.store import order
 from styleinv.data.video import list_videos
 from styleinv.data.youtube import ID
@@ -48,12 +48,8 @@ def fetch(source: Config, job: Job) -> Manifest:
         AccessError: the folder, or for `archive` the table, is not there.
         UserError: nothing usable is in it.
     """
-    folder = local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
-    refuse_inside(folder, job.raw)
-    table = folder / expand(source.info)
-    clips, judged = read_info(table) if table.exists() else ([], [])
     denied: list[OSError] = []
-    found = list_videos(folder, denied)
+    folder, found, clips, judged = _look(source, job, denied)
     judged += denials(denied)
     about = {"kind": "celebvhq", "form": source.form, "name": folder.resolve().name, "masks": False}
     take = _processed if source.form == "processed" else _archive
@@ -61,8 +57,24 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Report whether the folder is there."""
-    return probe_local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
+    """Report how many videos are in the folder, and how many clips its table names."""
+
+    def look() -> str:
+        folder, found, clips, _ = _look(source, job, job.denied())
+        return f"{folder} holds {len(found)} videos, {source.info} names {len(clips)} clips"
+
+    return probe_by(look)
+
+
+def _look(
+    source: Config, job: Job, denied: list[OSError] | None
+) -> tuple[Path, list[Path], list[ListedClip], list[Finding]]:
+    """Find the folder, its videos, the clips of its table, if it has one, and the unusable rows."""
+    folder = local(source.path, OBTAIN, (source.info,) if source.form == "archive" else ())
+    refuse_inside(folder, job.raw)
+    table = folder / expand(source.info)
+    clips, judged = read_info(table) if table.exists() else ([], [])
+    return folder, list_videos(folder, denied), clips, judged
 
 
 def read_info(path: Path) -> tuple[list[ListedClip], list[Finding]]:

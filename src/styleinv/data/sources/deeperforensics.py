@@ -13,7 +13,7 @@ from pydantic import Field
 from styleinv.data.check import Finding, denials
 from styleinv.data.intake import refuse_inside, take_in
 from styleinv.data.manifest import Manifest, Missing
-from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_by
 from styleinv.data.tree import walk
 from styleinv.errors import UserError
 
@@ -48,18 +48,8 @@ def fetch(source: Config, job: Job) -> Manifest:
         AccessError: the archive is not there.
         UserError: it holds no video of the subset.
     """
-    root = local(source.path, OBTAIN, ("source_videos",))
-    refuse_inside(root, job.raw)
-    found: dict[str, Path] = {}
-    twice = []
     denied: list[OSError] = []
-    for file in _subset(root / "source_videos", denied):
-        if file.name in found:
-            twice.append(Finding(file, "duplicate", f"the same name as {found[file.name]}"))
-        found.setdefault(file.name, file)
-    if not found:
-        what = "holds no video named like M004_light_uniform_happy_camera_front.mp4"
-        raise UserError(what, file=root / "source_videos", cure="Run the archive's unzip.sh.")
+    root, found, twice = _look(source, job, denied)
     listed, absent = _listed(root, "*list.txt"), _listed(root, "*missing_list.txt")
     actors = sorted({name[:4] for name in {*found, *listed, *absent}})
     wanted = {f"{actor}_light_uniform_{emotion}_camera_front.mp4" for actor in actors for emotion in EMOTIONS}
@@ -83,11 +73,32 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Report whether the archive is there."""
-    return probe_local(source.path, OBTAIN, ("source_videos",))
+    """Report how many videos of the subset are in the archive."""
+
+    def look() -> str:
+        root, found, _ = _look(source, job, job.denied())
+        return f"{root} holds {len(found)} videos of uniform light and front camera"
+
+    return probe_by(look)
 
 
-def _subset(folder: Path, denied: list[OSError]) -> Iterable[Path]:
+def _look(source: Config, job: Job, denied: list[OSError] | None) -> tuple[Path, dict[str, Path], list[Finding]]:
+    """Find the archive, the videos of the subset by their names, and those of a name that another one has."""
+    root = local(source.path, OBTAIN, ("source_videos",))
+    refuse_inside(root, job.raw)
+    found: dict[str, Path] = {}
+    twice = []
+    for file in _subset(root / "source_videos", denied):
+        if file.name in found:
+            twice.append(Finding(file, "duplicate", f"the same name as {found[file.name]}"))
+        found.setdefault(file.name, file)
+    if not found:
+        what = "holds no video named like M004_light_uniform_happy_camera_front.mp4"
+        raise UserError(what, file=root / "source_videos", cure="Run the archive's unzip.sh.")
+    return root, found, twice
+
+
+def _subset(folder: Path, denied: list[OSError] | None) -> Iterable[Path]:
     files = [place / name for place, names in walk(folder, denied) for name in names if VIDEO.fullmatch(name)]
     return sorted(files, key=str)
 

@@ -1,5 +1,6 @@
 """FaceForensics, the first version (Rössler et al. 2018), not FaceForensics++: videos and the masks of their faces."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from styleinv.data.check import denials
 from styleinv.data.intake import refuse_inside, take_in
 from styleinv.data.manifest import Manifest
-from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_by
 from styleinv.data.video import list_videos
 
 OBTAIN = (
@@ -39,13 +40,10 @@ def fetch(source: Config, job: Job) -> Manifest:
         AccessError: the archive is not there.
         UserError: it holds no usable video.
     """
-    folders = (f"{source.split}/original", f"{source.split}/mask")
-    root = local(source.path, OBTAIN, folders)
-    refuse_inside(root, job.raw)
-    originals, masks = (root / folder for folder in folders)
     denied: list[OSError] = []
-    by_stem = {mask.relative_to(masks).with_suffix(""): mask for mask in list_videos(masks, denied)}
-    found = list_videos(originals, denied)
+    root, found, all_masks = _look(source, job, denied)
+    originals, masks = root / source.split / "original", root / source.split / "mask"
+    by_stem = {mask.relative_to(masks).with_suffix(""): mask for mask in all_masks}
     partners = {}
     for video in found:
         name = video.relative_to(originals)
@@ -56,5 +54,19 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Report whether the archive is there."""
-    return probe_local(source.path, OBTAIN, (f"{source.split}/original", f"{source.split}/mask"))
+    """Report how many videos and masks are in the archive."""
+
+    def look() -> str:
+        root, found, masks = _look(source, job, job.denied())
+        return f"{root} holds {len(found)} videos and {len(masks)} masks of {source.split}"
+
+    return probe_by(look)
+
+
+def _look(source: Config, job: Job, denied: list[OSError] | None) -> tuple[Path, list[Path], list[Path]]:
+    """Find the archive, its videos and their masks."""
+    folders = (f"{source.split}/original", f"{source.split}/mask")
+    root = local(source.path, OBTAIN, folders)
+    refuse_inside(root, job.raw)
+    originals, masks = (list_videos(root / folder, denied) for folder in folders)
+    return root, originals, masks

@@ -5,7 +5,7 @@ from pathlib import Path
 from styleinv.data.check import denials
 from styleinv.data.intake import refuse_inside, take_in
 from styleinv.data.manifest import Manifest
-from styleinv.data.source import Job, Probe, SourceConfig
+from styleinv.data.source import Job, Probe, SourceConfig, probe_by
 from styleinv.data.video import list_videos
 from styleinv.files import expand
 
@@ -22,13 +22,17 @@ class Config(SourceConfig):
 
 def fetch(source: Config, job: Job) -> Manifest:
     """Take the folder in."""
-    return take_folder(expand(source.path), job)
+    return take_folder(expand(source.path, "source.path"), job)
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Report whether the folder is there."""
-    place = expand(source.path)
-    return Probe(place.is_dir(), f"{place} is {'there' if place.is_dir() else 'not a folder'}")
+    """Report how many videos are in the folder."""
+
+    def look() -> str:
+        originals, _, found = _look(expand(source.path, "source.path"), job, job.denied())
+        return f"{originals} holds {len(found)} videos"
+
+    return probe_by(look)
 
 
 def take_folder(folder: Path, job: Job) -> Manifest:
@@ -44,13 +48,18 @@ def take_folder(folder: Path, job: Job) -> Manifest:
     Raises:
         UserError: no folder, no videos, a missing mask, or a bad video with on_bad_video = "error".
     """
-    refuse_inside(folder, job.raw)
-    originals, masks = _layout(folder)
     denied: list[OSError] = []
-    found = list_videos(originals, denied)
+    originals, masks, found = _look(folder, job, denied)
     partners = {video: masks / video.relative_to(originals) for video in found} if masks else None
     about = {"kind": "folder", "name": folder.resolve().name, "masks": masks is not None}
     return take_in(about, found, originals, job, masks=partners, judged=denials(denied))
+
+
+def _look(folder: Path, job: Job, denied: list[OSError] | None) -> tuple[Path, Path | None, list[Path]]:
+    """Find the videos, and the folders of them and of their masks."""
+    refuse_inside(folder, job.raw)
+    originals, masks = _layout(folder)
+    return originals, masks, list_videos(originals, denied)
 
 
 def _layout(source: Path) -> tuple[Path, Path | None]:

@@ -7,17 +7,17 @@ import hashlib
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from styleinv import files
 from styleinv.data.check import Finding, VideoFacts, denials
 from styleinv.data.frame_reader import encoded_images
 from styleinv.data.image import image_size
-from styleinv.data.image_zip import open_zip
+from styleinv.data.image_zip import ImageZip, open_zip
 from styleinv.data.intake import link_good, refuse_inside, safe_names
 from styleinv.data.manifest import Manifest
-from styleinv.data.source import ImagesConfig, Job, Probe, local, probe_local
+from styleinv.data.source import ImagesConfig, Job, Probe, local, probe_by
 from styleinv.data.tree import walk
 from styleinv.data.video_folder import image_folders
 from styleinv.errors import UserError
@@ -35,8 +35,58 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Report whether it is there."""
-    return probe_local(source.path, source.obtain or OBTAIN)
+    """Report how many folders of images are there."""
+    return probe_frames(source.path, source.obtain or OBTAIN, job)
+
+
+def probe_frames(path: str, obtain: str, job: Job) -> Probe:
+    """Report how many folders of images are at a path of the configuration."""
+
+    def look() -> str:
+        place = local(path, obtain)
+        below = place.is_dir()
+        folders = images_below(place, job, job.denied(), obtain) if below else images_inside(place, obtain).folders
+        if not folders:
+            raise UserError("holds no images that can be used", file=place, cure=obtain)
+        return f"{place} holds {sum(map(len, folders.values()))} images in {len(folders)} folders"
+
+    return probe_by(look)
+
+
+def images_below(
+    folder: Path, job: Job, denied: list[OSError] | None, obtain: str = OBTAIN
+) -> Mapping[str, Sequence[Path]]:
+    """Find the images below a folder, by their folders; none at all only where something could not be read.
+
+    Args:
+        folder: where they are.
+        job: the fetch.
+        denied: as for `data.tree.walk`.
+        obtain: how to get them.
+
+    Raises:
+        UserError: there are none.
+    """
+    refuse_inside(folder, job.raw)
+    groups, _ = image_folders(folder, denied)
+    if not groups and not denied:
+        raise UserError("holds no images", file=folder, cure=obtain)
+    return groups
+
+
+def images_inside(path: Path, obtain: str = OBTAIN) -> ImageZip:
+    """Open a zip of images; it holds none at all only where it holds some that are refused.
+
+    Raises:
+        UserError: it is no zip, or holds no images.
+    """
+    archive = open_zip(path.resolve())
+    if not archive.folders and archive.archives:
+        cure = "Unpack it and name the inner zip (source.path, or source.member)."
+        raise UserError(f"holds no images but {archive.archives[0]}", file=path, cure=cure)
+    if not archive.folders and not archive.refused:
+        raise UserError("holds no images", file=path, cure=obtain)
+    return archive
 
 
 def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
@@ -52,9 +102,8 @@ def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
     """
     facts = []
     if path.is_dir():
-        refuse_inside(path, job.raw)
         denied: list[OSError] = []
-        groups, _ = image_folders(path, denied)
+        groups = images_below(path, job, denied)
         judged = [*denials(denied), *(Finding(place, "empty", "holds no images") for place in _empty_folders(path))]
         for folder, images in groups.items():
             try:
@@ -65,18 +114,13 @@ def take_frames(path: Path, job: Job, kind: str = "frames") -> Manifest:
             else:
                 facts.append(_facts(path / folder, contents, job.fps))
     else:
-        archive = open_zip(path.resolve())
-        if not archive.folders and archive.archives:
-            cure = "Unpack it and name the inner zip (source.path, or source.member)."
-            raise UserError(f"holds no images but {archive.archives[0]}", file=path, cure=cure)
+        archive = images_inside(path)
         judged = [Finding(path / member, "refused", why) for member, why in archive.refused]
         for folder, members in archive.folders.items():
             if lost := archive.holes.get(folder):  # without one of its frames a video would jump, so it goes as a whole
                 judged.append(Finding(path / folder, "refused", f"its frame {lost}"))
             else:
                 facts.append(_facts(path / folder, [_fingerprint(member) for member in members], job.fps))
-    if not facts and all(finding.problem == "empty" for finding in judged):
-        raise UserError("holds no images", file=path, cure=OBTAIN)
     judged += [Finding(video.file, "corrupt", video.error) for video in facts if video.error]
     about = {"kind": kind, "name": path.resolve().name, "masks": False}
     whole = [video for video in facts if not video.error]

@@ -6,12 +6,11 @@ from pathlib import Path, PurePosixPath
 
 from styleinv.data.check import Finding, VideoFacts, denials
 from styleinv.data.image import decode_image
-from styleinv.data.image_zip import open_zip
-from styleinv.data.intake import link_good, refuse_inside
+from styleinv.data.intake import link_good
 from styleinv.data.manifest import Manifest, Missing
-from styleinv.data.source import ImagesConfig, Job, Probe, local, probe_local
-from styleinv.data.video_folder import image_folders
-from styleinv.errors import UserError, cannot_read
+from styleinv.data.source import ImagesConfig, Job, Probe, local
+from styleinv.data.sources.frames import images_below, images_inside, probe_frames
+from styleinv.errors import cannot_read
 
 OBTAIN = "Put a folder of images there, or a zip of it."
 
@@ -26,8 +25,8 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Report whether it is there."""
-    return probe_local(source.path, source.obtain or OBTAIN)
+    """Report how many images are there."""
+    return probe_frames(source.path, source.obtain or OBTAIN, job)
 
 
 def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind: str = "images") -> Manifest:
@@ -52,8 +51,6 @@ def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind
     for file, data in _contents(path, job, judged):
         facts.append(_facts(file, data, job.fps))
         md5_of[file] = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if not facts and not judged:
-        raise UserError("holds no images", file=path, cure=OBTAIN)
     whole = [image for image in facts if not image.error]
     for image in facts:
         if image.error:
@@ -79,9 +76,8 @@ def take_images(path: Path, job: Job, md5: Mapping[str, str] | None = None, kind
 def _contents(path: Path, job: Job, judged: list[Finding]) -> Iterator[tuple[Path, bytes]]:
     """Read every image; those that cannot be read are added to `judged`."""
     if path.is_dir():
-        refuse_inside(path, job.raw)
         denied: list[OSError] = []
-        groups, _ = image_folders(path, denied)
+        groups = images_below(path, job, denied, OBTAIN)
         judged += denials(denied)
         for image in sorted((image for group in groups.values() for image in group), key=str):
             try:
@@ -89,7 +85,7 @@ def _contents(path: Path, job: Job, judged: list[Finding]) -> Iterator[tuple[Pat
             except OSError as error:
                 judged.append(Finding(image, "unreadable", cannot_read(image, error).said))
         return
-    archive = open_zip(path.resolve())
+    archive = images_inside(path, OBTAIN)
     judged += [Finding(path / member, "refused", why) for member, why in archive.refused]
     for member in (member for members in archive.folders.values() for member in members):
         try:

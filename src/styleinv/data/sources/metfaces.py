@@ -1,7 +1,10 @@
 """MetFaces (Karras et al. 2020): 1,336 aligned faces of paintings and sculptures, each with a published MD5."""
 
+from pathlib import Path
+
 from styleinv.data.manifest import Manifest
-from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_by
+from styleinv.data.sources.frames import images_below
 from styleinv.data.sources.images import take_images
 from styleinv.errors import UserError, printable
 from styleinv.files import read_json
@@ -30,6 +33,27 @@ def fetch(source: Config, job: Job) -> Manifest:
         UserError: `metfaces.json` names no hashes.
     """
     folder = local(source.path, OBTAIN, ("images", "metfaces.json"))
+    return take_images(folder / "images", job, _hashes(folder), "metfaces")
+
+
+def probe(source: Config, job: Job) -> Probe:
+    """Report how many images are there, and how many should be."""
+
+    def look() -> str:
+        folder = local(source.path, OBTAIN, ("images", "metfaces.json"))
+        wanted = len(_hashes(folder))
+        found = sum(map(len, images_below(folder / "images", job, job.denied(), OBTAIN).values()))
+        return f"{folder} holds {found} images, metfaces.json names {wanted}"
+
+    return probe_by(look)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Read the name of each image by its MD5.
+
+    Raises:
+        UserError: `metfaces.json` names no hashes.
+    """
     table = folder / "metfaces.json"
     known = read_json(table)
     rows = known if isinstance(known, list) else list(known.values()) if isinstance(known, dict) else []
@@ -40,9 +64,4 @@ def fetch(source: Config, job: Job) -> Manifest:
     }
     if not md5:
         raise UserError("names no image", file=table, field="image_md5", cure="Download it again.")
-    return take_images(folder / "images", job, md5, "metfaces")
-
-
-def probe(source: Config, job: Job) -> Probe:
-    """Report whether the folder is there."""
-    return probe_local(source.path, OBTAIN, ("images", "metfaces.json"))
+    return md5

@@ -4,9 +4,10 @@ import urllib.parse
 
 from styleinv.data.download import download, download_json, probe_url
 from styleinv.data.manifest import Manifest
-from styleinv.data.source import Job, Probe, SourceConfig, local, probe_local
-from styleinv.data.sources.frames import take_frames
+from styleinv.data.source import Job, Probe, SourceConfig, local
+from styleinv.data.sources.frames import probe_frames, take_frames
 from styleinv.errors import UserError
+from styleinv.forms import ZIP
 
 OBTAIN = "Name a copy of the zip, or the unpacked folder of folders of frames, in source.path."
 
@@ -39,13 +40,13 @@ def fetch(source: Config, job: Job) -> Manifest:
     key = f"{source.public_key}#{source.member}" if source.member else source.public_key
     # The address that can be downloaded is made for the moment; the lock file knows the public one.
     url = source.public_key if path.exists() else _address(source)
-    return take_frames(download(url, path, lock=job.lock, key=key), job, "sky")
+    return take_frames(download(url, path, lock=job.lock, key=key, form=ZIP), job, "sky")
 
 
 def probe(source: Config, job: Job) -> Probe:
     """Ask the disk for the zip, or look for the copy."""
     if source.path is not None:
-        return probe_local(source.path, OBTAIN)
+        return probe_frames(source.path, OBTAIN, job)
     try:
         good, says = probe_url(_address(source, attempts=1))
     except UserError as error:

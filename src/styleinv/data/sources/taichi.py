@@ -14,11 +14,12 @@ from styleinv.data.clips import ClippedFiles, ListedClip
 from styleinv.data.download import download, probe_url
 from styleinv.data.intake import accounted, link, remove_links
 from styleinv.data.manifest import Entry, Manifest, Missing
-from styleinv.data.source import Job, Probe, SourceConfig, local
+from styleinv.data.source import Job, Probe, SourceConfig, local, probe_by
+from styleinv.data.trust import Trust
 from styleinv.data.video import is_video
-from styleinv.data.weights import verify_file
 from styleinv.data.youtube import ID, Extractor, Unavailable, YtDlp, fetch_videos
 from styleinv.errors import UserError
+from styleinv.forms import Form
 
 COLUMNS = ["video_id", "start", "end", "bbox", "fps", "width", "height", "partition"]
 ASKED = 3  # videos that `probe` asks for
@@ -41,7 +42,9 @@ class Config(SourceConfig):
     metadata: str = (
         "https://raw.githubusercontent.com/AliaksandrSiarohin/video-preprocessing/master/taichi-metadata.csv"
     )
-    sha256: str | None = "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f"
+    sha256: str | None = Field(
+        "1f9dcf5af96c1eb7aceb9afdf796f81668a0f8d8fc58c910369dedaab04fe12f", pattern=r"^[0-9a-fA-F]{64}$"
+    )
     path: str | None = None
     format: str = "bestvideo[ext=mp4][height<=1080]/best[ext=mp4]/best"
     cookies: str | None = None
@@ -58,7 +61,7 @@ def fetch(source: Config, job: Job) -> Manifest:
     table = _table(source, job.raw, job)
     clips, judged = read_table(table)
     ids = list(dict.fromkeys(clip.video for clip, _ in clips))
-    known = _own(source, ids, job.raw) if source.path else _download(source, ids, job)
+    known = _own(source.path, ids, job.raw) if source.path is not None else _download(source, ids, job)
     sources = ClippedFiles(job.raw)
     videos, missing = [], []
     for clip, rate in clips:
@@ -82,7 +85,7 @@ def fetch(source: Config, job: Job) -> Manifest:
 
 
 def probe(source: Config, job: Job) -> Probe:
-    """Ask whether the table is there, and whether YouTube still has a few of its videos."""
+    """Ask whether the table is there, and which videos a folder has, or whether YouTube still has a few of them."""
     good, says = (True, "is here") if not _remote(source.metadata) else probe_url(source.metadata)
     if not good:
         return Probe(False, f"{source.metadata} {says}")
@@ -91,6 +94,9 @@ def probe(source: Config, job: Job) -> Probe:
     except UserError as error:
         return Probe(False, str(error))
     ids = list(dict.fromkeys(clip.video for clip, _ in clips))
+    if source.path is not None:
+        own = source.path
+        return probe_by(lambda: f"table {says}; of {len(ids)} videos {len(_look(own, ids))} are in {own}")
     extractor = job.extractor or YtDlp(source.format, source.cookies)
     answers = [_ask(extractor, video) for video in ids[:: max(1, len(ids) // ASKED)][:ASKED]]
     said = ", ".join(f"{n} {status}" for status, n in Counter(answers).items())
@@ -146,11 +152,21 @@ def _clip(row: dict[str, Any]) -> tuple[ListedClip, float]:
 def _table(source: Config, folder: Path, job: Job) -> Path:
     if not _remote(source.metadata):
         path = local(source.metadata, "Name the table in source.metadata.")
-        if source.sha256:
-            verify_file(path, source.sha256, "Give the published table, or its hash in source.sha256.")
+        Trust(source.sha256 or "").check(path, "Give the published table, or its hash in source.sha256.")
         return path
     name = hashlib.sha256(source.metadata.encode()).hexdigest()[:8]
-    return download(source.metadata, folder / "download" / f"taichi-metadata-{name}.csv", source.sha256, job.lock)
+    file = folder / "download" / f"taichi-metadata-{name}.csv"
+    return download(source.metadata, file, source.sha256, job.lock, form=TABLE)
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        return bool(read_table(path)[0])
+    except UserError:
+        return False
+
+
+TABLE = Form(f"a table with columns {', '.join(COLUMNS)}", _is_table)
 
 
 def _remote(address: str) -> bool:
@@ -163,9 +179,22 @@ def _download(source: Config, ids: list[str], job: Job) -> dict[str, dict[str, A
     return {id_: answer | {"file": answer["file"] and f"youtube/{answer['file']}"} for id_, answer in known.items()}
 
 
-def _own(source: Config, ids: list[str], raw: Path) -> dict[str, dict[str, Any]]:
-    folder = local(source.path or "", OBTAIN)
-    there = {file.stem: file for file in sorted(folder.iterdir()) if is_video(file.name)}
+def _look(path: str, ids: list[str]) -> dict[str, Path]:
+    """Find the videos of the table that are here already.
+
+    Raises:
+        UserError: there are none.
+    """
+    folder = local(path, OBTAIN)
+    here = {file.stem: file for file in sorted(folder.iterdir()) if is_video(file.name)}
+    there = {video: here[video] for video in ids if video in here}
+    if not there:
+        raise UserError(f"holds none of the {len(ids)} videos of the table", file=folder, cure=OBTAIN)
+    return there
+
+
+def _own(path: str, ids: list[str], raw: Path) -> dict[str, dict[str, Any]]:
+    there = _look(path, ids)
     remove_links(raw)
     known: dict[str, dict[str, Any]] = {}
     for video in ids:
