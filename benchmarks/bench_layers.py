@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from styleinv.methods.styleinv.encoder import ModulatedEncoder
 from styleinv.nn.conv import modulated_conv2d
-from styleinv.nn.resample import setup_filter, upsample2d
+from styleinv.nn.resample import setup_filter, upfirdn2d
 
 
 def ratio(textbook: Callable[[], object], ours: Callable[[], object], pairs: int = 9) -> float:
@@ -40,13 +40,15 @@ def textbook_modconv(x: torch.Tensor, weight: torch.Tensor, styles: torch.Tensor
     return out.reshape(n, -1, h, w)
 
 
-def textbook_upsample(x: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
-    """Insert zeros, pad, filter at the full rate."""
+def textbook_fir(x: torch.Tensor, f: torch.Tensor, up: int, down: int, pads: list[int]) -> torch.Tensor:
+    """Insert zeros, pad, filter at the full rate, drop samples."""
     n, c, h, w = x.shape
-    wide = torch.zeros(n, c, h, 2, w, 2)
-    wide[:, :, :, 0, :, 0] = x
-    wide = F.pad(wide.reshape(n, c, h * 2, w * 2), [2, 1, 2, 1])
-    return F.conv2d(wide, (f * 4).flip([0, 1])[None, None].repeat(c, 1, 1, 1), groups=c)
+    if up > 1:
+        wide = torch.zeros(n, c, h, up, w, up)
+        wide[:, :, :, 0, :, 0] = x
+        x = wide.reshape(n, c, h * up, w * up)
+    kernel = (f * up**2).flip([0, 1])[None, None].repeat(c, 1, 1, 1)
+    return F.conv2d(F.pad(x, pads), kernel, groups=c)[:, :, ::down, ::down]
 
 
 def main() -> None:
@@ -61,8 +63,13 @@ def main() -> None:
             lambda x=x, weight=weight, styles=styles: modulated_conv2d(x, weight, styles, padding=1),
         )
     f = setup_filter([1, 3, 3, 1])
-    image = torch.randn(4, 64, 64, 64)
-    cases["upsample x2 64 @64"] = (lambda: textbook_upsample(image, f), lambda: upsample2d(image, f))
+    fir = {"blur": (257, 1, 1, [1, 1, 1, 1]), "up x2": (128, 2, 1, [2, 1, 2, 1]), "down /2": (256, 1, 2, [1, 1, 1, 1])}
+    for name, (side, up, down, pads) in fir.items():
+        x = torch.randn(4, 64, side, side)
+        cases[f"{name}, 64 channels @{side}"] = (
+            lambda x=x, up=up, down=down, pads=pads: textbook_fir(x, f, up, down, pads),
+            lambda x=x, up=up, down=down, pads=pads: upfirdn2d(x, f, up, down, pads, gain=up**2),
+        )
     encoder = ModulatedEncoder(units=(1, 1, 2, 1)).eval()
     video, styles = torch.randn(1, 3, 128, 128), torch.randn(4, 512)
     cases["modulated encoder, 4 times of one video @128"] = (
@@ -72,6 +79,7 @@ def main() -> None:
     with torch.no_grad():
         for name, (textbook, ours) in cases.items():
             difference = float((textbook() - ours()).abs().max() / textbook().abs().max())
+            assert difference < 1e-5, f"{name}: {difference}"
             print(f"{name:46} {ratio(textbook, ours):5.2f}x  relative difference {difference:.1e}")
 
 

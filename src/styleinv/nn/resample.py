@@ -160,8 +160,9 @@ def _resample(
 ) -> Tensor:
     channels = x.shape[1]
     k_h, k_w = f.shape
-    if x.device.type == "cpu":
-        # Depthwise convolutions on the CPU are 2 to 20 times faster in this layout, and what follows inherits it.
+    if x.device.type == "cpu" and channels <= 4:
+        # Depthwise convolutions on the CPU are faster in this layout; of more channels than an image's the copy costs
+        # more than it saves (benchmarks/bench_layers.py).
         x = x.contiguous(memory_format=torch.channels_last)
     if up_x == up_y == 1:
         # torch correlates, so a convolution takes the flipped kernel.
