@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo test test-fast lint bench lock dag
+.PHONY: install demo demo-all test test-fast lint bench lock dag
 
 install: $(VENV)/.installed
 
@@ -14,11 +14,16 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
+# StyleInV and one baseline.
 demo: install
+	@python workflow/scripts/demo.py --config 'methods=[styleinv,stylegan_v]'
+
+# All methods of config/config.yaml; what `make demo` has made is there already.
+demo-all: install
 	@python workflow/scripts/demo.py
 
 test: install
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --durations 25
 
 # Everything that takes seconds; the rest are the tests marked `slow`.
 test-fast: install

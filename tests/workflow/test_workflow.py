@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,26 @@ def test_bad_workflow_configuration_is_one_line(tmp_path: Path) -> None:
     ):
         config.write_text(original.replace(old, new))
         assert says in call(folder, "snakemake", "demo", "-n", code=1)
+
+
+def test_on_a_cpu_jobs_run_side_by_side_and_the_longest_chain_goes_first(tmp_path: Path) -> None:
+    folder = clone(tmp_path)
+
+    def asked(key: str) -> dict[str, str]:
+        text = call(folder, "snakemake", "demo", "-n", "--cores", "8", "--config", "methods=[styleinv,digan]")
+        jobs = re.split(r"^(?:local)?rule (\w+):$", text, flags=re.MULTILINE)[1:]
+        found = {
+            rule: re.search(rf"^    {key}: (\d+)$", job, re.MULTILINE)
+            for rule, job in zip(jobs[::2], jobs[1::2], strict=True)
+        }
+        return {rule: said[1] for rule, said in found.items() if said}
+
+    chain = ("train_stylegan2", "train_inversion", "train_styleinv")
+    assert asked("threads") == dict.fromkeys(chain, "2")
+    assert asked("priority") == dict.fromkeys(chain, "3") | {"train_digan": "1"}
+    scale = folder / "config/tiny.yaml"
+    scale.write_text(scale.read_text().replace("device: cpu", "device: auto"))
+    assert asked("threads")["train_digan"] == "8"
 
 
 @pytest.mark.slow

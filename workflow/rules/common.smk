@@ -50,7 +50,7 @@ try:
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
     # Models along the trainings, which the tables then show too.
     SNAPSHOTS = load_scale(SCALE).snapshots
-    # On a CPU a job takes one: two side by side do more than one after the other with two threads each.
+    # On a CPU most jobs take one: two side by side do more than one after the other with two threads each.
     THREADS = 1 if load_scale(SCALE).device == "cpu" else 8
     for run in chain(*EXPERIMENTS.values()):
         lineage(run, CONFIG)

@@ -33,6 +33,11 @@ def longest_chain(method):
     return max(map(len, chains), default=0)
 
 
+def threads_of(method):
+    """Threads for each GPU of a training; on a CPU the longest chain, which all wait for, has two."""
+    return THREADS + int(THREADS == 1 and longest_chain(method) > 2)
+
+
 def launcher(wildcards, resources, threads):
     """What starts a training: over several nodes srun, which must be told how many processes."""
     if "mpi" not in resources.keys():
@@ -141,7 +146,7 @@ for method in TRAINED:
         wildcard_constraints:
             run=f"{method}(-[a-z0-9_]+){{0,2}}",
         priority: longest_chain(method)
-        threads: lambda w: THREADS * gpus_of(w.dataset, w.run)
+        threads: lambda w, method=method: threads_of(method) * gpus_of(w.dataset, w.run)
         resources:
             **({"runtime": minutes_of, "mem_mb": megabytes_of} if MEASURED else {}),
             gpu=lambda w: gpus_of(w.dataset, w.run),

@@ -30,7 +30,7 @@ def main() -> int:
         subprocess.run([*snakemake, "--unlock"], capture_output=True, pass_fds=[lock.fileno()])
         code = subprocess.run([*snakemake, *sys.argv[1:]], pass_fds=[lock.fileno()]).returncode
     if code:
-        print("\nThe demo stopped. `make demo` picks it up where it is.", file=sys.stderr)
+        print("\nThe demo stopped. The same command picks it up where it is.", file=sys.stderr)
         return code
     print("\n" + Path(OPEN["table"]).read_text())
     for what, path in OPEN.items():

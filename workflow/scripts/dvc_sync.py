@@ -26,6 +26,8 @@ from ruamel.yaml.comments import CommentedMap
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", re.MULTILINE)
 SETTINGS = "results/settings/"
+# Keys of config.yaml that say which runs there are, and the stages besides tables that are of all of them.
+LISTS, SUMMARIES = ("datasets", "methods", "seeds"), ("figures", "report")
 
 
 class Job(NamedTuple):
@@ -42,7 +44,9 @@ class Job(NamedTuple):
         return "-".join([re.sub("^(train|crop)_.*", r"\1", self.rule), *parts])
 
     def stage(self, words: list[str]) -> dict:
-        """It as a stage of dvc.yaml, run with the configuration of some words."""
+        """It as a stage of dvc.yaml, run with the configuration of some words, as far as it hears them."""
+        if self.name not in SUMMARIES and not self.outputs[0].startswith("results/tables/"):
+            words = [word for word in words if word.partition("=")[0] not in LISTS]
         config = ["--config", *words] if words else []
         command = ["snakemake", "--cores", "all", "--force", "--allowed-rules", self.rule, *config, "--"]
         stage: dict = {"cmd": shlex.join([*command, self.outputs[0]]), "deps": sorted(self.inputs)}
