@@ -167,6 +167,10 @@ def decode(data: bytes | memoryview, out: np.ndarray) -> None:
 class FrameStore:
     """Random access to a frame store. Safe to share between threads, forked and pickled processes.
 
+    Args:
+        path: the zip.
+        hashes: where the file's hash is kept; without it the whole file is read when it is asked for.
+
     Attributes:
         path: the zip.
         names: videos, in `order`.
@@ -180,8 +184,9 @@ class FrameStore:
         UserError: the file is missing, not a zip, cut, compressed, or not a frame store.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, hashes: files.Hashes | None = None):
         self.path = Path(path)
+        self._hashes = hashes
         self._size = self._map()
         index = read_index(self._content, self.path)
         table = self._read_table(index)
@@ -238,7 +243,7 @@ class FrameStore:
     @functools.cached_property
     def sha256(self) -> str:
         """Hex SHA-256 of the file: the identity of the data set in every record."""
-        return files.sha256(self.path)
+        return self._hashes.of(self.path) if self._hashes else files.sha256(self.path)
 
     def verify(self) -> None:
         """Check every stored frame against its CRC-32; the first damaged one is a `UserError`."""
