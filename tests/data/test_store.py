@@ -222,6 +222,14 @@ def test_an_index_is_what_zipfile_reads(tmp_path: Path) -> None:
     assert store.lengths.tolist() == [2, 1] and store.frames(0, [0, 1]).shape == (2, 32, 32, 3)
 
 
+def test_a_table_of_no_videos(tmp_path: Path) -> None:
+    path = tmp_path / "s.zip"
+    table = {"fps": 25, "resolution": 32, "codec": "jpeg95", "videos": {}, "meta": {}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("dataset.json", json.dumps(table))
+    assert (len(FrameStore(path)), FrameStore(path).num_frames) == (0, 0)
+
+
 def test_a_renamed_frame_is_missed(tmp_path: Path) -> None:
     path = make(tmp_path / "s.zip")
     content = path.read_bytes()

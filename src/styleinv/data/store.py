@@ -314,14 +314,15 @@ class FrameStore:
         if len(index) != self.num_frames + 1 or longest > 10**digits or self.lengths.min(initial=0) < 0:
             return False
         # A name is a stem and a tail, "<video>/" and "<number>.jpg".
-        stems = [name.encode("utf-8", "surrogatepass") + b"/" for name in self.names]
-        widths = np.array([len(stem) for stem in stems])
-        alike = {
-            width: np.array([stem if len(stem) == width else b"" for stem in stems], f"S{width}").view(
-                (np.uint8, width)
-            )
-            for width in np.unique(widths).tolist()
-        }
+        alike: dict[int, list[bytes]] = {}  # stems by their length
+        rows = np.empty(len(self.names), np.int64)  # of each video among those of its length
+        widths = np.empty(len(self.names), np.int64)
+        for video, name in enumerate(self.names):
+            stem = name.encode("utf-8", "surrogatepass") + b"/"
+            some = alike.setdefault(len(stem), [])
+            rows[video], widths[video] = len(some), len(stem)
+            some.append(stem)
+        tables = {width: np.frombuffer(b"".join(some), np.uint8).reshape(-1, width) for width, some in alike.items()}
         numbers = np.arange(longest)[:, None] // 10 ** np.arange(digits)[::-1] % 10 + ord("0")
         endings = np.broadcast_to(np.frombuffer(suffix.encode(), np.uint8), (longest, len(suffix)))
         tails = np.concatenate([numbers.astype(np.uint8), endings], axis=1)
@@ -330,16 +331,14 @@ class FrameStore:
             videos = every[start : start + _PIECE]
             frames = np.arange(start, start + len(videos)) - self._first[videos]
             wide = widths[videos]
-            if not np.array_equal(index.lengths[start : start + len(videos)], wide + tails.shape[1]):
+            entries = slice(start, start + len(videos))
+            if not np.array_equal(index.lengths[entries], wide + tails.shape[1]):
                 return False
-            for width, table in alike.items():
+            if not np.array_equal(index.letters(entries, tails.shape[1], from_end=True), tails.take(frames, axis=0)):
+                return False
+            for width, table in tables.items():
                 chosen = np.flatnonzero(wide == width)
-                if not len(chosen):
-                    continue
-                names = index.raw_names(start + chosen, width + tails.shape[1])
-                if not np.array_equal(names[:, :width], table.take(videos[chosen], axis=0)):
-                    return False
-                if not np.array_equal(names[:, width:], tails.take(frames[chosen], axis=0)):
+                if not np.array_equal(index.letters(start + chosen, width), table.take(rows[videos[chosen]], axis=0)):
                     return False
         return True
 

@@ -124,15 +124,18 @@ class Index:
         """Decode the name of one file."""
         return _name(self.content, int(self.starts[entry]), int(self.lengths[entry]))
 
-    def raw_names(self, entries: np.ndarray, length: int) -> np.ndarray:
-        """Return the names of files whose names all have `length` bytes, uint8 [M, length]."""
-        return _gather(self.content, self.starts[entries], f"V{length}").view(np.uint8).reshape(-1, length)
+    def letters(self, entries: np.ndarray | slice, length: int, from_end: bool = False) -> np.ndarray:
+        """Return the first or last `length` bytes of the names of files, which are that long, uint8 [M, length]."""
+        places = self.starts[entries]
+        if from_end:
+            places = places + self.lengths[entries] - length
+        return _gather(self.content, places, f"V{length}").view(np.uint8).reshape(-1, length)
 
     def find(self, name: str) -> int | None:
         """Return the first file of this name, or None."""
         raw = np.frombuffer(name.encode("utf-8"), np.uint8)
         alike = np.flatnonzero(self.lengths == len(raw))
-        found = alike[(self.raw_names(alike, len(raw)) == raw).all(axis=1)]
+        found = alike[(self.letters(alike, len(raw)) == raw).all(axis=1)]
         return int(found[0]) if len(found) else None
 
 
@@ -144,7 +147,7 @@ def read_index(content: memoryview, path: str | Path) -> Index:
     """
     start, size, count = _find_directory(content, path)
     records, positions = _records(content, start, start + size, path)
-    if len(records) != count:
+    if len(positions) != count:
         raise _cut(path)
     starts = positions + _CENTRAL.size
     lengths = records["name"].astype(np.int64)
@@ -165,24 +168,29 @@ def read_index(content: memoryview, path: str | Path) -> Index:
     # Each alone first: sums of what a damaged record says may wrap around.
     if (files & ((headers > start) | (sizes > start) | (headers + sizes + _LOCAL.size > start))).any():
         raise _cut(path)
-    columns = headers.view(np.int64), sizes.view(np.int64), records["crc"].astype(np.uint32), starts, lengths
+    columns = headers.view(np.int64), sizes.view(np.int64), records["crc"], starts, lengths
     return Index(content, *(columns if files.all() else (column[files] for column in columns)))
 
 
-def _records(content: memoryview, start: int, end: int, path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the directory's records, and where each starts, which must follow one another from `start` to `end`.
+def _records(content: memoryview, start: int, end: int, path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the fields of the directory's records, and where each starts, one after the other from `start` to `end`.
 
     Where a record ends is known from itself alone, and a walk from one to the next would take a second for a million.
     So all places with the signature are found first, and then it is checked that they are a chain.
     """
     whole = np.frombuffer(content, np.uint8)
     found = [np.empty(0, np.int64)]
-    for piece in range(start, end - _CENTRAL.size + 1, _PIECE):
-        stop = min(piece + _PIECE, end - _CENTRAL.size + 1)
-        letters = np.flatnonzero(whole[piece:stop] == _SIGNATURE[0]) + piece
+    for low in range(start, end - _CENTRAL.size + 1, _PIECE):
+        stop = min(low + _PIECE, end - _CENTRAL.size + 1)
+        letters = np.flatnonzero(whole[low:stop] == _SIGNATURE[0]) + low
         found.append(letters[_gather(content, letters, "<u4") == int.from_bytes(_SIGNATURE, "little")])
     positions = np.concatenate(found)
-    records = _gather(content, positions, f"V{_CENTRAL.size}").view(_RECORD)
+    records = {field: np.empty(len(positions), kind) for field, (_, kind) in _FIELDS.items()}
+    for first in range(0, len(positions), _PIECE // 64):
+        some = slice(first, first + _PIECE // 64)
+        piece = _gather(content, positions[some], f"V{_CENTRAL.size}").view(_RECORD)
+        for field, column in records.items():
+            column[some] = piece[field]
     ends = positions + _CENTRAL.size
     for field in ("name", "extra", "comment"):
         ends += records[field]
@@ -199,7 +207,9 @@ def _records(content: memoryview, start: int, end: int, path: str | Path) -> tup
         if ends[last] != (positions[true] if true < len(positions) else end):
             raise _cut(path)
         kept[last + 1 : true] = False
-    return (records, positions) if kept.all() else (records[kept], positions[kept])
+    if kept.all():
+        return records, positions
+    return {field: column[kept] for field, column in records.items()}, positions[kept]
 
 
 def _gather(content: memoryview, positions: np.ndarray, kind: str) -> np.ndarray:
