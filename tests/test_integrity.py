@@ -1,14 +1,17 @@
 """A file that is no longer what its stage wrote is found."""
 
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from styleinv import files
 from styleinv.cli import main
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
-from styleinv.files import sha256, write_json
+from styleinv.files import Hashes, sha256, write_json
 from styleinv.methods.context import Context
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
@@ -39,6 +42,67 @@ def flip(options: list[str], run: str) -> Path:
     data[3] ^= 1
     model.write_bytes(data)
     return model
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that are read whole for their hash, of which none is too young to be kept."""
+    read: list[Path] = []
+    monkeypatch.setattr(files, "sha256", lambda path: read.append(path) or sha256(path))
+    monkeypatch.setattr(files, "_SETTLED_NS", -1)
+    return read
+
+
+def test_a_hash_is_taken_once_and_again_after_a_change(tmp_path: Path, read: list[Path]) -> None:
+    file, hashes = tmp_path / "frames.zip", Hashes(tmp_path / "hashes")
+    file.write_bytes(b"one")
+    assert [hashes.of(file), Hashes(tmp_path / "hashes").of(file)] == [sha256(file)] * 2 and read == [file]
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    file.write_bytes(b"two")
+    assert hashes.of(file) == sha256(file) and len(read) == 2
+    file.write_bytes(b"six")
+    os.utime(file, ns=times)
+    assert hashes.of(file) == sha256(file) and len(read) == 3
+    other = tmp_path / "other.zip"
+    other.write_bytes(b"six")
+    assert hashes.of(other) == hashes.of(file) and read[3:] == [other]
+    assert len(list(hashes.folder.iterdir())) == 2
+
+
+def test_a_hash_of_a_file_just_written_is_not_kept(
+    tmp_path: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_SETTLED_NS", 10**15)
+    file, hashes = tmp_path / "frames.zip", Hashes(tmp_path / "hashes")
+    file.write_bytes(b"one")
+    assert hashes.of(file) == hashes.of(file) and len(read) == 2 and not hashes.folder.exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"state": 1}'])
+def test_a_damaged_entry_counts_as_absent(tmp_path: Path, read: list[Path], content: str) -> None:
+    file, hashes = tmp_path / "frames.zip", Hashes(tmp_path / "hashes")
+    file.write_bytes(b"one")
+    hashes.of(file)
+    (entry,) = hashes.folder.iterdir()
+    entry.write_text(content)
+    assert [hashes.of(file), hashes.of(file)] == [sha256(file)] * 2 and len(read) == 2
+
+
+def test_processes_share_one_folder(tmp_path: Path) -> None:
+    file, hashes = tmp_path / "frames.zip", Hashes(tmp_path / "hashes")
+    file.write_bytes(bytes(1 << 20))
+    with multiprocessing.get_context("fork").Pool(4) as workers:
+        assert set(workers.map(hashes.of, [file] * 40)) == {sha256(file)}
+    assert not hashes.folder.exists() or [path.suffix for path in hashes.folder.iterdir()] == [".json"]
+
+
+def test_verify_reads_the_bytes_of_a_file_whose_hash_is_kept(options: list[str], read: list[Path]) -> None:
+    model = Paths(Path(options[-1])).model(RUN)
+    kept = Hashes(Paths(Path(options[-1])).hashes)
+    kept.of(model)
+    read.clear()
+    assert main(["verify", "talking_faces/styleinv", *options]) == 0
+    assert model in read
 
 
 def test_verify_names_the_file(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,14 +4,22 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from styleinv.errors import UserError, cannot_read, printable
+
+log = logging.getLogger(__name__)
+
+# How long a file must have been left alone for its times to tell it from later ones; file systems count in steps of up
+# to two seconds.
+_SETTLED_NS = 2_000_000_000
 
 
 @contextlib.contextmanager
@@ -131,6 +139,44 @@ def sha256(path: str | Path) -> str:
     """Hex SHA-256 of a file's bytes, read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Hashes:
+    """SHA-256 of large files, each read once and then kept in a folder until the file changes.
+
+    A file is known by path, size and both of its times, in nanoseconds. (A program can set back the time of its last
+    writing, not that of the last change of its inode.) What was written less than two seconds ago is not kept: one more
+    writing could still leave the same times. Any number of processes may use one folder.
+
+    Args:
+        folder: where hashes lie, a small file each.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def of(self, path: str | Path) -> str:
+        """Give the hex SHA-256 of a file. A damaged entry is reported and counts as absent."""
+        whole = Path(path).absolute()
+        entry = self.folder / f"{hashlib.sha256(os.fsencode(whole)).hexdigest()[:32]}.json"
+        now, before = time.time_ns(), _state(whole)
+        try:
+            kept = read_object(entry) if entry.exists() else {}
+        except UserError as error:
+            log.warning("%s", error)
+            kept = {}
+        if kept.get("state") == before and isinstance(kept.get("sha256"), str):
+            return kept["sha256"]
+        digest = sha256(whole)
+        if _state(whole) == before and now - max(before[1:]) > _SETTLED_NS:
+            write_json(entry, {"path": str(whole), "state": before, "sha256": digest})
+        return digest
+
+
+def _state(path: Path) -> list[int]:
+    """Size in bytes, and times of the last writing and of the last change of anything, in ns."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 @contextlib.contextmanager

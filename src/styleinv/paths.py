@@ -122,6 +122,11 @@ class Paths:
         return self.root / "cache" / "features"
 
     @property
+    def hashes(self) -> Path:
+        """Cache of the hashes of large inputs."""
+        return self.root / "cache" / "hashes"
+
+    @property
     def weights(self) -> Path:
         """Downloaded detector and backbone weights."""
         return self.root / "weights"

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from styleinv.files import sha256, write_json
+from styleinv.files import Hashes, sha256, write_json
 
 PACKAGES = ("torch", "torchvision", "numpy", "styleinv")
 
@@ -28,11 +28,13 @@ class Recorder:
         run: what it worked on.
         config_hash: hash of its resolved configuration.
         inputs: files it read.
+        hashes: where the hashes of inputs are kept; without it they are read whole.
     """
 
-    def __init__(self, stage: str, run: str, config_hash: str, inputs: list[Path]):
+    def __init__(self, stage: str, run: str, config_hash: str, inputs: list[Path], hashes: Hashes | None = None):
+        hash_of = hashes.of if hashes else sha256
         self.stage, self.run, self.config_hash = stage, run, config_hash
-        self.inputs = {str(path): sha256(path) for path in inputs}
+        self.inputs = {str(path): hash_of(path) for path in inputs}
         self.start, self.started = time.monotonic(), now()
 
     def write(self, path: Path, outputs: list[Path], device: str = "cpu", **extra: Any) -> None:

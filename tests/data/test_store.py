@@ -5,6 +5,7 @@ import json
 import mmap
 import multiprocessing
 import pickle
+import struct
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -190,10 +191,83 @@ def test_more_members_than_a_plain_zip_can_count(tmp_path: Path) -> None:
         writer.finish()
     content = memoryview(path.read_bytes())
     index = read_index(content, path)
-    assert len(index.names) == 70_000
+    assert len(index) == 70_000
     assert bytes(member(content, int(index.headers[-1]), int(index.sizes[-1]), path)) == b"69999"
     with zipfile.ZipFile(path) as archive:
         assert archive.read("066000") == b"66000"
+
+
+def test_an_index_is_what_zipfile_reads(tmp_path: Path) -> None:
+    """Extra fields, comments, folders, and names that look like records, of another tool and in its order."""
+    path = tmp_path / "other.zip"
+    frame = encode(VIDEOS[0][1][0], "jpeg95")
+    strange = "PK\1\2" * 30
+    table = {"fps": 25, "resolution": 32, "codec": "jpeg95", "videos": {strange: 2, "ü": 1}, "meta": {}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ü/", b"")
+        for name in ("ü/000000.jpg", f"{strange}/000001.jpg", f"{strange}/000000.jpg", "PK\1\2", "other.txt"):
+            info = zipfile.ZipInfo(name)
+            info.extra, info.comment = struct.pack("<2H", 0x5455, 5) + b"\1PK\1\2", b"PK\1\2" * 20
+            archive.writestr(info, frame + name.encode())
+        archive.writestr("dataset.json", json.dumps(table))
+        files = [info for info in archive.infolist() if not info.is_dir()]
+    index = read_index(memoryview(path.read_bytes()), path)
+    assert [index.name(entry) for entry in range(len(index))] == [info.filename for info in files]
+    assert index.headers.tolist() == [info.header_offset for info in files]
+    assert index.sizes.tolist() == [info.file_size for info in files]
+    assert index.crcs.tolist() == [info.CRC for info in files]
+    assert (index.find("other.txt"), index.find("none")) == (4, None)
+    store = FrameStore(path)
+    store.verify()
+    assert store.lengths.tolist() == [2, 1] and store.frames(0, [0, 1]).shape == (2, 32, 32, 3)
+
+
+def test_a_table_of_no_videos(tmp_path: Path) -> None:
+    path = tmp_path / "s.zip"
+    table = {"fps": 25, "resolution": 32, "codec": "jpeg95", "videos": {}, "meta": {}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("dataset.json", json.dumps(table))
+    assert (len(FrameStore(path)), FrameStore(path).num_frames) == (0, 0)
+
+
+def test_a_renamed_frame_is_missed(tmp_path: Path) -> None:
+    path = make(tmp_path / "s.zip")
+    content = path.read_bytes()
+    for old, new, says in (
+        (b"a-1/000001", b"b-1/000001", "a-1: frame 1 is missing"),
+        (b"a/000004.jpg", b"a/000003.jpg", "a: frame 4 is missing"),
+        (b"a/000004.jpg", b"a/000004.jpe", "a: frame 4 is missing"),
+    ):
+        path.write_bytes(content.replace(old, new))
+        with pytest.raises(UserError, match=says):
+            FrameStore(path)
+
+
+def test_encrypted_members_are_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "s.zip")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="a-1/000000.jpg: is encrypted"):
+        FrameStore(path)
+
+
+@pytest.mark.parametrize("before", [b"", struct.pack("<2HI", 0x5455, 4, 7)])
+def test_sizes_and_places_in_extra_fields(before: bytes) -> None:
+    big = 0xFFFFFFFF
+    local = struct.pack("<4s5H3I2H", b"PK\3\4", 45, 0, 0, 0, 0, 0, 3, 3, 1, 0) + b"aabc"
+
+    def archive(extra: bytes) -> memoryview:
+        extra = before + extra
+        lengths = (1, len(extra), 0, 0, 0)
+        record = struct.pack("<4s6H3I5H2I", b"PK\1\2", 45, 45, 0, 0, 0, 0, 9, big, big, *lengths, 0, big) + b"a" + extra
+        return memoryview(local + record + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(record), len(local), 0))
+
+    index = read_index(archive(struct.pack("<2H3Q", 1, 24, 3, 3, 0)), __file__)
+    assert (index.sizes.tolist(), index.headers.tolist()) == ([3], [0])
+    for cut in (b"", struct.pack("<2H2Q", 1, 16, 3, 3), struct.pack("<2H2Q", 1, 24, 3, 3), b"\1"):
+        with pytest.raises(UserError, match="cut or damaged"):
+            read_index(archive(cut), __file__)
 
 
 def test_offsets_beyond_four_gigabytes(tmp_path: Path) -> None:

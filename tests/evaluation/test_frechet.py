@@ -80,6 +80,19 @@ def test_singular_covariances(rows: int, dim: int, rank: int | None) -> None:
     assert sqrt_trace(b, a) == pytest.approx(want, rel=1e-6)
 
 
+def test_one_singular_covariance_and_means_far_from_zero() -> None:
+    """E[x x^T] - mean mean^T then has rounding errors beyond those of its own size, which must not count as rank."""
+    few, many = gaussian(20, 40, 1), gaussian(400, 40, 2)
+    for shift in (0, 100):
+        a, b = statistics(few + shift), statistics(many + shift)
+        # From the samples of one side: the roots of the eigenvalues of X B X^T.
+        rows = (few + np.float32(shift)).astype(np.float64)
+        rows = (rows - rows.mean(0)) / np.sqrt(len(rows))
+        want = np.sqrt(np.linalg.eigvalsh(rows @ b.covariance @ rows.T)[1:]).sum()
+        assert sqrt_trace(a.covariance, b.covariance) == pytest.approx(want, rel=1e-6)
+        assert sqrt_trace(b.covariance, a.covariance) == pytest.approx(want, rel=1e-6)
+
+
 def test_dead_features_and_no_variance() -> None:
     features = gaussian(100, 8, 3)
     features[:, 5] = 0

@@ -137,9 +137,10 @@ class Clips:
         Raises:
             UserError: `size` is not a multiple of `world`.
         """
-        clips: list[np.ndarray] = []
+        items, side = _share(step, size, rank, world), self._store.resolution
+        clips: np.ndarray | None = None
         times: list[np.ndarray] = []
-        for item in _share(step, size, rank, world):
+        for place, item in enumerate(items):
             number = self._passes.item(item)
             video, start = int(self.videos[number]), int(self._starts[number])
             rng = stream(self._seed, "clip", item)
@@ -151,10 +152,11 @@ class Clips:
             chosen = offsets.astype(np.int64)
             if not np.array_equal(chosen, offsets) or chosen.min() < 0 or chosen.max() >= length:
                 raise ValueError(f"sample_times must give integers from 0 to {length - 1}, not {offsets.tolist()}")
-            clips.append(np.empty((len(chosen), 3, self._store.resolution, self._store.resolution), np.uint8))
-            _put(self._store.frames(video, start + chosen), flip, clips[-1])
+            if clips is None:  # all at once: putting clips together afterwards would copy each again
+                clips = np.empty((len(items), len(chosen), 3, side, side), np.uint8)
+            _put(self._store.frames(video, start + chosen), flip, clips[place])
             times.append(offsets.astype(np.float32))
-        return torch.from_numpy(np.stack(clips)), torch.from_numpy(np.stack(times))
+        return torch.from_numpy(clips), torch.from_numpy(np.stack(times))
 
 
 class _Passes:

@@ -33,6 +33,8 @@ _ENCODER: dict[str, list[int]] = {
     "png": [cv2.IMWRITE_PNG_COMPRESSION, 4],
 }
 _TABLE = "dataset.json"
+# Frames whose names are compared together: their bytes stay in the processor's cache.
+_PIECE = 1 << 15
 _AGAIN = "Copy the store again or make it again (styleinv crop)."
 
 
@@ -165,6 +167,10 @@ def decode(data: bytes | memoryview, out: np.ndarray) -> None:
 class FrameStore:
     """Random access to a frame store. Safe to share between threads, forked and pickled processes.
 
+    Args:
+        path: the zip.
+        hashes: where the file's hash is kept; without it the whole file is read when it is asked for.
+
     Attributes:
         path: the zip.
         names: videos, in `order`.
@@ -178,8 +184,9 @@ class FrameStore:
         UserError: the file is missing, not a zip, cut, compressed, or not a frame store.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, hashes: files.Hashes | None = None):
         self.path = Path(path)
+        self._hashes = hashes
         self._size = self._map()
         index = read_index(self._content, self.path)
         table = self._read_table(index)
@@ -236,7 +243,7 @@ class FrameStore:
     @functools.cached_property
     def sha256(self) -> str:
         """Hex SHA-256 of the file: the identity of the data set in every record."""
-        return files.sha256(self.path)
+        return self._hashes.of(self.path) if self._hashes else files.sha256(self.path)
 
     def verify(self) -> None:
         """Check every stored frame against its CRC-32; the first damaged one is a `UserError`."""
@@ -270,9 +277,9 @@ class FrameStore:
         return size
 
     def _read_table(self, index: Index) -> dict[str, Any]:
-        if _TABLE not in index.names:
+        entry = index.find(_TABLE)
+        if entry is None:
             raise UserError("is missing", file=self.path, field=_TABLE, cure="This is not a frame store: make one.")
-        entry = index.names.index(_TABLE)
         data = member(self._content, int(index.headers[entry]), int(index.sizes[entry]), self.path)
         try:
             table = json.loads(bytes(data))
@@ -284,18 +291,56 @@ class FrameStore:
 
     def _in_order(self, index: Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return positions, sizes and CRCs of all frames, video by video as the table names them."""
-        suffix = "png" if self.codec == "png" else "jpg"
-        place = {name: entry for entry, name in enumerate(index.names)}
-        entries = np.empty(self.num_frames, np.int64)
-        at = 0
-        for name, length in zip(self.names, self.lengths, strict=True):
-            for frame in range(length):
-                entry = place.get(f"{name}/{frame:06d}.{suffix}")
-                if entry is None:
-                    raise UserError(f"frame {frame} is missing", file=self.path, field=name, cure=_AGAIN)
-                entries[at] = entry
-                at += 1
+        suffix = ".png" if self.codec == "png" else ".jpg"
+        entries: slice | list[int] = slice(self.num_frames)
+        if not self._lies_in_order(index, suffix):
+            # An archive that another tool has packed, or an incomplete one.
+            place = {index.name(entry): entry for entry in range(len(index))}
+            entries = []
+            for name, length in zip(self.names, self.lengths, strict=True):
+                for frame in range(length):
+                    entry = place.get(f"{name}/{frame:06d}{suffix}")
+                    if entry is None:
+                        raise UserError(f"frame {frame} is missing", file=self.path, field=name, cure=_AGAIN)
+                    entries.append(entry)
         return index.headers[entries], index.sizes[entries], index.crcs[entries]
+
+    def _lies_in_order(self, index: Index, suffix: str) -> bool:
+        """Whether the archive is as `StoreWriter` writes it: all frames in the order of the table, then the table.
+
+        Names are compared as bytes, those of one length together.
+        """
+        longest, digits = int(self.lengths.max(initial=0)), 6
+        if len(index) != self.num_frames + 1 or longest > 10**digits or self.lengths.min(initial=0) < 0:
+            return False
+        # A name is a stem and a tail, "<video>/" and "<number>.jpg".
+        alike: dict[int, list[bytes]] = {}  # stems by their length
+        rows = np.empty(len(self.names), np.int64)  # of each video among those of its length
+        widths = np.empty(len(self.names), np.int64)
+        for video, name in enumerate(self.names):
+            stem = name.encode("utf-8", "surrogatepass") + b"/"
+            some = alike.setdefault(len(stem), [])
+            rows[video], widths[video] = len(some), len(stem)
+            some.append(stem)
+        tables = {width: np.frombuffer(b"".join(some), np.uint8).reshape(-1, width) for width, some in alike.items()}
+        numbers = np.arange(longest)[:, None] // 10 ** np.arange(digits)[::-1] % 10 + ord("0")
+        endings = np.broadcast_to(np.frombuffer(suffix.encode(), np.uint8), (longest, len(suffix)))
+        tails = np.concatenate([numbers.astype(np.uint8), endings], axis=1)
+        every = np.repeat(np.arange(len(self.names), dtype=np.int32), self.lengths)
+        for start in range(0, self.num_frames, _PIECE):
+            videos = every[start : start + _PIECE]
+            frames = np.arange(start, start + len(videos)) - self._first[videos]
+            wide = widths[videos]
+            entries = slice(start, start + len(videos))
+            if not np.array_equal(index.lengths[entries], wide + tails.shape[1]):
+                return False
+            if not np.array_equal(index.letters(entries, tails.shape[1], from_end=True), tails.take(frames, axis=0)):
+                return False
+            for width, table in tables.items():
+                chosen = np.flatnonzero(wide == width)
+                if not np.array_equal(index.letters(start + chosen, width), table.take(rows[videos[chosen]], axis=0)):
+                    return False
+        return True
 
 
 def _check_name(name: str, path: str | Path) -> None:

@@ -16,13 +16,30 @@ import numpy as np
 
 from styleinv.errors import UserError
 
+_SIGNATURE = b"PK\1\2"
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
+# What of it is read, for whole directories at once: name -> its place and type.
+_FIELDS = {
+    **{"flags": (8, "<u2"), "method": (10, "<u2"), "crc": (16, "<u4"), "stored": (20, "<u4"), "size": (24, "<u4")},
+    **{"name": (28, "<u2"), "extra": (30, "<u2"), "comment": (32, "<u2"), "header": (42, "<u4")},
+}
+_RECORD = np.dtype(
+    {
+        "names": list(_FIELDS),
+        "offsets": [offset for offset, _ in _FIELDS.values()],
+        "formats": [kind for _, kind in _FIELDS.values()],
+        "itemsize": _CENTRAL.size,
+    }
+)
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _END = struct.Struct("<4s4H2IH")
 _MANY = 0xFFFF
 _BIG = 0xFFFFFFFF
+_ENCRYPTED = 1
+# Bytes of a directory looked at together: they stay in the processor's cache.
+_PIECE = 1 << 20
 _UTF8_NAME = 0x800
 _ON_UNIX = 3 << 8
 _NOON_OF_NO_DAY = (0, (1 << 5) | 1)  # 1980-01-01 00:00, the first instant a zip can name
@@ -55,7 +72,7 @@ class StoredZipWriter:
         extra = struct.pack("<2HQ", 1, 8, offset) if offset >= _BIG else b""
         version = 45 if extra else 20
         self._central += _CENTRAL.pack(
-            *(b"PK\1\2", _ON_UNIX | version, version, flags, 0, time, date, crc, size, size),
+            *(_SIGNATURE, _ON_UNIX | version, version, flags, 0, time, date, crc, size, size),
             *(len(raw), len(extra), 0, 0, 0, mode << 16 | dos, min(offset, _BIG)),
         )
         self._central += raw + extra
@@ -88,52 +105,122 @@ class StoredZipWriter:
 class Index:
     """The files of an archive in directory order (folders left out).
 
-    `headers[i]` is where file i's local header starts, `sizes[i]` its bytes, `crcs[i]` the CRC-32 of its content.
+    `headers[i]` is where file i's local header starts, `sizes[i]` its bytes, `crcs[i]` the CRC-32 of its content,
+    `starts[i]` where the directory has its name and `lengths[i]` the bytes of that.
     """
 
-    names: list[str]
+    content: memoryview
     headers: np.ndarray
     sizes: np.ndarray
     crcs: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self.headers)
+
+    def name(self, entry: int) -> str:
+        """Decode the name of one file."""
+        return _name(self.content, int(self.starts[entry]), int(self.lengths[entry]))
+
+    def letters(self, entries: np.ndarray | slice, length: int, from_end: bool = False) -> np.ndarray:
+        """Return the first or last `length` bytes of the names of files, which are that long, uint8 [M, length]."""
+        places = self.starts[entries]
+        if from_end:
+            places = places + self.lengths[entries] - length
+        return _gather(self.content, places, f"V{length}").view(np.uint8).reshape(-1, length)
+
+    def find(self, name: str) -> int | None:
+        """Return the first file of this name, or None."""
+        raw = np.frombuffer(name.encode("utf-8"), np.uint8)
+        alike = np.flatnonzero(self.lengths == len(raw))
+        found = alike[(self.letters(alike, len(raw)) == raw).all(axis=1)]
+        return int(found[0]) if len(found) else None
 
 
 def read_index(content: memoryview, path: str | Path) -> Index:
-    """Walk the central directory of a zip.
+    """Read the central directory of a zip, some 80 ns a member.
 
     Raises:
-        UserError: not a zip, cut short, bytes missing in the middle, or compressed members.
+        UserError: not a zip, cut short, bytes missing in the middle, or compressed or encrypted members.
     """
-    start, count = _find_directory(content, path)
-    names: list[str] = []
-    headers = np.empty(count, np.int64)
-    sizes = np.empty(count, np.int64)
-    crcs = np.empty(count, np.uint32)
-    files, position = 0, start
-    for _ in range(count):
-        try:
-            record = _CENTRAL.unpack_from(content, position)
-        except struct.error:
-            raise _cut(path) from None
-        signature, method, header = record[0], record[4], record[16]
-        crc, stored, size, name_length, extra_length, comment_length = record[7:13]
-        name_start = position + _CENTRAL.size
-        position = name_start + name_length + extra_length + comment_length
-        if signature != b"PK\1\2" or position > len(content):
-            raise _cut(path)
-        name = bytes(content[name_start : name_start + name_length]).decode("utf-8", "surrogateescape")
-        if name.endswith("/"):
+    start, size, count = _find_directory(content, path)
+    records, positions = _records(content, start, start + size, path)
+    if len(positions) != count:
+        raise _cut(path)
+    starts = positions + _CENTRAL.size
+    lengths = records["name"].astype(np.int64)
+    sizes, headers = records["size"].astype(np.uint64), records["header"].astype(np.uint64)
+    wide = np.flatnonzero((records["size"] == _BIG) | (records["stored"] == _BIG) | (records["header"] == _BIG))
+    if len(wide):
+        extras = (starts + lengths)[wide]
+        values = np.stack([sizes[wide], records["stored"][wide].astype(np.uint64), headers[wide]])
+        sizes[wide], _, headers[wide] = _wide(content, values, extras, extras + records["extra"][wide], path)
+    files = (lengths == 0) | (_gather(content, starts + lengths - 1, "u1") != ord("/"))
+    for field, refused, what, cure in (
+        ("method", 0xFFFF, "is compressed", "Zip the frames without compression (zip -0)."),
+        ("flags", _ENCRYPTED, "is encrypted", "Zip the frames without a password."),
+    ):
+        if len(bad := np.flatnonzero(files & (records[field] & refused != 0))):
+            name = _name(content, int(starts[bad[0]]), int(lengths[bad[0]]))
+            raise UserError(what, file=path, field=name, cure=cure)
+    # Each alone first: sums of what a damaged record says may wrap around.
+    if (files & ((headers > start) | (sizes > start) | (headers + sizes + _LOCAL.size > start))).any():
+        raise _cut(path)
+    columns = headers.view(np.int64), sizes.view(np.int64), records["crc"], starts, lengths
+    return Index(content, *(columns if files.all() else (column[files] for column in columns)))
+
+
+def _records(content: memoryview, start: int, end: int, path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the fields of the directory's records, and where each starts, one after the other from `start` to `end`.
+
+    Where a record ends is known from itself alone, and a walk from one to the next would take a second for a million.
+    So all places with the signature are found first, and then it is checked that they are a chain.
+    """
+    whole = np.frombuffer(content, np.uint8)
+    found = [np.empty(0, np.int64)]
+    for low in range(start, end - _CENTRAL.size + 1, _PIECE):
+        stop = min(low + _PIECE, end - _CENTRAL.size + 1)
+        letters = np.flatnonzero(whole[low:stop] == _SIGNATURE[0]) + low
+        found.append(letters[_gather(content, letters, "<u4") == int.from_bytes(_SIGNATURE, "little")])
+    positions = np.concatenate(found)
+    records = {field: np.empty(len(positions), kind) for field, (_, kind) in _FIELDS.items()}
+    for first in range(0, len(positions), _PIECE // 64):
+        some = slice(first, first + _PIECE // 64)
+        piece = _gather(content, positions[some], f"V{_CENTRAL.size}").view(_RECORD)
+        for field, column in records.items():
+            column[some] = piece[field]
+    ends = positions + _CENTRAL.size
+    for field in ("name", "extra", "comment"):
+        ends += records[field]
+    # Names, CRCs and sizes may look like a signature by chance: what lies within a record is none.
+    kept = np.ones(len(positions), bool)
+    following = np.append(positions[1:], end)
+    true = 0
+    if (positions[0] if len(positions) else end) != start:
+        raise _cut(path)
+    for last in np.flatnonzero(ends != following):
+        if last < true:
             continue
-        if method != 0:
-            raise UserError("is compressed", file=path, field=name, cure="Zip the frames without compression (zip -0).")
-        if _BIG in (size, stored, header):
-            extra = content[name_start + name_length : name_start + name_length + extra_length]
-            size, header = _wide(extra, size, stored, header, path)
-        if header + _LOCAL.size + size > start:
+        true = int(np.searchsorted(positions, ends[last]))
+        if ends[last] != (positions[true] if true < len(positions) else end):
             raise _cut(path)
-        names.append(name)
-        headers[files], sizes[files], crcs[files] = header, size, crc
-        files += 1
-    return Index(names, headers[:files], sizes[:files], crcs[:files])
+        kept[last + 1 : true] = False
+    if kept.all():
+        return records, positions
+    return {field: column[kept] for field, column in records.items()}, positions[kept]
+
+
+def _gather(content: memoryview, positions: np.ndarray, kind: str) -> np.ndarray:
+    """Read an item of a NumPy type at each of these positions, which need not be aligned."""
+    dtype = np.dtype(kind)
+    # One item for every byte where one may start; nothing of it is copied but what is asked for.
+    return np.ndarray(max(len(content) - dtype.itemsize + 1, 0), dtype, content, strides=(1,))[positions]
+
+
+def _name(content: memoryview, start: int, length: int) -> str:
+    return bytes(content[start : start + length]).decode("utf-8", "surrogateescape")
 
 
 def member(content: memoryview, header: int, size: int, path: str | Path) -> memoryview:
@@ -146,8 +233,8 @@ def member(content: memoryview, header: int, size: int, path: str | Path) -> mem
     return content[start : start + size]
 
 
-def _find_directory(content: memoryview, path: str | Path) -> tuple[int, int]:
-    """Find the start of the central directory and its number of records, which must add up to the file's length."""
+def _find_directory(content: memoryview, path: str | Path) -> tuple[int, int, int]:
+    """Find start, size and number of records of the central directory; they must add up to the file's length."""
     tail = bytes(content[-(_END.size + 65535) :])
     end = tail.rfind(b"PK\5\6")
     if end < 0 or end + _END.size > len(tail):
@@ -167,25 +254,36 @@ def _find_directory(content: memoryview, path: str | Path) -> tuple[int, int]:
             *_, count, size, start = _END64.unpack_from(content, end)
     if start + size != end:
         raise _cut(path)
-    return start, count
+    return start, size, count
 
 
-def _wide(extra: memoryview, size: int, stored: int, header: int, path: str | Path) -> tuple[int, int]:
-    """Read size and header position from a Zip64 extra field, which holds, in this order, those that did not fit."""
-    position = 0
-    while position + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, position)
-        if kind == 1:
-            values = iter(struct.unpack_from(f"<{length // 8}Q", extra, position + 4))
-            try:
-                size = next(values) if size == _BIG else size
-                stored = next(values) if stored == _BIG else stored
-                header = next(values) if header == _BIG else header
-            except StopIteration:
-                break
-            return size, header
-        position += 4 + length
-    raise _cut(path)
+def _wide(content: memoryview, values: np.ndarray, at: np.ndarray, end: np.ndarray, path: str | Path) -> np.ndarray:
+    """Fill in values that did not fit from Zip64 extra fields, which hold those alone, in this order.
+
+    Args:
+        content: the archive.
+        values: uint64 [3, N], size, stored size and header position of each record.
+        at, end: int64 [N], where the extra fields of each record lie.
+    """
+    todo = np.arange(len(at))
+    while len(todo):
+        if (at[todo] + 4 > end[todo]).any():
+            raise _cut(path)
+        kind, length = _gather(content, at[todo], "<u2"), _gather(content, at[todo] + 2, "<u2").astype(np.int64)
+        is_wide = kind == 1
+        here = todo[is_wide]
+        missing = values[:, here] == _BIG
+        order = missing.cumsum(axis=0) - 1
+        ends = np.minimum(end[here], at[here] + 4 + length[is_wide])
+        if (at[here] + 4 + 8 * (order[-1] + 1) > ends).any():
+            raise _cut(path)
+        places = at[here] + 4 + 8 * order
+        filled = values[:, here]
+        filled[missing] = _gather(content, places[missing], "<u8")
+        values[:, here] = filled
+        at[todo] += 4 + length
+        todo = todo[~is_wide]
+    return values
 
 
 def _cut(path: str | Path) -> UserError:

@@ -21,7 +21,7 @@ from styleinv.evaluation.protocol import EvaluationConfig, Name, Protocol
 from styleinv.evaluation.score import score
 from styleinv.evaluation.signatures import signatures
 from styleinv.evaluation.stores import side
-from styleinv.files import atomic, check_unchanged, sha256, write_json, write_scores
+from styleinv.files import Hashes, atomic, check_unchanged, sha256, write_json, write_scores
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder, code_commit
 from styleinv.report.figures import read_curves
@@ -73,8 +73,9 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
     paths, scale = setting.paths, setting.scale
     config, model = scale.evaluation, paths.model(run)
     generator, stills = load_scored(run, model, setting), makes_stills(run)
-    store = FrameStore(paths.frames(run.dataset))
-    recorder = Recorder("evaluate", str(run), fingerprint(config), [store.path, model])
+    hashes = Hashes(paths.hashes)
+    store = FrameStore(paths.frames(run.dataset), hashes)
+    recorder = Recorder("evaluate", str(run), fingerprint(config), [store.path, model], hashes)
     device = device_of(scale.device)
     detectors = load_detectors(config.detectors, device)
     options: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from styleinv import methods
 from styleinv.config import needs
 from styleinv.errors import UserError
+from styleinv.files import Hashes
 from styleinv.provenance import Recorder
 from styleinv.runs import Run, parse_run
 from styleinv.schema import fingerprint
@@ -37,7 +38,8 @@ def prepare(name: str, run: Run, setting: Setting, trial: bool = False) -> None:
     out, device = preparation.output(paths, run), device_of(setting.scale.device)
     known = getattr(config, preparation.settings) if preparation.settings else {}
     seed = setting.seed(run) if preparation.per == "run" else setting.scale.seed
-    recorder = Recorder(name, str(run) if preparation.per == "run" else run.dataset, fingerprint(known), [source])
+    whose = str(run) if preparation.per == "run" else run.dataset
+    recorder = Recorder(name, whose, fingerprint(known), [source], Hashes(paths.hashes))
     made = preparation.make(Material(source, out, config, seed, device, trial))
     used = str(device) if preparation.reads == "model" else "cpu"
     recorder.write(paths.provenance(preparation.folder(paths, run), name), [out], used, **made)

@@ -11,7 +11,7 @@ from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.diagnostics import WATCHED, watch_generator
 from styleinv.evaluation.protocol import Protocol
 from styleinv.evaluation.score import score
-from styleinv.files import atomic
+from styleinv.files import Hashes, atomic
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder
 from styleinv.runs import Run
@@ -40,10 +40,11 @@ def progress(run: Run, setting: Setting) -> None:
             file=paths.snapshots(run),
             cure="Set `snapshots` in the scale's YAML and train again.",
         )
-    store = FrameStore(paths.frames(run.dataset))
+    hashes = Hashes(paths.hashes)
+    store = FrameStore(paths.frames(run.dataset), hashes)
     device = device_of(setting.scale.device)
     detectors = load_detectors(config.detectors, device)
-    recorder = Recorder("progress", str(run), fingerprint(config), [store.path, paths.model(run)])
+    recorder = Recorder("progress", str(run), fingerprint(config), [store.path, paths.model(run)], hashes)
     rows, stills = [], makes_stills(run)
     for model in (*models, paths.model(run)):
         generator = load_scored(run, model, setting)

@@ -14,7 +14,7 @@ from styleinv.code import code_hash
 from styleinv.config import lineage, load_method, needs
 from styleinv.data.store import FrameStore
 from styleinv.errors import OutOfMemory, UserError
-from styleinv.files import sha256, write_text
+from styleinv.files import Hashes, write_text
 from styleinv.methods.context import Context
 from styleinv.provenance import Recorder, commit_name
 from styleinv.runs import Run
@@ -96,13 +96,14 @@ def train(
         for key in PROGRESS_ONLY:
             identity["training"].pop(key, None)
         identity.pop("epochs", None)
-        hashes = {path.name: sha256(path) for path in inputs}
+        hashes = Hashes(setting.paths.hashes)
         maker = Maker(code_hash(run.method), commit_name())
-        decides = {"config": identity, "inputs": hashes, "seed": setting.seed(run), "state": STATE_FORM}
+        contents = {path.name: hashes.of(path) for path in inputs}
+        decides = {"config": identity, "inputs": contents, "seed": setting.seed(run), "state": STATE_FORM}
         mark = fingerprint(decides | ({"code": maker.code} if same_code else {}))
         if not afresh:
             refuse_shorter(method, folder, mark)
-        recorder = Recorder("train", str(run), mark, inputs)
+        recorder = Recorder("train", str(run), mark, inputs, hashes)
         if world.rank == 0:
             write_text(folder / "config.yaml", dump_yaml(config))
         curves = setting.paths.state(run) / "curves.csv"
