@@ -241,8 +241,8 @@ class _Loop:
             return
         total, count = self.world.sum(self.signs).tolist()
         if count:
-            p = ada_update(float(pipe.p), total / count, ada.target, self.config.batch, ada.interval, ada.kimg)
-            pipe.p.fill_(min(p, ada.p_max))
+            p = ada_update(pipe.p, total / count, ada.target, self.config.batch, ada.interval, ada.kimg)
+            pipe.p = min(p, ada.p_max)
         self.signs = torch.zeros(2, dtype=torch.float64)
 
     def _tick(self, steps: int, seconds: float) -> None:
@@ -254,7 +254,7 @@ class _Loop:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         row: dict[str, Any] = {"step": self.step, "kimg": kimg, "seconds": self.seconds}
         if self.method.parts.augment is not None:
-            row["augment_p"] = float(self.method.parts.augment.p)
+            row["augment_p"] = self.method.parts.augment.p
         row |= {name.lower().replace("/", "_"): value for name, value in means.items()}
         with unless_full("the curves"):
             self.curves.add(row)
