@@ -134,7 +134,7 @@ class _Loop:
         share = self.config.groups // world.size
         self.groups = range(world.rank * share, (world.rank + 1) * share)
         self.means = ReportMeans()
-        self.signs = torch.zeros(2, dtype=torch.float64)
+        self.signs = self._no_signs()
         self.step = 0
         self.seconds = 0.0
 
@@ -233,7 +233,7 @@ class _Loop:
         self.means.report(name, value)
         if name == "Loss/signs/real":
             value = value.detach().double()
-            self.signs += torch.stack([value.sum(), torch.full_like(value.sum(), value.numel())]).cpu()
+            self.signs += torch.stack([value.sum(), torch.full_like(value.sum(), value.numel())])
 
     def _control_augmentation(self) -> None:
         pipe, ada = self.method.parts.augment, self.method.parts.ada
@@ -243,7 +243,11 @@ class _Loop:
         if count:
             p = ada_update(pipe.p, total / count, ada.target, self.config.batch, ada.interval, ada.kimg)
             pipe.p = min(p, ada.p_max)
-        self.signs = torch.zeros(2, dtype=torch.float64)
+        self.signs = self._no_signs()
+
+    def _no_signs(self) -> Tensor:
+        """Start the sum and the count of the signs of real scores, on the device, which is read for ADA alone."""
+        return torch.zeros(2, dtype=torch.float64, device=self.world.device)
 
     def _tick(self, steps: int, seconds: float) -> None:
         means = self.means.means(self.world)
@@ -298,7 +302,7 @@ class _Loop:
             progress = load_state(self.checkpoint, self.method.parts)
             self.step, self.seconds = progress["step"], progress["seconds"]
             counted = 1 if self.world.rank == 0 else 0
-            self.signs = torch.tensor(progress["signs"], dtype=torch.float64) * counted
+            self.signs = torch.tensor(progress["signs"], dtype=torch.float64, device=self.world.device) * counted
             self.means.sums = {
                 name: torch.tensor(v, dtype=torch.float64, device=self.world.device) * counted
                 for name, v in progress["statistics"].items()
@@ -323,7 +327,7 @@ class _Loop:
             )
 
     def _save(self) -> None:
-        self.signs = self.world.gather(self.signs)
+        self.signs = self.world.gather(self.signs).to(self.world.device)
         self.means.gather(self.world)
         if self.world.rank:
             return

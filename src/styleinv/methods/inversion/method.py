@@ -61,13 +61,13 @@ class Inversion(Method):
         G, self.image_description = load_generator_of(context.upstream["stylegan2"], device)
         check_resolution(G, context.store, context.upstream["stylegan2"])
 
-        # The encoder says how far a latent lies from the generator's mean latent (Eq. 1).
         psp = PSP(G.img_resolution, G.w_dim, config.encoder.widths, config.encoder.units).train()
-        psp.latent_avg.copy_(G.mapping.w_avg)
         if config.init == "arcface_ir_se50":
             # The recognition head is left out and the last linear layer stays random, as in pSp.
             psp.encoder.load_state_dict(load_irse50(context.weights), strict=False)
         psp = psp.requires_grad_(False).to(device)
+        # The encoder says how far a latent lies from the generator's mean latent (Eq. 1).
+        psp.latent_avg.copy_(G.mapping.w_avg)
         if config.sync_batchnorm:
             synchronize_batchnorm(psp)
 

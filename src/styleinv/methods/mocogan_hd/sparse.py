@@ -101,7 +101,7 @@ class SparseMoCoGANHD(SparseVideoGAN):
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
             motion_z=draws.randn("e", int(t.max()), n, self.loss.R.z_dim, device=device),
-            t=t,
+            t=t.to(device),
             augment=draws.generator("augment_fake"),
         )
 

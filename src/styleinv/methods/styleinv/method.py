@@ -176,7 +176,7 @@ class StyleInVMethod(SparseVideoGAN):
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
             motion_z=draws.randn("motion_z", n, motion.traj_len(0), motion.z_dim, device=device),
-            t=self.draw_times(self.fake_times, draws, n),
+            t=self.draw_times(self.fake_times, draws, n).to(device),
             noise=draws.generator("noise"),
             augment=draws.generator("augment_fake"),
         )

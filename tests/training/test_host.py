@@ -1,0 +1,58 @@
+"""No phase of a method reads its device: the host runs ahead of a GPU."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from styleinv.paths import Paths
+from styleinv.runs import parse_run
+from styleinv.stages.prepare import prepare_all
+from styleinv.stages.setting import Setting
+from styleinv.stages.train import build, train
+from styleinv.training.distribution import World
+from styleinv.training.loop import _Loop
+from tests.copies import META, Copies
+
+RUNS = [
+    "stylegan2",
+    "inversion",
+    "styleinv",
+    "stylegan_v",
+    "digan",
+    "mocogan_hd",
+    "mocogan_hd-ffa_st",
+    "mocogan_hd-cross_domain",
+    "long_video_gan_lr",
+    "long_video_gan",
+]
+
+
+@pytest.fixture(scope="module")
+def upstream(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """What the methods build on: a trained generator, encoder and low-resolution half."""
+    results = tmp_path_factory.mktemp("upstream") / "results"
+    shutil.copytree(tiny.paths.root, results)
+    setting = Setting(tiny.config, Paths(results))
+    for method in ("stylegan2", "inversion", "long_video_gan_lr"):
+        prepare_all(parse_run(f"talking_faces/{method}"), setting)
+        train(parse_run(f"talking_faces/{method}"), setting)
+    return setting
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_step_reads_nothing(upstream: Setting, tmp_path: Path, name: str) -> None:
+    """All phases, their optimisers and averages; step 0 has every one. Only ADA reads, once in its interval."""
+    run, world = parse_run(f"talking_faces/{name}"), World("cpu")
+    prepare_all(run, upstream)
+    world.device = META
+    method = build(run, upstream, world)
+    for optimizer in method.parts.optimizers.values():
+        for group in optimizer.param_groups:
+            group["fused"] = False  # torch has that form for devices with data alone
+    loop = _Loop(method, tmp_path, 0, "", world, 0, lambda: None, None, False)
+    real = loop._real(0)
+    with Copies() as copies:
+        loop._advance(real)
+    assert copies.to_device and all(p.device == META for m in method.parts.modules.values() for p in m.parameters())
+    assert loop.means.sums and all(value.device == META for value in loop.means.sums.values())
