@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 
+def pinned(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Give a host tensor in memory from which `device` copies without the host: pinned for a GPU, else as it is."""
+    return tensor.pin_memory() if torch.device(device).type == "cuda" else tensor
+
+
 def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """Copy a host tensor to `device`: for a GPU through pinned memory, so that the host goes on at once."""
-    device = torch.device(device)
-    if device.type == "cuda":
-        # The allocator of pinned memory knows of the copy and keeps the memory until it is done.
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
+    """Copy a host tensor to `device`; the host does not wait for a GPU, which copies in the order of its work."""
+    # The allocator of pinned memory knows of the copy and keeps the memory until it is done.
+    return pinned(tensor, device).to(device, non_blocking=True)
 
 
 def packed_to_device(tensors: Sequence[Tensor], device: torch.device | str) -> list[Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from styleinv.data.prefetch import prefetch
 from styleinv.errors import Stopped, UserError
+from styleinv.nn.host import pinned, to_device
 from styleinv.provenance import now
 from styleinv.training.ada import ada_update
 from styleinv.training.checkpoint import load_state, read_progress, save_state
@@ -191,10 +192,11 @@ class _Loop:
 
     def _real(self, step: int) -> list[tuple[Tensor, ...]]:
         config = self.config
-        return [self.method.real_batch(step * config.groups + group, config.group) for group in self.groups]
+        batches = [self.method.real_batch(step * config.groups + group, config.group) for group in self.groups]
+        return [tuple(pinned(part, self.world.device) for part in batch) for batch in batches]
 
     def _advance(self, real: list[tuple[Tensor, ...]]) -> None:
-        batches = [tuple(part.to(self.world.device, non_blocking=True) for part in batch) for batch in real]
+        batches = [tuple(to_device(part, self.world.device) for part in batch) for batch in real]
         for phase in self.method.phases:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)

@@ -17,6 +17,7 @@ from styleinv.methods.styleinv.generate import load_generator
 from styleinv.methods.styleinv.loss import FirstFrame, StyleInVLoss
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn import motion, video_discriminator
+from styleinv.nn.host import to_device
 from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.schema import Strict
@@ -176,7 +177,7 @@ class StyleInVMethod(SparseVideoGAN):
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
             motion_z=draws.randn("motion_z", n, motion.traj_len(0), motion.z_dim, device=device),
-            t=self.draw_times(self.fake_times, draws, n).to(device),
+            t=to_device(self.draw_times(self.fake_times, draws, n), device),
             noise=draws.generator("noise"),
             augment=draws.generator("augment_fake"),
         )
