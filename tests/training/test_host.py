@@ -4,13 +4,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+from styleinv import rng
+from styleinv.methods.stylegan2.synthesis import SynthesisNetwork
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import build, train
 from styleinv.training.distribution import World
+from styleinv.training.draws import Draws
 from styleinv.training.loop import _Loop
 from tests.copies import META, Copies
 
@@ -40,8 +44,21 @@ def upstream(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting
     return setting
 
 
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The keys that the device's generators get; torch's device without data has none of its own."""
+    seen: list[int] = []
+
+    def device_generator(number: int, device: torch.device) -> torch.Generator:
+        seen.append(number)
+        return torch.Generator()
+
+    monkeypatch.setattr(rng, "_device_generator", device_generator)
+    return seen
+
+
 @pytest.mark.parametrize("name", RUNS)
-def test_a_step_reads_nothing(upstream: Setting, tmp_path: Path, name: str) -> None:
+def test_a_step_reads_nothing(upstream: Setting, tmp_path: Path, keys: list[int], name: str) -> None:
     """All phases, their optimisers and averages; step 0 has every one. Only ADA reads, once in its interval."""
     run, world = parse_run(f"talking_faces/{name}"), World("cpu")
     prepare_all(run, upstream)
@@ -56,3 +73,20 @@ def test_a_step_reads_nothing(upstream: Setting, tmp_path: Path, name: str) -> N
         loop._advance(real)
     assert copies.to_device and all(p.device == META for m in method.parts.modules.values() for p in m.parameters())
     assert loop.means.sums and all(value.device == META for value in loop.means.sums.values())
+
+
+def test_noise_is_drawn_where_it_is_needed(keys: list[int]) -> None:
+    """Each layer has its own key, and no noise passes from the host; the key follows from the step alone."""
+    net = SynthesisNetwork(8, 32, channel_base=256, channel_max=8).to(META)
+    ws = torch.empty(2, net.num_ws, 8, device=META)
+    for step in (3, 4, 3):
+        with Copies() as copies:
+            net(ws, generator=Draws(0, step, "Gmain", 1).generator("noise"))
+        assert not copies.to_device
+    a, b, again = (keys[i * 7 : i * 7 + 7] for i in range(3))
+    assert len(keys) == 21 and a == again and len({*a, *b}) == 14
+
+
+def test_on_a_cpu_noise_is_the_generators_own() -> None:
+    draw = rng.standard_normal([2, 3], torch.Generator().manual_seed(5), "cpu")
+    assert torch.equal(draw, torch.randn([2, 3], generator=torch.Generator().manual_seed(5)))

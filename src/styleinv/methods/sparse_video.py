@@ -61,7 +61,7 @@ class ClipInputs:
         z: content noise [B, z_dim].
         motion_z: motion noise, as the method's generator takes it.
         t: frame times [B, F].
-        noise: CPU generator for the synthesis noise in `random` mode.
+        noise: CPU generator, or keys, of the synthesis noise in `random` mode.
         augment: CPU generator of the augmentation.
     """
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from styleinv.nn.grid_sample import grid_sample
 from styleinv.nn.host import packed_to_device
 from styleinv.nn.resample import downsample2d, setup_filter, upsample2d
+from styleinv.rng import standard_normal
 
 # What losses take: (images or clips, CPU generator of all draws) -> the same shape.
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -384,4 +385,4 @@ class _Draws:
     def noise_like(self, images: Tensor) -> Tensor:
         if self.percentile is not None:
             return torch.full_like(images, float(torch.erfinv(torch.tensor(self.percentile * 2 - 1))))
-        return torch.randn(images.shape, generator=self.generator).to(images)
+        return standard_normal(images.shape, self.generator, images.device).to(images.dtype)
