@@ -54,6 +54,8 @@ class Config(Strict):
 class Inversion(Method):
     """pSp into W against the frozen averaged generator."""
 
+    has_encoder = True
+
     def __init__(self, config: Config, context: Context):
         self.config, self.context, self.training = config, context, config.training
         check_batch(config.training, [], context.world_size)
@@ -81,6 +83,7 @@ class Inversion(Method):
             load_lpips(context.weights).to(device) if config.lpips_lambda > 0 else None,
             load_identity(context.weights).to(device) if config.id_lambda > 0 else None,
             config.noise_mode,
+            config.training.precision,
         )
         make = Ranger if config.optimizer == "ranger" else torch.optim.Adam
         self.parts = Parts(modules={"pSp": psp, "G": G}, optimizers={"pSp": make(psp.parameters(), lr=config.lr)})

@@ -133,6 +133,7 @@ class StyleInVMethod(SparseVideoGAN):
             discriminator=FirstFrameDiscriminator if ffc else VideoDiscriminator,
         )
         self.images_per_sample = self.frames_counted(config)
+        self.has_encoder = not config.skip_encoder
         self.loss = StyleInVLoss(
             G,
             SI,
@@ -147,6 +148,7 @@ class StyleInVMethod(SparseVideoGAN):
             lambda_w_reg=config.lambda_w_reg,
             noise_mode=config.noise_mode,
             initial_noise_mode=config.initial_noise_mode,
+            precision=config.training.precision,
         )
 
     @staticmethod
