@@ -5,13 +5,21 @@ The device is torch's `meta`, whose tensors have a shape and no data: whatever w
 """
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from styleinv.runs import Run
+from styleinv.stages.setting import Setting
+from styleinv.stages.train import build
+from styleinv.training.distribution import World
+from styleinv.training.loop import _Loop
 
 META = torch.device("meta")
 _COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default}
@@ -60,3 +68,28 @@ class _Operations(TorchDispatchMode):
             places = {tensor.device.type for tensor in tensors if tensor.device.type != "cpu" or tensor.ndim}
             assert len(places) < 2, f"{func} takes tensors of {places}"
         return out
+
+
+def first_step(run: Run, setting: Setting, folder: Path) -> None:
+    """Take the first step of a training on a device without data: all phases, their optimisers and averages.
+
+    Raises:
+        NotImplementedError, RuntimeError: something is read; ADA may read, once in its interval.
+    """
+    world = World("cpu")
+    world.device = META
+    method = build(run, setting, world)
+    for optimizer in method.parts.optimizers.values():
+        for group in optimizer.param_groups:
+            group["fused"] = False  # torch has that form for devices with data alone
+    loop = _Loop(method, folder, 0, "", world, 0, lambda: None, None, False)
+    real = loop._real(0)
+    with Copies() as copies:
+        loop._advance(real)
+    assert copies.to_device and all(p.device == META for m in method.parts.modules.values() for p in m.parameters())
+    assert loop.means.sums and all(value.device == META for value in loop.means.sums.values())
+    ada = method.parts.ada
+    if method.parts.augment is not None and ada is not None and ada.mode == "ada":
+        loop.step = ada.interval - 1
+        with pytest.raises(NotImplementedError, match="no data"):
+            loop._control_augmentation()

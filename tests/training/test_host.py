@@ -12,11 +12,9 @@ from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
-from styleinv.stages.train import build, train
-from styleinv.training.distribution import World
+from styleinv.stages.train import train
 from styleinv.training.draws import Draws
-from styleinv.training.loop import _Loop
-from tests.copies import META, Copies
+from tests.copies import META, Copies, first_step
 
 RUNS = [
     "stylegan2",
@@ -44,35 +42,10 @@ def upstream(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting
     return setting
 
 
-@pytest.fixture
-def keys(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The keys that the device's generators get; torch's device without data has none of its own."""
-    seen: list[int] = []
-
-    def device_generator(number: int, device: torch.device) -> torch.Generator:
-        seen.append(number)
-        return torch.Generator()
-
-    monkeypatch.setattr(rng, "_device_generator", device_generator)
-    return seen
-
-
 @pytest.mark.parametrize("name", RUNS)
 def test_a_step_reads_nothing(upstream: Setting, tmp_path: Path, keys: list[int], name: str) -> None:
-    """All phases, their optimisers and averages; step 0 has every one. Only ADA reads, once in its interval."""
-    run, world = parse_run(f"talking_faces/{name}"), World("cpu")
-    prepare_all(run, upstream)
-    world.device = META
-    method = build(run, upstream, world)
-    for optimizer in method.parts.optimizers.values():
-        for group in optimizer.param_groups:
-            group["fused"] = False  # torch has that form for devices with data alone
-    loop = _Loop(method, tmp_path, 0, "", world, 0, lambda: None, None, False)
-    real = loop._real(0)
-    with Copies() as copies:
-        loop._advance(real)
-    assert copies.to_device and all(p.device == META for m in method.parts.modules.values() for p in m.parameters())
-    assert loop.means.sums and all(value.device == META for value in loop.means.sums.values())
+    prepare_all(parse_run(f"talking_faces/{name}"), upstream)
+    first_step(parse_run(f"talking_faces/{name}"), upstream, tmp_path)
 
 
 def test_noise_is_drawn_where_it_is_needed(keys: list[int]) -> None:
