@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
 
@@ -27,6 +29,34 @@ def torch_generator(*parts: object) -> "torch.Generator":
     import torch  # fetching and cropping do without
 
     return torch.Generator().manual_seed(key(*parts))
+
+
+def standard_normal(
+    shape: "Sequence[int]", generator: "torch.Generator | None", device: "torch.device | str"
+) -> "torch.Tensor":
+    """Draw as many standard normals as pixels have, where they are needed, float32.
+
+    For another device than the CPU the next number of `generator` is the key of that device's own counter-based
+    generator (Philox on a GPU): other numbers than on a CPU, but again a pure function of what keyed `generator` and of
+    how many were asked of it before.
+
+    Args:
+        shape: of the result.
+        generator: of the CPU; None is torch's global one.
+        device: on which the numbers are drawn and stay.
+    """
+    import torch
+
+    if torch.device(device).type == "cpu":
+        return torch.randn(shape, generator=generator)
+    number = int(torch.randint(2**63 - 1, [], generator=generator))
+    return torch.randn(shape, generator=_device_generator(number, device), device=device)
+
+
+def _device_generator(number: int, device: "torch.device | str") -> "torch.Generator":
+    import torch
+
+    return torch.Generator(device).manual_seed(number)
 
 
 def python_generator(*parts: object) -> random.Random:

@@ -130,7 +130,7 @@ def image_nets(**changes: Any) -> tuple[dict[str, Any], dict[str, dict]]:
     shared = {k: synthesis[k] for k in ("channel_base", "channel_max", "num_fp16_res", "conv_clamp")}
     D = Discriminator(16, epilogue_kwargs={"mbstd_group_size": 2}, **shared)
     pipe = AugmentPipe(xflip=1)
-    pipe.p.fill_(0.125)
+    pipe._buffers["p"] = torch.tensor(0.125)  # as official pipes have it
     tree = {
         "training_set_kwargs": EasyDict(path="frames", resolution=16),
         "G": randomize(G, 1),

@@ -24,6 +24,7 @@ from styleinv.stages.generate import generate, styled
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import inputs_of, train, upstream_of
 from styleinv.training.checkpoint import read_model
+from tests.copies import first_step
 from tests.project import TINY, make_project
 
 SCALE = TINY.replace("total_kimg: 0.08", "total_kimg: 0.02").replace("total_kimg: 0.32", "total_kimg: 0.032")
@@ -157,3 +158,7 @@ def test_what_does_not_belong_together_is_refused(study: Setting, tmp_path: Path
         generator.styled(foreign)
     with pytest.raises(UserError, match="do not go together"):
         generate(RUN, study, tmp_path, [0], 1, 1, parse_run("talking_faces/stylegan2"))
+
+
+def test_a_step_reads_nothing_from_its_device(study: Setting, tmp_path: Path, keys: list[int]) -> None:
+    first_step(STYLED, study, tmp_path)

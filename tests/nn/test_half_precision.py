@@ -147,7 +147,7 @@ def test_path_length_and_r1_through_augmentation(half: str) -> None:
     def run(num_fp16_res: int) -> list[Tensor]:
         G, D = networks(num_fp16_res, half)
         pipe = AugmentPipe(**PIPES["bgc"])
-        pipe.p.fill_(0.8)
+        pipe.p = 0.8
         augment = lambda images, generator: pipe(images, generator=generator)  # noqa: E731
         loss = StyleGAN2Loss(G, D, augment, noise_mode="const")
         draws, seen = Draws(0, 0, "test", 0), {}

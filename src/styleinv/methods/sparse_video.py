@@ -61,7 +61,7 @@ class ClipInputs:
         z: content noise [B, z_dim].
         motion_z: motion noise, as the method's generator takes it.
         t: frame times [B, F].
-        noise: CPU generator for the synthesis noise in `random` mode.
+        noise: CPU generator, or keys, of the synthesis noise in `random` mode.
         augment: CPU generator of the augmentation.
     """
 
@@ -187,9 +187,9 @@ class SparseVideoGAN(VideoMethod):
         return self.clips.batch(number, size)
 
     def draw_times(self, times: TimeSampling, draws: Draws, n: int) -> Tensor:
-        """Draw the times of `n` generated clips, [n, F] on the device."""
+        """Draw the times of `n` generated clips, [n, F] on the CPU."""
         rng = draws.python("t")
-        return torch.from_numpy(np.stack([times.draw(rng) for _ in range(n)])).to(self.context.device)
+        return torch.from_numpy(np.stack([times.draw(rng) for _ in range(n)]))
 
     def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         yield from self.loss.generator_main(self.inputs(draws, len(real[0])), report)

@@ -8,12 +8,15 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styleinv.nn.grid_sample import grid_sample
+from styleinv.nn.host import packed_to_device
 from styleinv.nn.resample import downsample2d, setup_filter, upsample2d
+from styleinv.rng import standard_normal
 
 # What losses take: (images or clips, CPU generator of all draws) -> the same shape.
 Augment = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -95,11 +98,13 @@ def _matrix(*rows: list[Tensor]) -> Tensor:
 class AugmentPipe(nn.Module):
     """Differentiable augmentations, each applied per sample with probability strength * `p`.
 
+    All draws and what follows from them alone is computed on the CPU, wherever the images are: nothing is read back
+    from their device, and one transfer takes the results there.
+
     Args:
         xflip .. cutout: strengths, 0 switches an operation off; see `PIPES` for the named combinations.
     """
 
-    p: Tensor
     Hz_geom: Tensor
     Hz_fbank: Tensor
 
@@ -135,7 +140,7 @@ class AugmentPipe(nn.Module):
         cutout_size: float = 0.5,
     ):
         super().__init__()
-        self.register_buffer("p", torch.ones([]))
+        self.p = 1.0
         self.register_buffer("Hz_geom", setup_filter(SYM6))
         self.register_buffer("Hz_fbank", wavelet_bands())
         self.xflip, self.rotate90, self.xint, self.xint_max = xflip, rotate90, xint, xint_max
@@ -147,6 +152,15 @@ class AugmentPipe(nn.Module):
         self.hue_max, self.saturation_std = hue_max, saturation_std
         self.imgfilter, self.imgfilter_bands, self.imgfilter_std = imgfilter, tuple(imgfilter_bands), imgfilter_std
         self.noise, self.cutout, self.noise_std, self.cutout_size = noise, cutout, noise_std, cutout_size
+
+    @property
+    def p(self) -> float:
+        """The probability, 0 to 1, in the precision of float32, in which states hold it."""
+        return self._p
+
+    @p.setter
+    def p(self, value: float) -> None:
+        self._p = float(np.float32(value))
 
     def forward(
         self, images: Tensor, generator: torch.Generator | None = None, debug_percentile: float | None = None
@@ -160,19 +174,36 @@ class AugmentPipe(nn.Module):
         if debug_percentile is None and not self.p:
             # Every gate stays shut, and the resampling chain is the identity to about 3e-5.
             return images
-        draw = _Draws(images, float(self.p), debug_percentile, generator)
+        n, channels, height, width = images.shape
+        draw = _Draws(images, self.p, debug_percentile, generator)
+
+        # On the host: everything that is drawn, in the order of the recipe.
+        drawn: dict[str, Tensor] = {}
         if any([self.xflip, self.rotate90, self.xint, self.scale, self.rotate, self.aniso, self.xfrac]):
-            inverse = self._geometry(draw, images.shape[3], images.shape[2])
-            images = self._warp(images, inverse.to(images.device))
+            margins, drawn["sampling"] = self._sampling(self._geometry(draw, width, height), width, height)
         if any([self.brightness, self.contrast, self.lumaflip, self.hue, self.saturation]):
-            images = self._recolor(images, self._color(draw, images.shape[1]).to(images.device))
+            drawn["colour"] = self._color(draw, channels)
         if self.imgfilter:
-            images = self._filter(images, draw)
+            drawn["gains"] = self._gains(draw)
         if self.noise:
-            sigma = draw.gate(draw.normal().abs() * self.noise_std, self.noise, 0.0)
-            images = images + draw.noise_like(images) * sigma.to(images.device).reshape(-1, 1, 1, 1)
+            drawn["sigma"] = draw.gate(draw.normal().abs() * self.noise_std, self.noise, 0.0)
+            noise = draw.noise_like(images)
         if self.cutout:
-            images = self._cut_out(images, draw)
+            drawn["size"] = draw.gate(torch.full([n, 2], self.cutout_size), self.cutout, 0.0)
+            drawn["centre"] = draw.uniform(2)
+
+        # On the device of the images.
+        on = dict(zip(drawn, packed_to_device(list(drawn.values()), images.device), strict=True))
+        if "sampling" in on:
+            images = self._warp(images, margins, on["sampling"])
+        if "colour" in on:
+            images = self._recolor(images, on["colour"])
+        if "gains" in on:
+            images = self._filter(images, on["gains"])
+        if "sigma" in on:
+            images = images + noise * on["sigma"].reshape(-1, 1, 1, 1)
+        if "size" in on:
+            images = self._cut_out(images, on["size"], on["centre"])
         return images
 
     def _geometry(self, draw: "_Draws", width: int, height: int) -> Tensor:
@@ -207,31 +238,39 @@ class AugmentPipe(nn.Module):
             g = g @ _translate(-t[:, 0] * width, -t[:, 1] * height)
         return g
 
-    def _warp(self, images: Tensor, g: Tensor) -> Tensor:
-        """Resample by the inverse transforms with reflected borders, band-limited by the sym6 wavelet."""
-        n, c, h, w = images.shape
-        device = images.device
-        cx, cy = (w - 1) / 2, (h - 1) / 2
-        corners = torch.tensor([[-cx, -cy, 1], [cx, -cy, 1], [cx, cy, 1], [-cx, cy, 1]], device=device)
+    def _sampling(self, g: Tensor, width: int, height: int) -> tuple[list[int], Tensor]:
+        """Turn inverse transforms in pixels into what `_warp` needs.
+
+        Returns:
+            Reflected pixels that the images get at (left, right, top, bottom), and the transforms [N, 2, 3] from
+            places of the enlarged result to places of the enlarged input, both from -1 to 1.
+        """
+        cx, cy = (width - 1) / 2, (height - 1) / 2
+        corners = torch.tensor([[-cx, -cy, 1], [cx, -cy, 1], [cx, cy, 1], [-cx, cy, 1]])
         reach = (g @ corners.t())[:, :2].transpose(0, 1).flatten(1)
         pad = self.Hz_geom.shape[0] // 4
         margin = torch.cat([-reach, reach]).amax(dim=1)
-        margin = margin + torch.tensor([pad * 2 - cx, pad * 2 - cy] * 2, device=device)
-        limit = torch.tensor([w - 1, h - 1] * 2, device=device)
+        margin = margin + torch.tensor([pad * 2 - cx, pad * 2 - cy] * 2)
+        limit = torch.tensor([width - 1, height - 1] * 2)
         x0, y0, x1, y1 = (int(v) for v in margin.clamp(min=0).minimum(limit).ceil().tolist())
 
         def fixed(x: float, y: float, make: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-            return make(torch.tensor(float(x), device=device), torch.tensor(float(y), device=device))
+            return make(torch.tensor(float(x)), torch.tensor(float(y)))
 
-        images = F.pad(images, [x0, x1, y0, y1], mode="reflect")
         g = fixed((x0 - x1) / 2, (y0 - y1) / 2, _translate) @ g
-        images = upsample2d(images, self.Hz_geom)
         g = fixed(2, 2, _scale) @ g @ fixed(0.5, 0.5, _scale)
         g = fixed(-0.5, -0.5, _translate) @ g @ fixed(0.5, 0.5, _translate)
-        out_h, out_w = (h + pad * 2) * 2, (w + pad * 2) * 2
-        in_h, in_w = images.shape[2:]
+        in_w, in_h = (width + x0 + x1) * 2, (height + y0 + y1) * 2
+        out_w, out_h = (width + pad * 2) * 2, (height + pad * 2) * 2
         g = fixed(2 / in_w, 2 / in_h, _scale) @ g @ fixed(out_w / 2, out_h / 2, _scale)
-        grid = F.affine_grid(g[:, :2], [n, c, out_h, out_w], align_corners=False)
+        return [x0, x1, y0, y1], g[:, :2]
+
+    def _warp(self, images: Tensor, margins: list[int], theta: Tensor) -> Tensor:
+        """Resample by transforms of `_sampling` with reflected borders, band-limited by the sym6 wavelet."""
+        n, c, h, w = images.shape
+        pad = self.Hz_geom.shape[0] // 4
+        images = upsample2d(F.pad(images, margins, mode="reflect"), self.Hz_geom)
+        grid = F.affine_grid(theta, [n, c, (h + pad * 2) * 2, (w + pad * 2) * 2], align_corners=False)
         images = grid_sample(images, grid.to(images.dtype))
         return downsample2d(images, self.Hz_geom, padding=-pad * 2, flip_filter=True)
 
@@ -272,28 +311,31 @@ class AugmentPipe(nn.Module):
         frames = images.reshape(n, channels // 3, 3, h * w)
         return (c[:, None, :3, :3] @ frames + c[:, None, :3, 3:]).reshape(images.shape)
 
-    def _filter(self, images: Tensor, draw: "_Draws") -> Tensor:
-        """Amplify or damp four octave bands."""
-        n, channels, h, w = images.shape
+    def _gains(self, draw: "_Draws") -> Tensor:
+        """Gains of four octave bands, [N, 4]."""
         power = torch.tensor([10.0, 1.0, 1.0, 1.0]) / 13
-        g = torch.ones([n, len(self.imgfilter_bands)])
+        g = torch.ones([draw.n, len(self.imgfilter_bands)])
         for i, strength in enumerate(self.imgfilter_bands):
             t = draw.gate(torch.exp2(draw.normal() * self.imgfilter_std), self.imgfilter * strength, 1.0)
             gains = torch.ones_like(g)
             gains[:, i] = t
             g = g * gains / (power * gains.square()).sum(dim=1, keepdim=True).sqrt()
-        taps = (g.to(images.device) @ self.Hz_fbank)[:, None].repeat(1, channels, 1).reshape(n * channels, 1, -1)
+        return g
+
+    def _filter(self, images: Tensor, gains: Tensor) -> Tensor:
+        """Amplify or damp four octave bands."""
+        n, channels, h, w = images.shape
+        taps = (gains @ self.Hz_fbank)[:, None].repeat(1, channels, 1).reshape(n * channels, 1, -1)
         pad = self.Hz_fbank.shape[1] // 2
         out = F.pad(images.reshape(1, n * channels, h, w), [pad] * 4, mode="reflect")
         out = F.conv2d(out, taps[:, :, None], groups=n * channels)
         out = F.conv2d(out, taps[:, :, :, None], groups=n * channels)
         return out.reshape(images.shape)
 
-    def _cut_out(self, images: Tensor, draw: "_Draws") -> Tensor:
+    @staticmethod
+    def _cut_out(images: Tensor, size: Tensor, centre: Tensor) -> Tensor:
         _, _, h, w = images.shape
-        size = draw.gate(torch.full([draw.n, 2], self.cutout_size), self.cutout, 0.0)
-        centre = draw.uniform(2)
-        size, centre = size.to(images.device)[:, :, None, None], centre.to(images.device)[:, :, None, None]
+        size, centre = size[:, :, None, None], centre[:, :, None, None]
         x = (torch.arange(w, device=images.device) + 0.5) / w
         y = (torch.arange(h, device=images.device) + 0.5) / h
         outside_x = (x.reshape(1, 1, -1) - centre[:, 0]).abs() >= size[:, 0] / 2
@@ -343,4 +385,4 @@ class _Draws:
     def noise_like(self, images: Tensor) -> Tensor:
         if self.percentile is not None:
             return torch.full_like(images, float(torch.erfinv(torch.tensor(self.percentile * 2 - 1))))
-        return torch.randn(images.shape, generator=self.generator).to(images)
+        return standard_normal(images.shape, self.generator, images.device).to(images.dtype)

@@ -11,6 +11,8 @@ import torch
 from pydantic import AfterValidator
 from torch import Tensor
 
+from styleinv.nn.host import to_device
+
 POLICIES = ("color", "translation", "cutout")
 
 
@@ -99,7 +101,7 @@ def diffaugment(
 
 
 def _each(values: Tensor, clips: Tensor) -> Tensor:
-    return values.to(clips).reshape(-1, 1, 1, 1, 1)
+    return to_device(values, clips.device).to(clips.dtype).reshape(-1, 1, 1, 1, 1)
 
 
 def brightness(clips: Tensor, u: Tensor) -> Tensor:
@@ -123,7 +125,7 @@ def translation(clips: Tensor, shift: Tensor) -> Tensor:
     """Shift frames: out(y, x) = in(y + rows, x + columns), zero outside."""
     n, _, _, height, width = clips.shape
     padded = torch.nn.functional.pad(clips, [1, 1, 1, 1])
-    shift = shift.to(clips.device)
+    shift = to_device(shift, clips.device)
     rows = (torch.arange(height, device=clips.device) + shift[:, :1] + 1).clamp(0, height + 1)
     columns = (torch.arange(width, device=clips.device) + shift[:, 1:] + 1).clamp(0, width + 1)
     each = torch.arange(n, device=clips.device)[:, None, None]
@@ -134,7 +136,7 @@ def translation(clips: Tensor, shift: Tensor) -> Tensor:
 def cutout(clips: Tensor, centre: Tensor) -> Tensor:
     """Erase a rectangle of half the height and half the width around `centre`."""
     height, width = clips.shape[-2:]
-    centre = centre.to(clips.device)
+    centre = to_device(centre, clips.device)
     inside = []
     for axis, size in ((0, height), (1, width)):
         side = cut_size(size)

@@ -26,7 +26,7 @@ from styleinv.training.distribution import World
 from styleinv.training.launch import launch
 from styleinv.training.loop import STATE_FORM, Maker, refuse_shorter
 from styleinv.training.loop import train as train_loop
-from styleinv.training.method import Method, TrainingConfig
+from styleinv.training.method import Method, TrainingConfig, set_precision
 
 # Changing these prolongs, documents or speeds up a run without making its state another run's.
 PROGRESS_ONLY = ("total_kimg", "batch_gpu", "tick_kimg", "snapshot_ticks", "checkpoint_minutes")
@@ -96,6 +96,9 @@ def train(
         for key in PROGRESS_ONLY:
             identity["training"].pop(key, None)
         identity.pop("epochs", None)
+        if config.training.precision == "float32":
+            # What is exact does not ask for a state of its own: those from before there was a choice go on.
+            identity["training"].pop("precision")
         hashes = Hashes(setting.paths.hashes)
         maker = Maker(code_hash(run.method), commit_name())
         contents = {path.name: hashes.of(path) for path in inputs}
@@ -167,7 +170,13 @@ def build(run: Run, setting: Setting, world: World) -> Method:
     _check_resolution(store, setting, run)
     models = ({below.method: paths.model(below)} if below else {}) | _needed(run, setting)
     context = Context(store, setting.seed(run), world.device, world.size, models, paths.weights)
-    return _create(methods.get(run.method), config, context, setting, run)
+    method = _create(methods.get(run.method), config, context, setting, run)
+    try:
+        set_precision(method, world.device)
+    except ValueError as error:
+        file, field = setting.method_file(run), "training.precision"
+        raise UserError(str(error), file=file, field=field, cure="Set it to float32.") from None
+    return method
 
 
 def _check_resolution(store: FrameStore, setting: Setting, run: Run) -> None:
@@ -207,6 +216,7 @@ def _finish(method: Method, run: Run, setting: Setting, recorder: Recorder, worl
         steps=progress["step"],
         training_seconds=round(progress["seconds"], 1),
         processes=world.size,
+        precision=method.training.precision,
     )
 
 

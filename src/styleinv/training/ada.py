@@ -27,14 +27,14 @@ def build_augment(ada: AdaConfig, device: torch.device) -> AugmentPipe | None:
     if ada.mode == "none":
         return None
     pipe = AugmentPipe(**PIPES[ada.pipe]).requires_grad_(False)
-    pipe.p.fill_(ada.p)
+    pipe.p = ada.p
     return pipe.to(device)
 
 
 def ada_update(p: float, sign_mean: float, target: float, batch: int, interval: int, ada_kimg: float) -> float:
     """Compute the next augmentation probability: up when the discriminator is too sure of reals, else down to 0.
 
-    Computed in float32, as the probability is a float32 buffer.
+    Computed in float32, in which the pipe holds it.
     """
     adjust = np.sign(sign_mean - target) * (batch * interval) / (ada_kimg * 1000)
     return float(max(np.float32(p) + np.float32(adjust), np.float32(0)))

@@ -65,7 +65,7 @@ def save_state(path: Path, parts: Parts, progress: dict[str, Any]) -> None:
     for name, module in parts.modules.items():
         tensors |= {f"modules.{name}.{key}": value for key, value in module.state_dict().items()}
     if parts.augment is not None:
-        tensors["augment.p"] = parts.augment.p
+        tensors["augment.p"] = torch.tensor(parts.augment.p)
     for name, optimizer in parts.optimizers.items():
         for i, param in enumerate(p for group in optimizer.param_groups for p in group["params"]):
             for key, value in optimizer.state.get(param, {}).items():
@@ -82,7 +82,7 @@ def load_state(path: Path, parts: Parts) -> dict[str, Any]:
     for key in parts.tensors:
         parts.tensors[key] = tensors[f"tensors.{key}"].to(parts.tensors[key].device)
     if parts.augment is not None:
-        parts.augment.p.copy_(tensors["augment.p"])
+        parts.augment.p = float(tensors["augment.p"])
     for name, optimizer in parts.optimizers.items():
         for i, param in enumerate(p for group in optimizer.param_groups for p in group["params"]):
             prefix = f"optimizers.{name}.{i}."

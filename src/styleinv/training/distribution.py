@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from styleinv.errors import UserError
+from styleinv.nn.precision import allow_tf32
 from styleinv.training.heartbeat import Heartbeat
 
 # All processes must start within the first; the second only ends what no heartbeat can see.
@@ -86,13 +87,13 @@ class Lost(UserError):
 def device_of(name: str = "auto") -> torch.device:
     """Choose the device of this process without meeting the others of a run.
 
-    Of several GPUs a process takes the one of its place on the host. From then on float32 means float32: torch's
-    convolutions and products would otherwise use TF32.
+    Of several GPUs a process takes the one of its place on the host. From then on float32 means float32, until a
+    training asks for another `precision`: torch's convolutions would otherwise use TF32.
 
     Args:
         name: `cpu`, `cuda`, or `auto` for a GPU where there is one.
     """
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    allow_tf32(False)
     if name != "cuda" and (name != "auto" or not torch.cuda.is_available()):
         return torch.device("cpu")
     place = os.environ.get("LOCAL_RANK" if {"RANK", "LOCAL_RANK"} & os.environ.keys() else "SLURM_LOCALID", 0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from styleinv.nn.host import to_device
 from styleinv.rng import python_generator, torch_generator
 
 
@@ -28,4 +29,4 @@ class Draws:
 
     def randn(self, purpose: str, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """Draw standard normals of a shape on the CPU, and move them to `device`."""
-        return torch.randn(shape, generator=self.generator(purpose)).to(device)
+        return to_device(torch.randn(shape, generator=self.generator(purpose)), device)

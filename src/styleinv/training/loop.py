@@ -16,6 +16,7 @@ from torch import Tensor
 
 from styleinv.data.prefetch import prefetch
 from styleinv.errors import Stopped, UserError
+from styleinv.nn.host import pinned, to_device
 from styleinv.provenance import now
 from styleinv.training.ada import ada_update
 from styleinv.training.checkpoint import load_state, read_progress, save_state
@@ -134,7 +135,7 @@ class _Loop:
         share = self.config.groups // world.size
         self.groups = range(world.rank * share, (world.rank + 1) * share)
         self.means = ReportMeans()
-        self.signs = torch.zeros(2, dtype=torch.float64)
+        self.signs = self._no_signs()
         self.step = 0
         self.seconds = 0.0
 
@@ -191,10 +192,11 @@ class _Loop:
 
     def _real(self, step: int) -> list[tuple[Tensor, ...]]:
         config = self.config
-        return [self.method.real_batch(step * config.groups + group, config.group) for group in self.groups]
+        batches = [self.method.real_batch(step * config.groups + group, config.group) for group in self.groups]
+        return [tuple(pinned(part, self.world.device) for part in batch) for batch in batches]
 
     def _advance(self, real: list[tuple[Tensor, ...]]) -> None:
-        batches = [tuple(part.to(self.world.device, non_blocking=True) for part in batch) for batch in real]
+        batches = [tuple(to_device(part, self.world.device) for part in batch) for batch in real]
         for phase in self.method.phases:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)
@@ -233,7 +235,7 @@ class _Loop:
         self.means.report(name, value)
         if name == "Loss/signs/real":
             value = value.detach().double()
-            self.signs += torch.stack([value.sum(), torch.full_like(value.sum(), value.numel())]).cpu()
+            self.signs += torch.stack([value.sum(), torch.full_like(value.sum(), value.numel())])
 
     def _control_augmentation(self) -> None:
         pipe, ada = self.method.parts.augment, self.method.parts.ada
@@ -241,9 +243,13 @@ class _Loop:
             return
         total, count = self.world.sum(self.signs).tolist()
         if count:
-            p = ada_update(float(pipe.p), total / count, ada.target, self.config.batch, ada.interval, ada.kimg)
-            pipe.p.fill_(min(p, ada.p_max))
-        self.signs = torch.zeros(2, dtype=torch.float64)
+            p = ada_update(pipe.p, total / count, ada.target, self.config.batch, ada.interval, ada.kimg)
+            pipe.p = min(p, ada.p_max)
+        self.signs = self._no_signs()
+
+    def _no_signs(self) -> Tensor:
+        """Start the sum and the count of the signs of real scores, on the device, which is read for ADA alone."""
+        return torch.zeros(2, dtype=torch.float64, device=self.world.device)
 
     def _tick(self, steps: int, seconds: float) -> None:
         means = self.means.means(self.world)
@@ -254,7 +260,7 @@ class _Loop:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         row: dict[str, Any] = {"step": self.step, "kimg": kimg, "seconds": self.seconds}
         if self.method.parts.augment is not None:
-            row["augment_p"] = float(self.method.parts.augment.p)
+            row["augment_p"] = self.method.parts.augment.p
         row |= {name.lower().replace("/", "_"): value for name, value in means.items()}
         with unless_full("the curves"):
             self.curves.add(row)
@@ -298,7 +304,7 @@ class _Loop:
             progress = load_state(self.checkpoint, self.method.parts)
             self.step, self.seconds = progress["step"], progress["seconds"]
             counted = 1 if self.world.rank == 0 else 0
-            self.signs = torch.tensor(progress["signs"], dtype=torch.float64) * counted
+            self.signs = torch.tensor(progress["signs"], dtype=torch.float64, device=self.world.device) * counted
             self.means.sums = {
                 name: torch.tensor(v, dtype=torch.float64, device=self.world.device) * counted
                 for name, v in progress["statistics"].items()
@@ -323,7 +329,7 @@ class _Loop:
             )
 
     def _save(self) -> None:
-        self.signs = self.world.gather(self.signs)
+        self.signs = self.world.gather(self.signs).to(self.world.device)
         self.means.gather(self.world)
         if self.world.rank:
             return

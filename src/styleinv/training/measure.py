@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from styleinv.nn.host import to_device
 from styleinv.training.method import Method, Phase
 from styleinv.training.update import accumulate, step_optimizer
 
@@ -91,7 +92,7 @@ def _peak() -> int | None:
 
 
 def _update(method: Method, phase: Phase, device: torch.device, size: int) -> list[Tensor]:
-    real = tuple(part.to(device) for part in method.real_batch(0, size))
+    real = tuple(to_device(part, device) for part in method.real_batch(0, size))
     return accumulate(method.parts, phase, [(0, real)], 1, 0, 0, lambda name, value: None)
 
 

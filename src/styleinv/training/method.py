@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from styleinv.generator import VideoGenerator
 from styleinv.nn.augment import AugmentPipe
 from styleinv.nn.layers import running_means
+from styleinv.nn.precision import Precision, allow_tf32, why_not
 from styleinv.schema import Strict
 from styleinv.training.ada import AdaConfig
 from styleinv.training.draws import Draws
@@ -38,6 +39,9 @@ class TrainingConfig(Strict):
         tick_kimg: between two rows of curves.csv.
         snapshot_ticks: between two sample pictures.
         checkpoint_minutes: between two resumable checkpoints.
+        precision: `float32`; `tf32`, in which a GPU computes all products and convolutions of float32; or `bfloat16`,
+            in which encoders compute (inversion and StyleInV). The half types of generators and discriminators are
+            settings of theirs.
     """
 
     batch: int = Field(ge=1)
@@ -49,6 +53,7 @@ class TrainingConfig(Strict):
     tick_kimg: float = Field(4, gt=0)
     snapshot_ticks: int = Field(50, ge=1)
     checkpoint_minutes: float = Field(15, ge=0)
+    precision: Precision = "float32"
 
     @property
     def group(self) -> int:
@@ -120,6 +125,7 @@ class Method(ABC):
         phases: updates in the order they run in.
         images_per_sample: how many images one sample of the batch counts for (StyleInV: frames per video).
         frames_per_sample: frames of one sample that a discriminator sees, where that is another number.
+        has_encoder: it computes what the precision `bfloat16` is for.
     """
 
     training: TrainingConfig
@@ -127,6 +133,7 @@ class Method(ABC):
     phases: list[Phase]
     images_per_sample: int = 1
     frames_per_sample: int | None = None
+    has_encoder: bool = False
 
     @abstractmethod
     def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:
@@ -196,3 +203,17 @@ def check_batch(training: TrainingConfig, mbstd_group_sizes: Sequence[int], worl
     for size in mbstd_group_sizes:
         if training.group % min(size, training.group):
             raise ValueError(f"group_size {training.group} is not divisible by mbstd_group_size {size}")
+
+
+def set_precision(method: Method, device: torch.device) -> None:
+    """Make the process compute as a training's `precision` says; `bfloat16` is up to the losses.
+
+    Raises:
+        ValueError: where the device cannot, or the method has nothing that would.
+    """
+    precision = method.training.precision
+    if reason := why_not(precision, device):
+        raise ValueError(f"{precision} {reason}")
+    if precision == "bfloat16" and not method.has_encoder:
+        raise ValueError("bfloat16 is for encoders, of which this method trains none")
+    allow_tf32(precision == "tf32")

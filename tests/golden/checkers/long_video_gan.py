@@ -249,7 +249,7 @@ def stacked(pipe: AugmentPipe, clips: torch.Tensor, **options) -> torch.Tensor:
 
 def check_augment(case: Case) -> dict:
     pipe = AugmentPipe(**case.config["kwargs"])
-    pipe.p.fill_(case.config["p"])
+    pipe.p = case.config["p"]
     x = case.tensor("x").requires_grad_()
     with given_draws(case):
         y = stacked(pipe, x)
@@ -384,7 +384,7 @@ def super_res_loss_of(case: Case) -> SuperResLoss:
     load(G, {name.removeprefix("SG3."): value for name, value in entries_of(case, "G").items()})
     load(D, entries_of(case, "D"))
     pipe = AugmentPipe(**cfg["augment_kwargs"])
-    pipe.p.fill_(0)
+    pipe.p = 0
     return SuperResLoss(G, D, None, lambda clips, _: stacked(pipe, clips), cfg["lr_cond_prob"], cfg["gamma"])
 
 

@@ -126,7 +126,7 @@ def check_discriminator(case: Case) -> dict:
 
 def check_augment(case: Case) -> dict:
     pipe = AugmentPipe(**case.config["spec"])
-    pipe.p.fill_(case.config["p"])
+    pipe.p = case.config["p"]
     return {f"img_pct{q}": pipe(case.tensor("img"), debug_percentile=q) for q in case.config["percentiles"]}
 
 

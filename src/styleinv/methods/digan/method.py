@@ -17,6 +17,7 @@ from styleinv.methods.digan.discriminator import PairDiscriminator
 from styleinv.methods.digan.generate import NetworkConfig, build_generator, load_generator
 from styleinv.methods.digan.loss import DIGANLoss
 from styleinv.nn.diffaugment import DiffAugmentDraws, Policy, draw, reach_of
+from styleinv.nn.host import to_device
 from styleinv.nn.precision import HalfDtype
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
@@ -130,7 +131,7 @@ class DIGAN(VideoMethod):
     def _fake(self, draws: Draws, n: int) -> tuple[Tensor, Tensor, Tensor]:
         device, net = self.context.device, self.config.networks
         rng = np.random.default_rng(draws.python("t").getrandbits(63))
-        times = torch.from_numpy(np.stack([draw_times(rng) for _ in range(n)])).float().to(device)
+        times = to_device(torch.from_numpy(np.stack([draw_times(rng) for _ in range(n)])).float(), device)
         z, z_motion = (draws.randn(name, n, w, device=device) for name, w in (("z", net.z_dim), ("motion", net.w_dim)))
         return z, z_motion, times
 

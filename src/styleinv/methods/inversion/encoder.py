@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from styleinv.nn.irse import irse_units
 from styleinv.nn.layers import FullyConnectedLayer
+from styleinv.nn.precision import in_float32
 
 # IR-SE-50; the demo scale only makes both tuples smaller.
 WIDTHS, UNITS = (64, 64, 128, 256, 512), (3, 4, 14, 3)
@@ -21,7 +22,9 @@ class BackboneEncoder(nn.Module):
         self.linear = FullyConnectedLayer(widths[-1], w_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.body(self.input_layer(x)).mean(dim=[2, 3]))
+        x = self.body(self.input_layer(x))
+        with in_float32(x.device):
+            return self.linear(x.float().mean(dim=[2, 3]))
 
 
 class PSP(nn.Module):

@@ -7,10 +7,15 @@ from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.synthesis import SynthesisNetwork
 from styleinv.nn.identity import IDLoss
 from styleinv.nn.perceptual import LPIPS
+from styleinv.nn.precision import Precision, computing
 
 
 class InversionLoss:
-    """l2 * MSE + lpips * LPIPS(alex) + id * identity between an image and its inversion; a weight of 0 skips a term."""
+    """l2 * MSE + lpips * LPIPS(alex) + id * identity between an image and its inversion; a weight of 0 skips a term.
+
+    Args:
+        precision: of the encoder; generator and losses are not touched by it.
+    """
 
     def __init__(
         self,
@@ -22,14 +27,17 @@ class InversionLoss:
         lpips: LPIPS | None = None,
         identity: IDLoss | None = None,
         noise_mode: str = "const",
+        precision: Precision = "float32",
     ):
-        self.psp, self.synthesis, self.noise_mode = psp, synthesis, noise_mode
+        self.psp, self.synthesis, self.noise_mode, self.precision = psp, synthesis, noise_mode, precision
         self.l2_lambda, self.lpips_lambda, self.id_lambda = l2_lambda, lpips_lambda, id_lambda
         self.lpips, self.identity = lpips, identity
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the total and its terms without weights for images x [N, 3, R, R] in [-1, 1]."""
-        y_hat = self.synthesis(self.psp(x), noise_mode=self.noise_mode)
+        with computing(self.precision, x.device):
+            ws = self.psp(x)
+        y_hat = self.synthesis(ws, noise_mode=self.noise_mode)
         terms = {"l2": F.mse_loss(y_hat, x)}
         total = terms["l2"] * self.l2_lambda
         if self.lpips_lambda > 0:

@@ -54,6 +54,8 @@ class Config(Strict):
 class Inversion(Method):
     """pSp into W against the frozen averaged generator."""
 
+    has_encoder = True
+
     def __init__(self, config: Config, context: Context):
         self.config, self.context, self.training = config, context, config.training
         check_batch(config.training, [], context.world_size)
@@ -61,13 +63,13 @@ class Inversion(Method):
         G, self.image_description = load_generator_of(context.upstream["stylegan2"], device)
         check_resolution(G, context.store, context.upstream["stylegan2"])
 
-        # The encoder says how far a latent lies from the generator's mean latent (Eq. 1).
         psp = PSP(G.img_resolution, G.w_dim, config.encoder.widths, config.encoder.units).train()
-        psp.latent_avg.copy_(G.mapping.w_avg)
         if config.init == "arcface_ir_se50":
             # The recognition head is left out and the last linear layer stays random, as in pSp.
             psp.encoder.load_state_dict(load_irse50(context.weights), strict=False)
         psp = psp.requires_grad_(False).to(device)
+        # The encoder says how far a latent lies from the generator's mean latent (Eq. 1).
+        psp.latent_avg.copy_(G.mapping.w_avg)
         if config.sync_batchnorm:
             synchronize_batchnorm(psp)
 
@@ -81,6 +83,7 @@ class Inversion(Method):
             load_lpips(context.weights).to(device) if config.lpips_lambda > 0 else None,
             load_identity(context.weights).to(device) if config.id_lambda > 0 else None,
             config.noise_mode,
+            config.training.precision,
         )
         make = Ranger if config.optimizer == "ranger" else torch.optim.Adam
         self.parts = Parts(modules={"pSp": psp, "G": G}, optimizers={"pSp": make(psp.parameters(), lr=config.lr)})

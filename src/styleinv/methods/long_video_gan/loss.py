@@ -9,6 +9,7 @@ from torch import Tensor
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.nn.augment import Augment
+from styleinv.nn.host import to_device
 from styleinv.training.adversarial import logistic_d, logistic_g, r1
 from styleinv.training.method import Report
 
@@ -59,7 +60,7 @@ class SuperResLoss:
             both = self.augment(both, random.augment)
         low, high = both.chunk(2, dim=2)
         visible = torch.rand([len(low)], generator=random.hide) < self.lr_cond_prob
-        return self.D(low * visible.to(low)[:, None, None, None, None], high)
+        return self.D(low * to_device(visible, low.device).to(low.dtype)[:, None, None, None, None], high)
 
     def generator_main(self, z: Tensor, low: Tensor, random: Randomness, report: Report) -> Iterator[Tensor]:
         """Yield softplus(-D(fake)) for z [N, z_dim] and low [N, 3, T + 2 context, h, w]."""

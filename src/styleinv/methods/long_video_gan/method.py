@@ -105,7 +105,7 @@ def corruption(config: CorruptionConfig) -> AugmentPipe:
     """Build the pipe that spoils low-resolution clips."""
     stds = config.model_dump(exclude={"p"})
     pipe = AugmentPipe(scale=1, rotate=1, aniso=1, xfrac=1, noise=1, **stds).requires_grad_(False)
-    pipe.p.fill_(config.p)
+    pipe.p = config.p
     return pipe
 
 

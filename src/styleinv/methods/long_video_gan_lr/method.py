@@ -139,9 +139,10 @@ class LongVideoGANLowRes(VideoMethod):
         return tuple(clips.batch(number, size)[0] for clips in sources)
 
     def _fake(self, draws: Draws, n: int) -> LowResInputs:
-        noise = draws.randn("noise", *self.loss.G.noise_shape(n, self.loss.frames + self.loss.extra))
+        shape = self.loss.G.noise_shape(n, self.loss.frames + self.loss.extra)
+        noise = draws.randn("noise", *shape, device=self.context.device)
         start = torch.randint(0, self.loss.extra, [n], generator=draws.generator("start"))
-        return LowResInputs(noise.to(self.context.device), start, draws.generator("augment_fake"))
+        return LowResInputs(noise, start, draws.generator("augment_fake"))
 
     def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         yield from self.loss.generator_main(self._fake(draws, len(real[0])), report)

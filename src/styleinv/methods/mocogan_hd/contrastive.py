@@ -31,10 +31,11 @@ class Memory(nn.Module):
     @torch.no_grad()
     def add(self, real: Tensor, fake: Tensor) -> None:
         """Overwrite the oldest entries with projections [batch, dim] of the whole batch."""
-        count, start = len(real), int(self.q_ptr)
-        self.q_real[start : start + count] = real
-        self.q_fake[start : start + count] = fake
-        self.q_ptr[0] = (start + count) % self.used
+        # The place is read by the device alone: the host does not wait for it.
+        rows = self.q_ptr + torch.arange(len(real), device=self.q_ptr.device)
+        self.q_real[rows] = real
+        self.q_fake[rows] = fake
+        self.q_ptr.add_(len(real)).remainder_(self.used)
 
     def loss(self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> Tensor:
         """Compute the sum of both kinds of image, of each two views [B, dim]."""

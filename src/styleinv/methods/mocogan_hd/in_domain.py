@@ -25,6 +25,7 @@ from styleinv.methods.mocogan_hd.loss import (
 from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_information_loss
 from styleinv.methods.mocogan_hd.options import Config
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.nn.host import to_device
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report, VideoMethod, check_batch
 
@@ -129,7 +130,7 @@ class MoCoGANHD(VideoMethod):
         x, y = self.clip_input(frames), self.clip_input(fake)
         scores = [self.D_3d.scores(self._flip(c, draws, f"flip_{name}")) for name, c in (("fake", y), ("real", x))]
         of_real, of_fake = discriminator_loss(scores[1], scores[0])
-        alpha = torch.rand([len(x), 1, 1, 1, 1], generator=draws.generator("alpha")).to(x)
+        alpha = to_device(torch.rand([len(x), 1, 1, 1, 1], generator=draws.generator("alpha")), x.device)
         penalty = gradient_penalty(self.D_3d, x, y, alpha)
         report("Loss/D/3d", 0.5 * (of_real + of_fake))
         report("Loss/D/gp", penalty)

@@ -18,6 +18,7 @@ from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_informati
 from styleinv.methods.sparse_video import ClipInputs, SamplingConfig, SparseVideoConfig, SparseVideoGAN, SparseVideoLoss
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.augment import Augment
+from styleinv.nn.host import to_device
 from styleinv.training.adversarial import logistic_g
 from styleinv.training.draws import Draws
 from styleinv.training.method import Report, TrainingConfig
@@ -101,7 +102,7 @@ class SparseMoCoGANHD(SparseVideoGAN):
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
             motion_z=draws.randn("e", int(t.max()), n, self.loss.R.z_dim, device=device),
-            t=t,
+            t=to_device(t, device),
             augment=draws.generator("augment_fake"),
         )
 

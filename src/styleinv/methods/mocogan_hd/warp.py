@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from styleinv.nn.host import to_device
+
 MAX_CUT = 0.25
 
 
@@ -59,6 +61,6 @@ def affine(image: Tensor, angle: float, x: float, y: float, scale: float) -> Ten
     """Turn by an angle in radians, shift by parts of half the side, scale; borders are mirrored."""
     image = image.reshape(1, *image.shape[-3:])
     c, s = math.cos(angle) * scale, math.sin(angle) * scale
-    matrix = image.new_tensor([[[c, -s, x], [s, c, y]]])
+    matrix = to_device(torch.tensor([[[c, -s, x], [s, c, y]]]), image.device).to(image.dtype)
     grid = F.affine_grid(matrix, list(image.shape), align_corners=False)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -9,6 +9,7 @@ from torch import Tensor
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.augment import Augment
+from styleinv.rng import standard_normal
 from styleinv.training.adversarial import logistic_d, logistic_g, r1, report_scores
 from styleinv.training.draws import Draws
 from styleinv.training.method import Report
@@ -39,7 +40,7 @@ class StyleGAN2Loss:
         self.style_mixing_prob, self.r1_gamma = style_mixing_prob, r1_gamma
         self.pl_batch_shrink, self.pl_decay, self.pl_weight = pl_batch_shrink, pl_decay, pl_weight
         self.noise_mode = noise_mode
-        self.pl_mean = torch.zeros([])
+        self.pl_mean = torch.zeros([], device=G.mapping.w_avg.device)
 
     def generate(self, z: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Generate images and their ws [N, num_ws, w_dim] from z [N, z_dim], mixing styles at one cut for all."""
@@ -75,11 +76,11 @@ class StyleGAN2Loss:
         """
         images, ws = self.generate(z[: max(1, z.shape[0] // self.pl_batch_shrink)], draws)
         if pl_noise is None:
-            pl_noise = draws.randn("path_length", *images.shape, device=images.device)
+            pl_noise = standard_normal(images.shape, draws.generator("path_length"), images.device)
         pl_noise = pl_noise / math.sqrt(images.shape[2] * images.shape[3])
         (jacobian,) = torch.autograd.grad((images * pl_noise).sum(), ws, create_graph=True)
         lengths = jacobian.square().sum(dim=2).mean(dim=1).sqrt()
-        mean = self.pl_mean.to(lengths.device).lerp(lengths.mean(), self.pl_decay)
+        mean = self.pl_mean.lerp(lengths.mean(), self.pl_decay)
         self.pl_mean.copy_(mean.detach())
         penalty = (lengths - mean).square()
         report("Loss/pl_penalty", penalty)

@@ -12,6 +12,7 @@ from styleinv.nn.layers import Conv2dLayer, FullyConnectedLayer
 from styleinv.nn.mapping import MappingNetwork
 from styleinv.nn.precision import HALF, HalfDtype, channels_at, half_from
 from styleinv.nn.resample import setup_filter, upsample2d
+from styleinv.rng import standard_normal
 
 
 class SynthesisLayer(nn.Module):
@@ -59,7 +60,7 @@ class SynthesisLayer(nn.Module):
                 noise = self.noise_const
             else:
                 shape = [x.shape[0] // frames, 1, self.resolution, self.resolution]
-                noise = torch.randn(shape, generator=generator).to(x.device).repeat_interleave(frames, dim=0)
+                noise = standard_normal(shape, generator, x.device).repeat_interleave(frames, dim=0)
             offset = offset + noise * self.noise_strength
         # sqrt(2) * lrelu(x) = lrelu(sqrt(2) * x): the activation's gain rides on demodulation, bias and noise.
         total = math.sqrt(2) * gain
@@ -239,7 +240,7 @@ class SynthesisNetwork(nn.Module):
 
         Args:
             noise_mode: `random`, `const` (videos, supplement E) or `none`.
-            generator: CPU source of random noise.
+            generator: CPU source of random noise; a GPU draws it itself, by keys from there (`rng.standard_normal`).
             inputs: [N, input_dim], for a network that has such an input.
             frames: how many consecutive rows are of one video and share their random noise.
         """

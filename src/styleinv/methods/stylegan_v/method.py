@@ -17,6 +17,7 @@ from styleinv.methods.stylegan_v import generate
 from styleinv.methods.stylegan_v.generate import load_generator
 from styleinv.methods.stylegan_v.loss import StyleGANVLoss
 from styleinv.nn import motion, video_discriminator
+from styleinv.nn.host import to_device
 from styleinv.nn.precision import HalfDtype
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
@@ -115,8 +116,8 @@ class StyleGANV(SparseVideoGAN):
         noise = self.loss.G.motion_noise(n, float(t.max()), draws.generator("motion_z"))
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
-            motion_z=noise.to(device),
-            t=torch.from_numpy(t).to(device),
+            motion_z=to_device(noise, device),
+            t=to_device(torch.from_numpy(t), device),
             augment=draws.generator("augment_fake"),
         )
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from styleinv.methods.inversion.encoder import UNITS, WIDTHS
 from styleinv.nn.irse import irse_units
 from styleinv.nn.layers import FullyConnectedLayer
+from styleinv.nn.precision import in_float32
 from styleinv.nn.shared_trunk import as_if_repeated
 
 
@@ -22,9 +23,11 @@ class AdaIN(nn.Module):
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
         """Normalise x [B, C, H, W] by styles s [F * B, style_dim], rows (frame, video): [F * B, C, H, W]."""
         frames = s.shape[0] // x.shape[0]
-        gamma, beta = self.fc(s).unflatten(0, (frames, x.shape[0]))[..., None, None].chunk(2, dim=2)
-        # One normalisation serves all frames of a video that share x.
-        return torch.addcmul(beta, 1 + gamma, F.instance_norm(x, eps=1e-5)[None]).flatten(0, 1)
+        with in_float32(x.device):
+            gamma, beta = self.fc(s).unflatten(0, (frames, x.shape[0]))[..., None, None].chunk(2, dim=2)
+            # One normalisation serves all frames of a video that share x.
+            normal = F.instance_norm(x.float(), eps=1e-5)[None]
+            return torch.addcmul(beta, 1 + gamma, normal).flatten(0, 1).to(x.dtype)
 
 
 class AdainResBlk(nn.Module):
@@ -94,4 +97,5 @@ class ModulatedEncoder(nn.Module):
                 x = unit(x)
             if s is not None and i in self.adain_index:
                 x = next(blocks)(x, s)
-        return self.linear(x.mean(dim=[2, 3]))
+        with in_float32(x.device):
+            return self.linear(x.float().mean(dim=[2, 3]))

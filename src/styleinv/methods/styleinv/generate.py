@@ -76,8 +76,10 @@ class StyleInVGenerator:
     @torch.no_grad()
     def latents(self, w0: Tensor, initial: Tensor, motion_z: Tensor, times: Tensor) -> Tensor:
         """Compute w_t [T, w_dim] of one video at `times` [T] in frames."""
-        t = times.float().to(self.device)[None]
-        return torch.cat([self.SI(initial, w0, motion_z, part) for part in t.split(CHUNK, dim=1)])
+        # Each part sees the anchors that its times need, as if the video ended there.
+        count = self.SI.mapping.motion_encoder.traj_len
+        parts = [(part, motion_z[:, : count(float(part.max()))]) for part in times.float().split(CHUNK)]
+        return torch.cat([self.SI(initial, w0, z, part.to(self.device)[None]) for part, z in parts])
 
     @torch.no_grad()
     def decode(self, w: Tensor) -> Tensor:

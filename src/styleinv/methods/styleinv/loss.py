@@ -11,6 +11,7 @@ from styleinv.methods.sparse_video import ClipInputs, SparseVideoLoss
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn.augment import Augment
+from styleinv.nn.precision import Precision, computing
 from styleinv.training.adversarial import logistic_g
 from styleinv.training.method import Report
 
@@ -30,6 +31,7 @@ class StyleInVLoss(SparseVideoLoss):
         lambda_recon: weight of Eq. 4; negative compares latents instead of images.
         lambda_w_reg: weight of Eq. 5, as the mean over frames and videos.
         noise_mode: synthesis noise of all frames; `initial_noise_mode`: of the initial frame.
+        precision: of the encoder; image generator and discriminator have half types of their own.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class StyleInVLoss(SparseVideoLoss):
         lambda_w_reg: float = 0.05,
         noise_mode: str = "const",
         initial_noise_mode: str = "const",
+        precision: Precision = "float32",
     ):
         super().__init__(D, augment, r1_gamma)
         self.G, self.SI = G, SI
@@ -54,7 +57,7 @@ class StyleInVLoss(SparseVideoLoss):
         # With these the discriminator sees the generated frames but the one at time 0.
         self.hides_0 = first_frame == "replace" or (first_frame == "remove" and add_0)
         self.lambda_adv, self.lambda_recon, self.lambda_w_reg = lambda_adv, lambda_recon, lambda_w_reg
-        self.noise_mode, self.initial_noise_mode = noise_mode, initial_noise_mode
+        self.noise_mode, self.initial_noise_mode, self.precision = noise_mode, initial_noise_mode, precision
 
     def generator_main(self, fake: ClipInputs, report: Report) -> Iterator[Tensor]:
         """Yield the loss of the motion generator (Eq. 6): adversarial, first frame, latent regularisation."""
@@ -92,7 +95,9 @@ class StyleInVLoss(SparseVideoLoss):
         with torch.no_grad():
             ws = self.G.mapping(fake.z)
             initial = self.G.synthesis(ws, noise_mode=self.initial_noise_mode, generator=fake.noise)
-        return ws[:, 0], initial, self.SI(initial, ws[:, 0], fake.motion_z, fake.t)
+        with computing(self.precision, initial.device):
+            w = self.SI(initial, ws[:, 0], fake.motion_z, fake.t)
+        return ws[:, 0], initial, w
 
     def _synthesis(self, w: Tensor, fake: ClipInputs) -> Tensor:
         """Synthesise frames [B, F', 3, R, R] from latents w [F' * B, w_dim]."""

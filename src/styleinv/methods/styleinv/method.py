@@ -17,6 +17,7 @@ from styleinv.methods.styleinv.generate import load_generator
 from styleinv.methods.styleinv.loss import FirstFrame, StyleInVLoss
 from styleinv.methods.styleinv.model import StyleInV
 from styleinv.nn import motion, video_discriminator
+from styleinv.nn.host import to_device
 from styleinv.nn.sync_batchnorm import synchronize_batchnorm
 from styleinv.nn.video_discriminator import VideoDiscriminator
 from styleinv.schema import Strict
@@ -132,6 +133,7 @@ class StyleInVMethod(SparseVideoGAN):
             discriminator=FirstFrameDiscriminator if ffc else VideoDiscriminator,
         )
         self.images_per_sample = self.frames_counted(config)
+        self.has_encoder = not config.skip_encoder
         self.loss = StyleInVLoss(
             G,
             SI,
@@ -146,6 +148,7 @@ class StyleInVMethod(SparseVideoGAN):
             lambda_w_reg=config.lambda_w_reg,
             noise_mode=config.noise_mode,
             initial_noise_mode=config.initial_noise_mode,
+            precision=config.training.precision,
         )
 
     @staticmethod
@@ -176,7 +179,7 @@ class StyleInVMethod(SparseVideoGAN):
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
             motion_z=draws.randn("motion_z", n, motion.traj_len(0), motion.z_dim, device=device),
-            t=self.draw_times(self.fake_times, draws, n),
+            t=to_device(self.draw_times(self.fake_times, draws, n), device),
             noise=draws.generator("noise"),
             augment=draws.generator("augment_fake"),
         )

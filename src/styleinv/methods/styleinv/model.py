@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from styleinv.methods.styleinv.encoder import ModulatedEncoder
 from styleinv.methods.styleinv.mapping import MappingFuse
+from styleinv.nn.precision import in_float32
 
 
 class StyleInV(nn.Module):
@@ -33,7 +34,9 @@ class StyleInV(nn.Module):
 
         Rows are ordered (frame, video).
         """
-        s = self.mapping(w0, motion_z, t)
+        # Waves of late times would not survive fewer bits than float32's; the encoder may have them (`computing`).
+        with in_float32(x.device):
+            s = self.mapping(w0, motion_z, t)
         if self.skip_encoder:
             return s + w0.repeat(t.shape[1], 1)
         residual = self.encoder(x, s)
