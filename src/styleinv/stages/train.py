@@ -96,9 +96,6 @@ def train(
         for key in PROGRESS_ONLY:
             identity["training"].pop(key, None)
         identity.pop("epochs", None)
-        if config.training.precision == "float32":
-            # What is exact does not ask for a state of its own: those from before there was a choice go on.
-            identity["training"].pop("precision")
         hashes = Hashes(setting.paths.hashes)
         maker = Maker(code_hash(run.method), commit_name())
         contents = {path.name: hashes.of(path) for path in inputs}
