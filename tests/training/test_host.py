@@ -15,19 +15,9 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.training.draws import Draws
 from tests.copies import META, Copies, first_step
+from tests.project import CHAIN
 
-RUNS = [
-    "stylegan2",
-    "inversion",
-    "styleinv",
-    "stylegan_v",
-    "digan",
-    "mocogan_hd",
-    "mocogan_hd-ffa_st",
-    "mocogan_hd-cross_domain",
-    "long_video_gan_lr",
-    "long_video_gan",
-]
+RUNS = [*CHAIN, "mocogan_hd-ffa_st", "mocogan_hd-cross_domain"]
 
 
 @pytest.fixture(scope="module")
