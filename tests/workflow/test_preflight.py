@@ -67,7 +67,8 @@ def test_logs_keep_every_attempt(project: Path) -> None:
     history = log.with_suffix(".history.log").read_text()
     heads = [line for line in history.splitlines() if re.match("--- .* attempt ", line)]
     assert [head.split()[-2:] for head in heads] == [["attempt", "1"], ["attempt", "2"]]
-    assert "directory" in history.split("attempt 2")[0] and "directory" not in log.read_text()
+    refused = "raw: is no folder, and in the place of one"
+    assert refused in history.split("attempt 2")[0] and refused not in log.read_text()
     shutil.rmtree(project / "results/data")
 
 
