@@ -1,6 +1,7 @@
 """What the golden harness says of outputs that differ."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,25 @@ def test_a_failure_says_what_it_got_and_wanted(case: Case) -> None:
     assert "worst at [0, 0]: got nan, want 0" in lines[0] and "3 of 6 beyond" in lines[0]
     del got["b"]
     assert verdict(case, got, "")[0][1] == "b: not computed"
+
+
+def at_a_kink(case: Case, slope: float = 1.0) -> dict[str, np.ndarray]:
+    """A gradient one of whose 100 elements passes through a ReLU at zero, which rounding alone opens or shuts."""
+    x = case.inputs["x"]
+    return {"grad": slope * np.append(np.ones(99), 0.5 * (x > 0))}
+
+
+def test_a_kink_is_told_from_an_error(tmp_path: Path) -> None:
+    limits = {"out/grad": {"atol": 1e-6, "rtol": 2e-2}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "toy/net", "limits": limits}))
+    np.savez(tmp_path / "data.npz", **{"in/x": np.zeros(1, np.float32), "out/grad": np.append(np.ones(99), 0.5)})
+    case = Case(tmp_path)
+    got = at_a_kink(case)
+    assert len(verdict(case, got, "")[0]) == 1
+    with pytest.warns(UserWarning, match="grad meets its limit within our own rounding"):
+        assert verdict(case, got, "", at_a_kink) == ([], [])
+    wrong = partial(at_a_kink, slope=1.1)
+    assert "beyond the limit; worst at [99]" in verdict(case, wrong(case), "", wrong)[0][0]
 
 
 @pytest.mark.parametrize("of", ["toy_small", "toy/net"])
