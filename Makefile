@@ -23,11 +23,11 @@ demo-all: install
 	@python workflow/scripts/demo.py
 
 test: install
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --durations 25
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25
 
 # Everything that takes seconds; the rest are the tests marked `slow`.
 test-fast: install
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m "not slow and not slurm"
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not slurm"
 
 lint: install
 	ruff check .

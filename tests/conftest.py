@@ -1,5 +1,7 @@
 """Options and shared fixtures of the whole test suite."""
 
+from collections import Counter
+
 import pytest
 import torch
 
@@ -13,6 +15,13 @@ from tests.project import make_project
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="append", help="a folder of golden cases (repeatable)")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with many slow tests first, so that no process starts the longest file when the others are done."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from styleinv.data.video import write_video
 from styleinv.stages.setting import Setting
 from styleinv.training.checkpoint import save_model
 from styleinv.training.lock import run_lock
+from tests.workflow.clone import environment
 
 
 @pytest.fixture
@@ -149,8 +149,8 @@ def test_a_full_disk(study: Path, stage: str) -> None:
             (disk / "filler").write_bytes(bytes(900_000))
         if stage == "train":
             (disk / "filler").write_bytes(bytes(1_800_000))
-        command = [sys.executable, "-m", "styleinv.cli", stage, what, "--config", str(study / "config/tiny.yaml")]
-        done = subprocess.run([*command, "--results", str(results)], capture_output=True, text=True)
+        command = ["styleinv", stage, what, "--config", str(study / "config/tiny.yaml"), "--results", str(results)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment())
         assert done.returncode in (1, 2), done.stderr
         assert "Traceback" not in done.stderr and "space" in done.stderr.strip().splitlines()[-1], done.stderr
         outputs = {"fetch": "data/talking_faces/raw.json", "crop": "data/talking_faces/frames.zip"}

@@ -27,6 +27,8 @@ LONG = (
 )
 # The profile as it is, but for the patience that a test cannot have.
 SNAKEMAKE = ["snakemake", "--profile", "slurm", "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1"]
+# Seconds after which something hangs, however busy the machine is.
+PATIENCE = 1200
 # Nine trainings at once on few cores: a thread for each.
 ONE_THREAD = ["--set-threads", "train_stylegan2=1"]
 
@@ -60,7 +62,8 @@ class Job:
 
     def running(self) -> str:
         """The job's id, once its training has saved something."""
-        for _ in range(900):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             assert self.process.poll() is None, self.process.communicate()[0][-3000:]
             rows = [row.split(maxsplit=1) for row in self.slurm("squeue", "-h", "-t", "R", "-o", "%i %Z").splitlines()]
             mine = [number for number, place in rows if Path(place) == self.folder]
@@ -70,7 +73,7 @@ class Job:
         raise TimeoutError("no job runs")
 
     def ended(self, code: int = 0) -> str:
-        text, _ = self.process.communicate(timeout=400)
+        text, _ = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == code, text[-4000:]
         return text
 

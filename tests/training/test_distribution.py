@@ -6,7 +6,6 @@ Synchronised BatchNorm is the exception: it takes one group of every process, so
 the size is the same.
 """
 
-import os
 import shutil
 import signal
 import socket
@@ -31,6 +30,7 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
 from styleinv.training.distribution import World
 from tests.project import CHAIN, ROOT, TINY, make_project
+from tests.workflow.clone import environment as shell
 
 # Two groups a step, in every method.
 SCALE = TINY.replace("batch: 4, group_size: 4", "batch: 4, group_size: 2")
@@ -60,7 +60,17 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Setting:
 class Job:
     """A run started as some processes in a folder of its own."""
 
-    def __init__(self, study: Setting, folder: Path, run: str, size: int, scale: str = "tiny", **environment: str):
+    def __init__(
+        self,
+        study: Setting,
+        folder: Path,
+        run: str,
+        size: int,
+        scale: str = "tiny",
+        python: str = "python",
+        **environment: str,
+    ):
+        self.python = python
         self.results, self.folder, self.run = folder / "results", folder, run
         if not self.results.exists():
             shutil.copytree(study.paths.root, self.results)
@@ -69,7 +79,7 @@ class Job:
                     shutil.rmtree(file) if file.is_dir() else file.unlink()
         scale_file = study.config.with_name(f"{scale}.yaml")
         self.command = ["train", run, "--config", str(scale_file), "--results", str(self.results)]
-        self.environment = os.environ | {"OMP_NUM_THREADS": "1", "BATCHES": str(folder / "batches")} | environment
+        self.environment = shell() | {"BATCHES": str(folder / "batches")} | environment
         with socket.socket() as free:
             free.bind(("localhost", 0))
             port = str(free.getsockname()[1])
@@ -78,7 +88,7 @@ class Job:
 
     def start(self, environment: dict[str, str], *launcher: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, *launcher, "-m", "tests.training.worker", *self.command],
+            [self.python, *launcher, "-m", "tests.training.worker", *self.command],
             env=self.environment | environment,
             cwd=ROOT,
             stderr=subprocess.PIPE,
@@ -87,14 +97,14 @@ class Job:
 
     def wait_for_step(self) -> None:
         """Until a first checkpoint shows that all have stepped."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (self.results / self.run / "state/latest.safetensors").exists():
             assert time.monotonic() < deadline and all(p.poll() is None for p in self.processes)
             time.sleep(0.02)
 
     def finish(self) -> None:
         for process in self.processes:
-            _, stderr = process.communicate(timeout=120)
+            _, stderr = process.communicate(timeout=600)
             assert process.returncode == 0, stderr
 
     def stop(self) -> None:
@@ -209,7 +219,7 @@ def test_the_command_starts_its_processes_itself(study: Setting, tmp_path: Path,
     jobs[1].processes = [jobs[1].start({})]
     jobs[1].wait_for_step()
     jobs[1].processes[0].send_signal(signal.SIGTERM)
-    _, stderr = jobs[1].processes[0].communicate(timeout=60)
+    _, stderr = jobs[1].processes[0].communicate(timeout=600)
     assert jobs[1].processes[0].returncode == 75 and stderr.count("Run the same command to continue") == 1
     jobs.append(Job(study, tmp_path / "again", run, 0))
     jobs[2].command += ["--processes", "2"]
@@ -218,7 +228,7 @@ def test_the_command_starts_its_processes_itself(study: Setting, tmp_path: Path,
     assert sha256(jobs[0].model) == sha256(jobs[2].model)
     jobs[2].command[-1] = "3"
     failed = jobs[2].start({})
-    _, stderr = failed.communicate(timeout=60)
+    _, stderr = failed.communicate(timeout=600)
     assert failed.returncode == 2 and "2 groups of 2 samples cannot be shared by 3 processes" in stderr
     assert stderr.count("styleinv: ") == 1 and "Traceback" not in stderr
 
@@ -248,7 +258,7 @@ def test_a_dead_rank_ends_the_other(study: Setting, tmp_path: Path, jobs: list[J
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_rank_that_hangs_ends_the_other(study: Setting, tmp_path: Path, jobs: list[Job], victim: int) -> None:
     """No connection breaks when a process stands still: only its missing heartbeat tells."""
-    jobs.append(Job(study, tmp_path, "talking_faces/stylegan2", 2, "long", HEARTBEAT="0.5"))
+    jobs.append(Job(study, tmp_path, "talking_faces/stylegan2", 2, "long", sys.executable, HEARTBEAT="0.5"))
     jobs[0].wait_for_step()
     jobs[0].processes[victim].send_signal(signal.SIGSTOP)
     other = 1 - victim
@@ -269,7 +279,7 @@ def test_term_to_one_rank_stops_all_after_saving(study: Setting, tmp_path: Path,
     jobs[0].wait_for_step()
     jobs[0].processes[1].send_signal(signal.SIGTERM)
     for process in jobs[0].processes:
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=600)
         assert process.returncode == 75 and "Run the same command to continue" in stderr
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,6 +28,7 @@ from styleinv.stages.train import train
 from styleinv.stages.verify_resume import Different, compare_states
 from styleinv.training.lock import run_lock
 from tests.project import CHAIN
+from tests.workflow.clone import environment
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,8 @@ def trained(tiny: Setting, tmp_path_factory: pytest.TempPathFactory) -> Setting:
 
 
 def start(setting: Setting, results: Path, run: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "styleinv.cli", "train", run, "--config", str(setting.config)]
-    return subprocess.Popen(
-        [*command, "--results", str(results)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    command = ["styleinv", "train", run, "--config", str(setting.config), "--results", str(results)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
 
 
 def inputs_only(setting: Setting, folder: Path, method: str) -> Path:
@@ -82,7 +77,7 @@ def test_kill_9_and_again(trained: Setting, tmp_path: Path, method: str) -> None
     for pause in (0.05, 0.3):
         process = start(trained, results, run)
         mark = latest.stat().st_mtime_ns if latest.exists() else 0
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while process.poll() is None and (not latest.exists() or latest.stat().st_mtime_ns == mark):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -111,7 +106,7 @@ def test_term_saves_and_exits_75(trained: Setting, tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=600)
     assert process.returncode == 75 and "Run the same command to continue" in stderr
     assert len(stderr.strip().splitlines()[-1]) < 300
 

@@ -7,15 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import warm
 from tests.project import ROOT, TINY
 
 SHIPPED = ["Snakefile", "dvc.yaml", "workflow", "profiles", "config", ".dvc/config", ".dvcignore", ".gitignore"]
 
 
 def environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """In which a user's commands run: those that start warm before those of the installation."""
+    path = os.pathsep.join([str(warm.folder()), str(Path(sys.executable).parent), os.environ["PATH"]])
     names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
-    return os.environ | names | {"PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
+    return os.environ | names | {"PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": warm.PACKAGES}
 
 
 def call(folder: Path, *words: str, code: int = 0, env: dict[str, str] | None = None) -> str:
