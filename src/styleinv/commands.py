@@ -293,6 +293,17 @@ STUDY = {
             argument("--seeds", nargs="+", type=int, metavar="S"),
         ],
     ),
+    "watch": Command(
+        "watch:watch",
+        "show how the running study stands: stages, rates, ETA, errors",
+        "styleinv watch",
+        f"{PRINTS}, until the study ends: a live view on a terminal, elsewhere a line every half minute",
+        [
+            argument("--mlflow", metavar="URI", help="ask this server, from any machine, instead of reading results"),
+            argument("--once", action="store_true", help="show it once and end"),
+        ],
+        "It reads files alone, so it works on a study that runs through Slurm, too.",
+    ),
     "table": Command(
         "summary:table",
         "write an experiment's table beside the published numbers",

@@ -27,7 +27,9 @@ def compare(a: str, b: str, setting: Setting) -> str:
     for pair in result.scores.values():
         scored = [_scored(one, result.stand_in) for one in (pair.a, pair.b)]
         verdict = {None: "", True: "intervals apart", False: "intervals overlap"}[pair.told_apart]
-        rows.append([pair.title, *scored, f"{'+' * (pair.difference >= 0)}{_number(pair.difference, result.stand_in)}"])
+        rows.append(
+            [pair.title, *scored, f"{'+' * (pair.difference >= 0)}{score_number(pair.difference, result.stand_in)}"]
+        )
         rows[-1].append(verdict)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -42,15 +44,15 @@ def compare(a: str, b: str, setting: Setting) -> str:
 
 
 def _scored(scored: Scored, stand_in: bool) -> str:
-    text = _number(scored.mean, stand_in)
+    text = score_number(scored.mean, stand_in)
     if scored.std is not None:
-        text += f" ± {_number(scored.std, stand_in)}"
+        text += f" ± {score_number(scored.std, stand_in)}"
     if scored.low is not None and scored.high is not None:
-        text += f" [{_number(scored.low, stand_in)}, {_number(scored.high, stand_in)}]"
+        text += f" [{score_number(scored.low, stand_in)}, {score_number(scored.high, stand_in)}]"
     return text
 
 
-def _number(value: float, stand_in: bool) -> str:
+def score_number(value: float, stand_in: bool) -> str:
     """Write three decimals; of a stand-in's score, whose size means nothing, two digits."""
     return f"{float(f'{value:.2g}'):g}" if stand_in else f"{value:.3f}"
 
