@@ -187,6 +187,38 @@ def test_tables_and_sentences_of_what_is_learnt_follow_from_the_numbers(monkeypa
         assert f"{sentence}\n" in page, f"write this into docs/learning.md:\n{sentence}"
 
 
+def test_the_page_of_error_lines_is_that_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import troubleshooting
+
+    assert troubleshooting.page() == troubleshooting.PAGE.read_text(), "run `python docs/troubleshooting.py`"
+    rooms = {file.relative_to(troubleshooting.SOURCE).parts[0].removesuffix(".py") for file in user_errors()}
+    assert rooms - {"errors"} <= set(troubleshooting.ROOMS)
+
+
+def user_errors() -> list[Path]:
+    """Files of the package that can refuse something."""
+    return [file for file in (ROOT / "src/styleinv").rglob("*.py") if "UserError(" in file.read_text()]
+
+
+def test_lines_of_errors_are_found_with_their_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import troubleshooting
+
+    file = tmp_path / "module.py"
+    file.write_text(
+        "def f(path, n, key):\n"
+        "    cure = f'Give {n} more.' if n else 'Give some.'\n"
+        "    raise UserError(f'has {len(path)} of {n} {key}s', file=path, field=f'--{key}', cure=cure)\n"
+        "def g(): return AccessError('is ' + 'closed')\n"
+    )
+    first, second = troubleshooting.lines(file, troubleshooting.family())
+    assert first.says == "⟨path⟩: --⟨key⟩: has ⟨number⟩ of ⟨n⟩ ⟨key⟩s"
+    assert (first.cure, first.code) == ("Give ⟨n⟩ more. | Give some.", 2)
+    assert (second.says, second.cure, second.code) == ("is closed", "", 3)
+    assert troubleshooting.family()["Lost"] == 1 and troubleshooting.family()["Stopped"] == 75
+
+
 @pytest.mark.slow
 def test_the_picture_of_the_readme_is_what_the_present_code_makes() -> None:
     """By the settings of its trainings and the curves of their first steps."""
