@@ -13,6 +13,9 @@ NOTES = (
     "[low, high] is the 95 % bootstrap interval over the videos of both sides: where two overlap, the difference may",
     "be chance.",
 )
+STAND_IN = (
+    "Scores of a stand-in, small networks with random weights: they compare with each other, with nothing published."
+)
 
 
 def compare(a: str, b: str, setting: Setting) -> str:
@@ -38,9 +41,8 @@ def compare(a: str, b: str, setting: Setting) -> str:
     lines += [f"{metric}: not comparable: {why}" for metric, why in result.refused.items()]
     lines += [f"{name}: {line}" for name, scores in sides.items() for line in scores.get("signatures", [])]
     lines += NOTES
-    if result.stand_in:
-        lines.append("Stand-in detectors: these scores compare with each other, with nothing published.")
-    return "\n".join(lines)
+    # Before the numbers, as whoever reads those has read enough.
+    return "\n".join([STAND_IN, *lines] if result.stand_in else lines)
 
 
 def _scored(scored: Scored, stand_in: bool) -> str:
