@@ -155,9 +155,9 @@ def test_landmarks_of_other_detectors(
     assert record["clips"]["my_ffhq.mp4"]["jerkiness"]["size_px"] < 1e-3
 
 
-def test_the_readme_shows_the_next_commands_that_the_commands_print() -> None:
-    readme = (ROOT / "README.md").read_text().splitlines()
-    shown = [line.partition("  #")[0].strip() for line in readme]
+def test_the_page_of_ones_own_videos_shows_what_the_commands_print() -> None:
+    page = (ROOT / "docs/my-videos.md").read_text().splitlines()
+    shown = [line.partition("  #")[0].strip() for line in page]
     assert DATASET.format(folder="path/to/videos", name="mine") in shown and STUDY.format(name="mine") in shown
     assert f"`{STUDY.format(name='NAME')}`" in (ROOT / "docs/adding-a-dataset.md").read_text()
 
@@ -185,6 +185,27 @@ def test_tables_and_sentences_of_what_is_learnt_follow_from_the_numbers(monkeypa
         assert table in page, f"write this into docs/learning.md:\n{table}"
     for sentence in (claim for part in learning.claims(ROOT / "docs/learning.csv") for claim in part):
         assert f"{sentence}\n" in page, f"write this into docs/learning.md:\n{sentence}"
+
+
+def test_the_page_of_hours_follows_from_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import how_long
+
+    assert how_long.page() == how_long.PAGE.read_text(), "run `python docs/how_long.py`"
+    own = how_long.row("styleinv", "paper")
+    assert (own.hours, own.hours_mark, own.group) == (17.5 * 24, "P", 8) and own.gigabytes == pytest.approx(8 * 2.85)
+    assert own.fits == 4  # 22.8 GB are more than a driver leaves of 24
+    small = how_long.row("styleinv", "small")
+    assert small.hours == pytest.approx(17.5 * 24 / 10 / 4) and small.hours_mark == "R"
+    # Another measurement of a training takes the place of the former.
+    table, record = tmp_path / "cost.csv", tmp_path / "record.csv"
+    record.write_text(how_long.RECORD.read_text())
+    monkeypatch.setattr(how_long, "RECORD", record)
+    row = dict.fromkeys(how_long.COLUMNS[1:], "7") | {"stage": "talking_faces/digan"}
+    table.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
+    how_long.take("demo", table)
+    assert how_long.row("digan", "demo").hours == pytest.approx(49 / 3600)
+    assert how_long.measured("demo").keys() >= {"talking_faces/styleinv", "talking_faces/digan"}
 
 
 def test_the_page_of_error_lines_is_that_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
