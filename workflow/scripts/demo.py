@@ -58,7 +58,9 @@ def main() -> int:
             show(process, before)
             code = process.wait()
         except KeyboardInterrupt:
-            process.wait()  # it has heard of it, too, and ends its jobs
+            # Snakemake has heard of it, too.
+            print("\nStopping: jobs end, and what is done is recorded. The same command goes on.", file=sys.stderr)
+            process.wait()
             raise
     if code:
         complain(before)
