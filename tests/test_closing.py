@@ -94,7 +94,7 @@ def test_a_demo_that_fails_names_each_job_its_line_and_its_log(demo: ModuleType,
     err = capsys.readouterr().err
     assert "config/x.yaml: lr: is no number" in err and "line 99" in err and "line 50" not in err
     assert "The same command picks it up" in err
-    jobs = [Job("crop", "x", str(log), [], 1, True, False)]
+    jobs = [Job("crop", "x", "logs/crop/x.log", [], 1, True, False)]
     Study("config/demo.yaml", "2026-01-01T00:00:00+00:00", 2, "", jobs).write(Paths())
     lines = ["--- 2026-01-01T00:00:01+00:00 node job 1 attempt 1", "styleinv: no space left on device. Free some."]
     log.with_suffix(".history.log").write_text("\n".join([*lines, "--- exit 1"]) + "\n")

@@ -25,7 +25,7 @@ BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
 
 
 def job(rule: str, what: str, needs: tuple[int, ...] = (), wanted: bool = True) -> Job:
-    return Job(rule, what, f"results/logs/{rule}/{what}.log", needs, 1, wanted, rule.startswith("train_"))
+    return Job(rule, what, f"logs/{rule}/{what}.log", needs, 1, wanted, rule.startswith("train_"))
 
 
 JOBS = [
@@ -47,7 +47,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 
 def says(number: int, minute: float, text: str = "", code: int | None = None, last: float = 0.0, again: bool = False):
     """What `logged` and the command line write: an attempt that began in a minute and spoke last in another."""
-    history = Path(JOBS[number].log).with_suffix(".history.log")
+    history = (Paths().root / JOBS[number].log).with_suffix(".history.log")
     history.parent.mkdir(parents=True, exist_ok=True)
     start = (BEGUN + timedelta(minutes=minute)).isoformat()
     with open(history, "a") as file:
@@ -240,7 +240,7 @@ def test_the_workflow_writes_down_what_it_does(tmp_path: Path) -> None:
     assert {one.rule for one in jobs[3:]} == {"evaluate", "figures", "table1", "report"}
     assert [one.needs for one in jobs[:3]] == [[], [0], [1]] and all(one.wanted for one in jobs)
     assert record["scale"] == "config/tiny.yaml" and (folder / record["log"]).exists()
-    view = Watcher(Paths(folder / "results"), folder).view()
+    view = Watcher(Paths(folder / "results")).view()  # from another folder
     assert [one.state for one in view.jobs] == ["failed", *["waits"] * 6]
     assert view.errors[0].error == (
         "results/data/talking_faces/raw: is no folder, and in the place of one. Move it away, or name another place."

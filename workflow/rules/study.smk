@@ -36,7 +36,7 @@ def begin(log):
                     for key in ("dataset", "run")
                     if key in job.wildcards_dict
                 ),
-                "log": str(job.log[0]),
+                "log": os.path.relpath(job.log[0], P.root),
                 "needs": sorted(
                     number[other] for other in dag.dependencies[job] if other in number
                 ),

@@ -38,7 +38,7 @@ class Job:
     Attributes:
         rule: its stage.
         what: data set, run or table that it is of; "" for none.
-        log: the log of its present attempt, relative to the folder of the workflow.
+        log: the log of its present attempt, relative to the results.
         needs: numbers of the jobs before it in the list that it waits for.
         slots: how many of the study's slots it holds.
         wanted: whether it had to run when the study started; otherwise it was done already.
@@ -184,14 +184,9 @@ class Attempt:
 class Watcher:
     """Reads how a study stands, again and again; files that have not changed are not read anew."""
 
-    def __init__(self, paths: Paths, folder: Path = Path()):
-        """Watch the study of a results folder.
-
-        Args:
-            paths: where its results are.
-            folder: of the workflow, which the paths of logs are relative to.
-        """
-        self.paths, self.folder = paths, folder
+    def __init__(self, paths: Paths):
+        """Watch the study of a results folder."""
+        self.paths = paths
         self._attempts: dict[Path, tuple[tuple[int, int], Attempt | None]] = {}
 
     def view(self) -> View:
@@ -201,7 +196,7 @@ class Watcher:
             UserError: no study has been started.
         """
         study, when = read_study(self.paths), datetime.now(UTC)
-        attempts = [self._attempt(self.folder / job.log) for job in study.jobs]
+        attempts = [self._attempt(self.paths.root / job.log) for job in study.jobs]
         jobs = [self._stands(job, one, study, when) for job, one in zip(study.jobs, attempts, strict=True)]
         usual = _usual(study.jobs, attempts)
         jobs = self._with_left(study, jobs, usual)
@@ -223,7 +218,7 @@ class Watcher:
         )
 
     def _stands(self, job: Job, attempt: Attempt | None, study: Study, when: datetime) -> Standing:
-        standing = Standing(job.rule, job.what, "waits", log=self.folder / job.log)
+        standing = Standing(job.rule, job.what, "waits", log=self.paths.root / job.log)
         if not job.wanted:
             return replace(standing, state="done")
         if attempt is None or attempt.started < study.begun - SLACK:
@@ -262,7 +257,7 @@ class Watcher:
         """Say of each job that is not done how long it still takes, by what is known best."""
         scale = Path(study.scale)
         tables = [self.paths.estimates(scale.stem).table("cost"), self.paths.table("cost")]
-        measured = [measured_costs(self.folder / table) for table in tables]
+        measured = [measured_costs(table) for table in tables]
         runs = [parse_run(job.what) if job.run else None for job in study.jobs]
         costs = [None if run is None else _cost(run, self._kimg(run), measured) for run in runs]
         # Whatever shares the machine slows all trainings down alike.
@@ -281,7 +276,7 @@ class Watcher:
 
     def _kimg(self, run: Run) -> float | None:
         """The length of a training, from what the workflow tells it."""
-        file = self.folder / self.paths.settings("train", str(run))
+        file = self.paths.settings("train", str(run))
         if not file.exists():
             return None
         kimg = read_yaml(file).get("settings", {}).get("training", {}).get("total_kimg")
