@@ -4,6 +4,7 @@ import io
 import json
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,6 +117,8 @@ def test_the_outlook_is_the_cost_corrected_by_the_measured_rate(study: Paths) ->
     # Two at once: digan beside stylegan2, then inversion. Nobody has cropped or scored anything yet.
     assert view.left == pytest.approx(1500) and view.unmeasured == ["crop", "evaluate"]
     assert "; not measured yet: crop, evaluate)" in outlook(view)
+    end = (view.at + timedelta(seconds=1500)).astimezone()
+    assert f"10 min 0 s so far, about 25 min 0 s to go (until {end:%H:%M}; " in outlook(replace(view, seconds=600))
     says(1, 1, "", 0, last=2)
     says(2, 2, "", last=10)
     ticks("sky/digan", 60, 100, 20)

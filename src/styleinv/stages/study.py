@@ -145,6 +145,7 @@ class View:
 
     Attributes:
         jobs: how each stands.
+        at: the moment.
         seconds: since it started.
         left: until its last job ends; None where that is unknown.
         unmeasured: stages whose time is not in `left`, as nobody has measured it.
@@ -154,6 +155,7 @@ class View:
     """
 
     jobs: Sequence[Standing]
+    at: datetime
     seconds: float
     left: float | None
     unmeasured: Sequence[str] = ()
@@ -209,6 +211,7 @@ class Watcher:
         last = max((one.said for one in attempts if one), default=when) if study.ended else when
         return View(
             jobs=jobs,
+            at=when,
             seconds=max(0.0, (last - study.begun).total_seconds()),
             left=None if study.ended else finish(tasks, study.slots),
             unmeasured=list(unmeasured),

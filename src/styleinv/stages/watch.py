@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -92,7 +92,8 @@ def view_of(found: Sequence[Training]) -> View:
         lefts += [left] if left is not None else []
     begun = min((one.begun for one in found), default=time.time())
     unmeasured = ["what has not begun"] if any(job.state == "runs" for job in jobs) else []
-    return View(jobs, max(0.0, time.time() - begun), max(lefts, default=None), unmeasured)
+    now = datetime.now(UTC)
+    return View(jobs, now, max(0.0, now.timestamp() - begun), max(lefts, default=None), unmeasured)
 
 
 def outlook(view: View) -> str:
@@ -103,7 +104,7 @@ def outlook(view: View) -> str:
     unknown = f"not measured yet: {', '.join(view.unmeasured)}" if view.unmeasured else ""
     if not view.left:
         return f"{so_far}; {unknown}" if unknown else so_far
-    at = datetime.now() + timedelta(seconds=view.left)
+    at = view.at.astimezone() + timedelta(seconds=view.left)
     return f"{so_far}, about {duration(view.left)} to go (until {at:%H:%M}{unknown and f'; {unknown}'})"
 
 
@@ -137,7 +138,7 @@ def counts(view: View) -> str:
 
 def line(view: View) -> str:
     """Write the whole study as one line."""
-    parts = [f"{datetime.now():%H:%M:%S} {counts(view)}; {outlook(view)}"]
+    parts = [f"{view.at.astimezone():%H:%M:%S} {counts(view)}; {outlook(view)}"]
     parts += [f"{job.name}: {progress(job)}" for job in view.jobs if job.state == "runs"]
     parts += [f"{job.name} {job.state}: {job.error} ({job.log})" for job in view.errors[-1:]]
     parts += [f"picture: {view.picture}"] if view.picture else []
