@@ -108,6 +108,7 @@ def test_the_outlook_is_the_cost_corrected_by_the_measured_rate(study: Paths) ->
     for run, kimg in (("sky/digan", 100), ("sky/stylegan2", 100), ("sky/inversion", 50)):
         settings(run, kimg)
     assert without_cost(study_record(), study) == ["sky/digan", "sky/stylegan2", "sky/inversion"]
+    assert outlook(Watcher(study).view()).endswith(" so far; no estimate yet")
     table = study.table("cost")
     table.parent.mkdir(parents=True)
     rows = [f"x,sky/{name},10,{kimg}" for name, kimg in (("digan", 100), ("stylegan2", 100), ("inversion", 50))]

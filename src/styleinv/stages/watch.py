@@ -101,11 +101,11 @@ def outlook(view: View) -> str:
     so_far = f"{duration(view.seconds)} so far"
     if view.ended:
         return f"{view.ended} after {duration(view.seconds)}"
-    unknown = f"not measured yet: {', '.join(view.unmeasured)}" if view.unmeasured else ""
     if not view.left:
-        return f"{so_far}; {unknown}" if unknown else so_far
+        return f"{so_far}; no estimate yet" if view.unmeasured else so_far
+    unknown = f"; not measured yet: {', '.join(view.unmeasured)}" if view.unmeasured else ""
     at = view.at.astimezone() + timedelta(seconds=view.left)
-    return f"{so_far}, about {duration(view.left)} to go (until {at:%H:%M}{unknown and f'; {unknown}'})"
+    return f"{so_far}, about {duration(view.left)} to go (until {at:%H:%M}{unknown})"
 
 
 def progress(job: Standing) -> str:
