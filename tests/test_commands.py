@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import dvc.config  # noqa: F401  (it keeps the stderr of its first import, which must not be a test's)
 import pytest
 
 from styleinv.cli import COMMON, _parse, main
