@@ -217,6 +217,26 @@ def test_the_page_of_error_lines_is_that_of_the_code(monkeypatch: pytest.MonkeyP
     assert rooms - {"errors"} <= set(troubleshooting.ROOMS)
 
 
+def test_the_recording_of_a_terminal_shows_one_screen_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from xml.etree import ElementTree
+
+    from rich.text import Text
+
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import first_run
+
+    def screens(svg: str) -> list[ElementTree.Element]:
+        return ElementTree.fromstring(svg).findall("{http://www.w3.org/2000/svg}g")
+
+    svg = first_run.animated([Text(f"jobs: {i} of 3") for i in range(3)], "a demo")
+    shown = ["".join(screen.itertext()).replace("\xa0", " ") for screen in screens(svg)]
+    assert [text.partition("jobs: ")[2][:6] for text in shown] == ["0 of 3", "1 of 3", "2 of 3"]
+    assert "@keyframes k2 {0% {opacity: 0} 21.053% {opacity: 1} 100% {opacity: 1}}" in svg and "<script" not in svg
+    kept = first_run.PICTURE.read_text()
+    assert len(screens(kept)) == first_run.FRAMES + 1 and "results/tables/table1.md" in kept.replace("&#160;", " ")
+    assert "](first-run.svg)" in (ROOT / "docs/workflow.md").read_text()
+
+
 def user_errors() -> list[Path]:
     """Files of the package that can refuse something."""
     return [file for file in (ROOT / "src/styleinv").rglob("*.py") if "UserError(" in file.read_text()]
