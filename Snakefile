@@ -28,6 +28,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/preflight.smk"
 include: "workflow/rules/retries.smk"
 include: "workflow/rules/reasons.smk"
+include: "workflow/rules/study.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
@@ -60,13 +61,18 @@ rule demo:
 
 onstart:
     preflight()
+    # A stage that DVC asks for is no study of its own.
+    if "DVC_STAGE" not in os.environ:
+        begin(log)
 
 
 if "DVC_STAGE" not in os.environ:
 
     onsuccess:
+        end("done")
         shell(AFTERWARDS)
 
     onerror:
+        end("failed")
         say_reasons()
         shell(AFTERWARDS)

@@ -155,9 +155,9 @@ def test_landmarks_of_other_detectors(
     assert record["clips"]["my_ffhq.mp4"]["jerkiness"]["size_px"] < 1e-3
 
 
-def test_the_readme_shows_the_next_commands_that_the_commands_print() -> None:
-    readme = (ROOT / "README.md").read_text().splitlines()
-    shown = [line.partition("  #")[0].strip() for line in readme]
+def test_the_page_of_ones_own_videos_shows_what_the_commands_print() -> None:
+    page = (ROOT / "docs/my-videos.md").read_text().splitlines()
+    shown = [line.partition("  #")[0].strip() for line in page]
     assert DATASET.format(folder="path/to/videos", name="mine") in shown and STUDY.format(name="mine") in shown
     assert f"`{STUDY.format(name='NAME')}`" in (ROOT / "docs/adding-a-dataset.md").read_text()
 
@@ -185,6 +185,79 @@ def test_tables_and_sentences_of_what_is_learnt_follow_from_the_numbers(monkeypa
         assert table in page, f"write this into docs/learning.md:\n{table}"
     for sentence in (claim for part in learning.claims(ROOT / "docs/learning.csv") for claim in part):
         assert f"{sentence}\n" in page, f"write this into docs/learning.md:\n{sentence}"
+
+
+def test_the_page_of_hours_follows_from_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import how_long
+
+    assert how_long.page() == how_long.PAGE.read_text(), "run `python docs/how_long.py`"
+    own = how_long.row("styleinv", "paper")
+    assert (own.hours, own.hours_mark, own.group) == (17.5 * 24, "P", 8) and own.gigabytes == pytest.approx(8 * 2.85)
+    assert own.fits == 4  # 22.8 GB are more than a driver leaves of 24
+    small = how_long.row("styleinv", "small")
+    assert small.hours == pytest.approx(17.5 * 24 / 10 / 4) and small.hours_mark == "R"
+    # Another measurement of a training takes the place of the former.
+    table, record = tmp_path / "cost.csv", tmp_path / "record.csv"
+    record.write_text(how_long.RECORD.read_text())
+    monkeypatch.setattr(how_long, "RECORD", record)
+    row = dict.fromkeys(how_long.COLUMNS[1:], "7") | {"stage": "talking_faces/digan"}
+    table.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
+    how_long.take("demo", table)
+    assert how_long.row("digan", "demo").hours == pytest.approx(49 / 3600)
+    assert how_long.measured("demo").keys() >= {"talking_faces/styleinv", "talking_faces/digan"}
+
+
+def test_the_page_of_error_lines_is_that_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import troubleshooting
+
+    assert troubleshooting.page() == troubleshooting.PAGE.read_text(), "run `python docs/troubleshooting.py`"
+    rooms = {file.relative_to(troubleshooting.SOURCE).parts[0].removesuffix(".py") for file in user_errors()}
+    assert rooms - {"errors"} <= set(troubleshooting.ROOMS)
+
+
+def test_the_recording_of_a_terminal_shows_one_screen_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from xml.etree import ElementTree
+
+    from rich.text import Text
+
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import first_run
+
+    def screens(svg: str) -> list[ElementTree.Element]:
+        return ElementTree.fromstring(svg).findall("{http://www.w3.org/2000/svg}g")
+
+    svg = first_run.animated([Text(f"jobs: {i} of 3") for i in range(3)], "a demo")
+    shown = ["".join(screen.itertext()).replace("\xa0", " ") for screen in screens(svg)]
+    assert [text.partition("jobs: ")[2][:6] for text in shown] == ["0 of 3", "1 of 3", "2 of 3"]
+    assert "@keyframes k2 {0% {opacity: 0} 21.053% {opacity: 1} 100% {opacity: 1}}" in svg and "<script" not in svg
+    kept = first_run.PICTURE.read_text()
+    assert len(screens(kept)) == first_run.FRAMES + 1 and "results/tables/table1.md" in kept.replace("&#160;", " ")
+    assert "](first-run.svg)" in (ROOT / "docs/workflow.md").read_text()
+
+
+def user_errors() -> list[Path]:
+    """Files of the package that can refuse something."""
+    return [file for file in (ROOT / "src/styleinv").rglob("*.py") if "UserError(" in file.read_text()]
+
+
+def test_lines_of_errors_are_found_with_their_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import troubleshooting
+
+    file = tmp_path / "module.py"
+    file.write_text(
+        "def f(path, n, key):\n"
+        "    cure = f'Give {n} more.' if n else 'Give some.'\n"
+        "    raise UserError(f'has {len(path)} of {n} {key}s', file=path, field=f'--{key}', cure=cure)\n"
+        "def g(): return AccessError('is ' + 'closed')\n"
+    )
+    first, second = troubleshooting.lines(file, troubleshooting.family())
+    assert first.says == "⟨path⟩: --⟨key⟩: has ⟨number⟩ of ⟨n⟩ ⟨key⟩s"
+    assert (first.cure, first.code) == ("Give ⟨n⟩ more. | Give some.", 2)
+    assert (second.says, second.cure, second.code) == ("is closed", "", 3)
+    assert troubleshooting.family()["Lost"] == 1 and troubleshooting.family()["Stopped"] == 75
 
 
 @pytest.mark.slow

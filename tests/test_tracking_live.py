@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from styleinv.cli import main
 from styleinv.errors import Stopped, UserError
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
@@ -17,6 +18,7 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import train as train_stage
 from styleinv.tracking.live import Live
 from styleinv.tracking.sync import sync
+from styleinv.tracking.watching import trainings
 from styleinv.training.curves import Curves
 from tests.mlflow_server import Server
 from tests.test_tracking import provenance
@@ -85,6 +87,27 @@ def test_a_continued_training_continues_its_run_and_the_import_completes_it(serv
     assert server.steps(again) == list(range(1, 11))
     assert again.data.tags["sync"] == "complete" and again.data.metrics["cost/seconds"] == 12.5
     assert sync(tmp_path / "results", server.uri, published=None).new == 0
+
+
+def test_a_server_tells_how_far_a_training_is(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    curves = tmp_path / "curves.csv"
+    with Live(parse_run("far/digan"), "train", "cafe", curves, total_kimg=4.0) as live:
+        Curves(curves, 0).add({"step": 10, "kimg": 1.0, "seconds": 20.0, "loss": 1.0})
+        live.tick()
+        for _ in range(300):
+            found = [one for one in trainings(server.uri) if one.run == "far/digan"]
+            if found and found[0].kimg:
+                break
+            time.sleep(0.1)
+        (one,) = found
+        assert (one.status, one.kimg, one.total_kimg, one.seconds) == ("RUNNING", 1.0, 4.0, 20.0)
+        assert main(["watch", "--once", "--mlflow", server.uri]) == 0
+    assert (
+        "train far/digan" in (out := capsys.readouterr().out) and "1.0 of 4.0 kimg, 20 s/kimg, 1 min 0 s to go" in out
+    )
+    assert [one.status for one in trainings(server.uri) if one.run == "far/digan"] == ["FINISHED"]
+    assert main(["watch", "--mlflow", "http://127.0.0.1:9"]) == 2
+    assert "MLflow does not answer" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -67,6 +67,12 @@ class Faulty(UserError):
     exit_code = 1
 
 
+class Failed(UserError):
+    """A study that was watched has failed (exit code 1: watching it has worked)."""
+
+    exit_code = 1
+
+
 class SourceDown(UserError):
     """A source of data does not answer or is not here (exit code 1: nothing is wrong with the configuration)."""
 

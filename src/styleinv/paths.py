@@ -63,6 +63,10 @@ class Paths:
         """Folder from which a training continues; an output of no stage."""
         return self.run(run) / "state"
 
+    def tick(self, run: Run) -> Path:
+        """How far a training is and how fast; an output of no stage."""
+        return self.state(run) / "tick.json"
+
     def snapshots(self, run: Run) -> Path:
         """Folder of pictures and models along the training; an output of no stage."""
         return self.run(run) / "snapshots"
@@ -115,6 +119,15 @@ class Paths:
     def progressed(self, run: Run) -> list[Path]:
         """All outputs of `progress`, the scores first."""
         return [self.progress(run), self.provenance(self.run(run), "progress")]
+
+    @property
+    def study(self) -> Path:
+        """The jobs of the study that was started last; written by the workflow when it starts and when it ends."""
+        return self.root / "logs" / "study.json"
+
+    def estimates(self, scale: str) -> "Paths":
+        """Results of a trial: what trainings cost at a scale, measured for an estimate."""
+        return Paths(self.root / "cache" / "estimates" / scale)
 
     @property
     def features(self) -> Path:

@@ -50,7 +50,9 @@ class Layer:
             value = value.get(key) or {}
             if not isinstance(value, dict):
                 name = ".".join((*self.above, *keys))
-                raise UserError("must hold `key: value` lines", file=self.file, field=name)
+                raise UserError(
+                    "must hold `key: value` lines", file=self.file, field=name, cure="Write them, or leave the key out."
+                )
         return type(self)(self.file, value, self.above + keys)
 
     def without(self, *keys: str) -> Self:
@@ -201,7 +203,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"is not valid YAML ({error})", file=path, cure="Correct the line it names.") from None
     if not isinstance(value, dict):
-        raise UserError("must hold `key: value` lines", file=path)
+        raise UserError("must hold `key: value` lines", file=path, cure="Write them, such as `seed: 0`.")
     return value
 
 

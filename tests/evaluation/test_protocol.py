@@ -6,6 +6,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
+from styleinv.cli import main
 from styleinv.errors import UserError
 from styleinv.evaluation.comparison import compare_scores
 from styleinv.evaluation.metrics import metrics_of
@@ -17,8 +18,6 @@ from styleinv.evaluation.protocol import (
     ProtocolRecord,
     differences,
 )
-from styleinv.stages.compare import compare
-from styleinv.stages.setting import Setting
 
 METRICS = {
     "fid": MetricRecord(title="FID", detector="image", rule={"items": 50_000}, real=50_000, fake=50_000),
@@ -193,7 +192,7 @@ def test_compare() -> None:
         compare_scores(scores(RECORD, 3.0), {"fid": 2.0}, ("mine", "yours"))
 
 
-def test_compare_says_whether_intervals_are_apart(tmp_path: Path) -> None:
+def test_compare_says_whether_intervals_are_apart(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Official scores with their digits, those of stand-ins without any that mean nothing."""
     a, b = scores(RECORD, 54.321), scores(RECORD, 58.123)
     a |= {"fid_std": 0.25, "fid_low": 52.0, "fid_high": 57.0, "fvd16_low": 0.5, "fvd16_high": 1.5}
@@ -202,17 +201,19 @@ def test_compare_says_whether_intervals_are_apart(tmp_path: Path) -> None:
     def text() -> str:
         for name, content in (("a", a), ("b", b)):
             (tmp_path / f"{name}.json").write_text(json.dumps(content))
-        return compare(str(tmp_path / "a.json"), str(tmp_path / "b.json"), Setting())
+        assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 0
+        return capsys.readouterr().out
 
     lines = text().splitlines()
     assert "54.321 ± 0.250 [52.000, 57.000]" in lines[1] and lines[1].endswith("+3.802  intervals overlap")
-    assert lines[2].endswith("+0.000") and "Stand-in" not in lines[-1]
+    assert lines[2].endswith("+0.000") and "stand-in" not in text()
     b["fid_low"] = 57.5
     assert text().splitlines()[1].endswith("intervals apart")
     for one in (a, b):
         one["protocol"]["stand_in"] = True
     lines = text().splitlines()
-    assert "54 ± 0.25 [52, 57]" in lines[1] and "+3.8  intervals apart" in lines[1] and "Stand-in" in lines[-1]
+    assert lines[0].startswith("Scores of a stand-in") and "with nothing published" in lines[0]
+    assert "54 ± 0.25 [52, 57]" in lines[2] and "+3.8  intervals apart" in lines[2]
 
 
 def test_stored_frames_compare_with_the_codec_they_went_through() -> None:

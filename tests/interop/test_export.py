@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from styleinv.cli import main
 from styleinv.errors import UserError
 from styleinv.interop.export import export_generator
 from styleinv.methods.stylegan2.method import load_generator_of
@@ -26,7 +27,8 @@ def model_of(tmp_path: Path, nets=image_nets, **changes) -> Path:
 @pytest.mark.parametrize("use_noise", [True, False])
 def test_export_and_import_give_the_same_tensors(use_noise: bool, tmp_path: Path) -> None:
     model = model_of(tmp_path, use_noise=use_noise)
-    written = export_generator(model, tmp_path / "generator.pt")
+    written = tmp_path / "generator.pt"
+    assert main(["export", str(model), "--out", str(written)]) == 0
     back = import_file(written, tmp_path / "back")[0]
     before, description = load_generator_of(model, CPU)
     after, again = load_generator_of(back, CPU)

@@ -93,6 +93,18 @@ def test_page_shows_everything(tmp_path: Path) -> None:
         assert piece in text, piece
 
 
+def test_frames_that_are_small_are_enlarged_to_pixels_that_stay_pixels(tmp_path: Path) -> None:
+    film, strip, other = (tmp_path / name for name in ("a.mp4", "strip.png", "b.png"))
+    film.write_bytes(b"not really a film")
+    for image in (strip, other):
+        film_strip(np.zeros((1, 4, 3, 8, 8), np.uint8), image, every=2)
+    run = RunView("s/m", "S", "M", "train", None, [film], [strip, other], widths={film: 576, strip: 1728})
+    write_report(tmp_path / "r.html", "x", make_table([], PUBLISHED, "fvd16"), [run])
+    text = (tmp_path / "r.html").read_text()
+    assert 'playsinline controls width="576"' in text and 'alt="strip" class="frames" width="1728"' in text
+    assert 'alt="b" class="plain">' in text and "figure img.frames { image-rendering: pixelated; }" in text
+
+
 def test_stand_in_banner(tmp_path: Path) -> None:
     assert "not comparable with published numbers" in page(tmp_path, stand_in=True)
     assert "not comparable with published numbers" not in page(tmp_path, stand_in=False)

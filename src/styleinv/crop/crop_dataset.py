@@ -58,7 +58,11 @@ def crop_dataset(
             else:
                 kept.append(video.record())
         if not kept:
-            raise UserError(f"no video is usable; {skipped[0].name}: {skipped[0].reason}", file=raw)
+            raise UserError(
+                f"no video is usable; {skipped[0].name}: {skipped[0].reason}",
+                file=raw,
+                cure="Correct the videos, or the data set's `crop` and `min_frames`.",
+            )
 
         # The census, which goes into the store too.
         dropped = sum(record.dropped for record in kept)

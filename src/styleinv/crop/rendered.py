@@ -97,7 +97,12 @@ def read_exact(path: Path) -> np.ndarray:
 
     def check(shape: tuple[int, ...]) -> None:
         if len(shape) not in (3, 4) or shape[-2:] != (68, 2):
-            raise UserError(f"must hold [frames, 68, 2], not {list(shape)}", file=path, field="landmarks")
+            raise UserError(
+                f"must hold [frames, 68, 2], not {list(shape)}",
+                file=path,
+                field="landmarks",
+                cure="Write one row of 68 points for each frame.",
+            )
 
     if not path.exists():
         raise UserError("is gone", file=path, cure="Run the fetch stage again.")

@@ -33,14 +33,18 @@ class ImageZip:
         try:
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
-            raise UserError("does not exist", file=path) from None
+            raise UserError("does not exist", file=path, cure="Check the path.") from None
         except PermissionError as error:
             raise cannot_read(path, error) from None
         except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
             raise UserError(f"is no whole zip file ({error})", file=path, cure="Fetch it again.") from None
         members = self._zip.infolist()
         if len(members) > MAX_MEMBERS:
-            raise UserError(f"has {len(members):,} members, more than {MAX_MEMBERS:,}", file=path)
+            raise UserError(
+                f"has {len(members):,} members, more than {MAX_MEMBERS:,}",
+                file=path,
+                cure="Unpack it and name the folder instead.",
+            )
         self.folders: dict[str, list[zipfile.ZipInfo]] = {}
         self.refused: list[tuple[str, str]] = []
         self.holes: dict[str, str] = {}

@@ -113,7 +113,7 @@ class StoreWriter:
             self._archive.rollback(mark)
             raise
         if not count:
-            raise UserError("has no frames", file=self._path, field=name)
+            raise UserError("has no frames", file=self._path, field=name, cure="Run the crop stage again.")
         self._lengths[name] = count
 
     def finish(self, meta: dict[str, Any]) -> None:
@@ -126,7 +126,11 @@ class StoreWriter:
             UserError: no video, or no `fps`.
         """
         if not self._lengths:
-            raise UserError("there is no video to store", file=self._path)
+            raise UserError(
+                "there is no video to store",
+                file=self._path,
+                cure="See the census for why none was kept, or lower min_frames.",
+            )
         fps = meta.get("fps")
         if not isinstance(fps, int | float) or fps <= 0:
             raise UserError(f"meta must give a positive frame rate, not {fps!r}", file=self._path, field="fps")

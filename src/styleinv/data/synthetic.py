@@ -49,7 +49,10 @@ def make_talking_faces(
     """
     if videos < 1 or frames < 1 or size < 32 or not fps > 0 or (identities is not None and identities < 1):
         given = f"{videos}, {frames}, {size}, {fps}, {identities}"
-        raise UserError(f"needs videos, frames, identities >= 1, size >= 32 and fps > 0, not {given}")
+        raise UserError(
+            f"needs videos, frames, identities >= 1, size >= 32 and fps > 0, not {given}",
+            cure="Correct `source` in the data set's YAML.",
+        )
     out_dir = Path(out_dir)
     for old in [*out_dir.glob("*/face_[0-9]*.mp4"), *out_dir.glob("*/face_[0-9]*.npz")]:
         old.unlink()

@@ -1,6 +1,6 @@
 """Reading and writing of video files, through ffmpeg.
 
-The executable is the system's `ffmpeg` where there is one of version 5.1 or newer, else the one that imageio-ffmpeg
+The executable is the system's `ffmpeg` where there is one of version 6 or newer, else the one that imageio-ffmpeg
 brings. `ffprobe` is not needed.
 """
 

@@ -35,6 +35,7 @@ class Weight:
         sha256: its hash; None where the publisher gives none (trust on first use).
         size: bytes, None where unknown.
         licence: in a few words.
+        serves: what it is for; those that serve the same stand together.
         form: what the file looks like.
         sha256_prefix: the part of the hash that the publisher put into the file name, "" for none.
         mirrors: other addresses of the same bytes, tried in this order.
@@ -44,6 +45,7 @@ class Weight:
     sha256: str | None
     size: int | None
     licence: str
+    serves: str
     form: Form
     sha256_prefix: str = ""
     mirrors: tuple[str, ...] = ()
@@ -54,6 +56,13 @@ class Weight:
         return self.url.split("?")[0].rsplit("/", 1)[1]
 
 
+# What weights are for.
+SCORES = "scores by the official detectors, FID and FVD as published"
+INVERSION = "training the inversion encoder at the scales small and paper"
+STYLE = "style transfer, besides arcface_ir_se50"
+CROPS = "finding faces and their landmarks, which crops of real videos need"
+IMPORT = "trying `styleinv import` on an official StyleGAN2"
+
 WEIGHTS = {
     "inception": Weight(
         "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
@@ -61,6 +70,7 @@ WEIGHTS = {
         "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
         95_607_719,
         "Inception: Apache-2.0; packaging: NVIDIA, non-commercial",
+        SCORES,
         TORCH,
     ),
     "i3d": Weight(
@@ -68,6 +78,7 @@ WEIGHTS = {
         "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
         51_235_320,
         "I3D: Apache-2.0",
+        SCORES,
         TORCH,
         mirrors=(
             "https://huggingface.co/flateon/FVD-I3D-torchscript/resolve/1c2d61711c52571ad617a1063e6fa691b212e184/"
@@ -79,6 +90,7 @@ WEIGHTS = {
         "a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
         175_367_323,
         "code MIT; trained on face data for research use",
+        INVERSION,
         TORCH,
     ),
     "alexnet": Weight(
@@ -86,21 +98,24 @@ WEIGHTS = {
         None,
         None,
         "BSD-3; ImageNet terms",
+        INVERSION,
         TORCH,
         "7be5be79",
-    ),
-    "vgg16": Weight(
-        "https://download.pytorch.org/models/vgg16-397923af.pth",
-        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-        553_433_881,
-        "BSD-3; ImageNet terms",
-        TORCH,
     ),
     "lpips_alex": Weight(
         "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/alex.pth",
         None,
         None,
         "BSD-2",
+        INVERSION,
+        TORCH,
+    ),
+    "vgg16": Weight(
+        "https://download.pytorch.org/models/vgg16-397923af.pth",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        553_433_881,
+        "BSD-3; ImageNet terms",
+        STYLE,
         TORCH,
     ),
     "lpips_vgg": Weight(
@@ -108,6 +123,7 @@ WEIGHTS = {
         None,
         None,
         "BSD-2",
+        STYLE,
         TORCH,
     ),
     "retinaface_resnet50": Weight(
@@ -115,6 +131,7 @@ WEIGHTS = {
         None,
         None,
         "code MIT; WIDER FACE data for research use",
+        CROPS,
         ZIP,
     ),
     "fan_2d4": Weight(
@@ -122,6 +139,7 @@ WEIGHTS = {
         None,
         None,
         "code BSD-3; 300W-LP data for research use",
+        CROPS,
         TORCH,
         "11f355bf06",
     ),
@@ -131,6 +149,7 @@ WEIGHTS = {
         None,
         None,
         "NVIDIA Source Code License, non-commercial",
+        IMPORT,
         PICKLE,
     ),
 }

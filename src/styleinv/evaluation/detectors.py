@@ -146,4 +146,8 @@ def _torchscript(path: Path, device: torch.device) -> Callable[..., Any]:
         try:
             return torch.jit.load(str(path), map_location=device).eval()
         except RuntimeError as error:
-            raise UserError(f"is not a TorchScript file ({str(error).splitlines()[0]})", file=path) from None
+            raise UserError(
+                f"is not a TorchScript file ({str(error).splitlines()[0]})",
+                file=path,
+                cure="Fetch it again: `styleinv weights fetch`.",
+            ) from None

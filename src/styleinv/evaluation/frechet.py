@@ -39,7 +39,10 @@ def frechet(a: Moments, b: Moments) -> Frechet:
     """
     for side in (a, b):
         if side.n < 2:
-            raise UserError(f"a Fréchet distance needs at least 2 samples on each side, got {a.n} and {b.n}")
+            raise UserError(
+                f"a Fréchet distance needs at least 2 samples on each side, got {a.n} and {b.n}",
+                cure="Give more videos.",
+            )
     if a.dim != b.dim:
         raise UserError(f"features have {a.dim} and {b.dim} dimensions", cure="Use one detector for both sides.")
     return frechet_of_moments(a.mean, a.covariance, b.mean, b.covariance)

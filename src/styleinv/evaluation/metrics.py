@@ -146,7 +146,10 @@ def kernel_distance(real: Sample, fake: Sample) -> float:
         UserError: fewer than two samples on a side.
     """
     if min(real.n, fake.n) < 2:
-        raise UserError(f"a kernel distance needs at least 2 samples on each side, got {real.n} and {fake.n}")
+        raise UserError(
+            f"a kernel distance needs at least 2 samples on each side, got {real.n} and {fake.n}",
+            cure="Give more videos.",
+        )
     x, y = real.rows.astype(np.float64), fake.rows.astype(np.float64)
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -66,7 +66,9 @@ def score(
     # A folder may also answer as a generator; what is stored is scored as stored.
     if is_store(fake):
         if keep is not None:
-            raise UserError("only generated videos can be kept; these lie in a folder already", file=keep)
+            raise UserError(
+                "only generated videos can be kept; these lie in a folder already", file=keep, cure="Leave --keep out."
+            )
         with side("generated"):
             fakes = StoredFakes(fake, protocol)
     else:

@@ -36,7 +36,11 @@ def export_generator(model_file: Path, out: Path, layout: str = "rosinality") ->
     description, tensors = read_model(model_file)
     name = next((n for n in ("G_ema", "G") if any(key.startswith(f"{n}.") for key in tensors)), None)
     if name is None or "image_generator" not in description:
-        raise UserError("holds no image generator", file=model_file)
+        raise UserError(
+            "holds no image generator",
+            file=model_file,
+            cure="Give a model of stylegan2, or of a method that builds on it.",
+        )
     G, _ = load_generator_of(model_file, torch.device("cpu"), name)
     with atomic(out) as temporary:
         torch.save(to_rosinality(G), temporary)

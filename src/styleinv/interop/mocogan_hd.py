@@ -64,7 +64,11 @@ def _motion(state: dict[str, Tensor], file: Path, folder: Path) -> MotionGenerat
     R = MotionGenerator(state["cell.weight_ih"].shape[1], h_dim, n_pca, W_RESIDUAL)
     components, stdev = (_array(folder / f"{name}.npy") for name in ("pca_comp", "pca_stdev"))
     if components.shape != (R.z_dim, R.z_dim) or stdev.shape != (R.z_dim,):
-        raise UserError(f"has shape {tuple(components.shape)}, w has {R.z_dim} entries", file=folder / "pca_comp.npy")
+        raise UserError(
+            f"has shape {tuple(components.shape)}, w has {R.z_dim} entries",
+            file=folder / "pca_comp.npy",
+            cure="Give the components that belong to this generator.",
+        )
     R.set_components(components, stdev)
     fit(R, state | {"directions": R.directions}, file, "R")
     return R

@@ -53,7 +53,7 @@ def import_modules(path: str | Path) -> tuple[dict[str, Any], dict[str, nn.Modul
         with open(path, "rb") as file:
             head = file.read(len(OLD_TORCH_BEGINS))
     except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+        raise UserError(f"cannot be read ({error.strerror})", file=path, cure="Check its permissions.") from None
     with _one_line(path):
         if head.startswith(ZIP_BEGINS) or head == OLD_TORCH_BEGINS:
             return _from_torch_save(path)
@@ -196,7 +196,11 @@ def _one_line(path: Path) -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        raise UserError(f"cannot be imported: it {error}", file=path) from None
+        raise UserError(
+            f"cannot be imported: it {error}",
+            file=path,
+            cure="Give the unchanged file that the official code has saved.",
+        ) from None
     except (RuntimeError, ArithmeticError, MemoryError, TypeError, ValueError, LookupError) as error:
         reason = str(error).partition("\n")[0][:100]
         raise UserError(f"cannot be imported ({reason})", file=path, cure=CURE) from None

@@ -60,7 +60,7 @@ def read_pickle(path: str | Path) -> Pickle:
                 names = _Names(Budget(2 * size))
                 tree, protocol = run(data, names.find)  # type: ignore[arg-type]
     except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+        raise UserError(f"cannot be read ({error.strerror})", file=path, cure="Check its permissions.") from None
     except Refused as error:
         cure = "It was not run; take the file from its official source."
         raise UserError(f"is refused: it {error}", file=path, cure=cure) from None

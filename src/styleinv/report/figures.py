@@ -44,10 +44,14 @@ def read_curves(path: str | Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure="Run its training first.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"is not a table of curves ({error})", file=path) from None
+        raise UserError(
+            f"is not a table of curves ({error})", file=path, cure="Train the run again, or restore it by `dvc pull`."
+        ) from None
     table = table.apply(pd.to_numeric, errors="coerce").dropna(axis="columns", how="all")
     if not curve_columns(table):
-        raise UserError("has no numeric column to plot", file=path)
+        raise UserError(
+            "has no numeric column to plot", file=path, cure="Train the run again, or restore it by `dvc pull`."
+        )
     return table
 
 
@@ -69,7 +73,7 @@ def curves_figure(curves: Mapping[str, str | Path], out: str | Path, columns: Se
     """
     tables = {label: read_curves(path) for label, path in curves.items()}
     if not tables:
-        raise UserError("no curves to draw", file=out)
+        raise UserError("no curves to draw", file=out, cure="Name runs that have been trained.")
     panels = list(dict.fromkeys(column for table in tables.values() for column in curve_columns(table)))
     panels = [panel for panel in panels if not columns or panel in columns]
     width = min(4, len(panels))

@@ -49,6 +49,7 @@ class RunView:
         images: film strips and other pictures.
         provenance: content of its provenance.json.
         metrics: the content of its metrics.json, None where it was not evaluated.
+        widths: how wide the page shows a file, in pixels; those that are not named at their own width.
     """
 
     run: str
@@ -60,6 +61,7 @@ class RunView:
     images: list[Path] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] | None = None
+    widths: dict[Path, int] = field(default_factory=dict)
 
 
 def write_report(

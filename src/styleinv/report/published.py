@@ -43,7 +43,11 @@ def read_published(path: str | Path) -> list[Published]:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames != COLUMNS:
-                raise UserError(f"has columns {reader.fieldnames}, expected {COLUMNS}", file=path)
+                raise UserError(
+                    f"has columns {reader.fieldnames}, expected {COLUMNS}",
+                    file=path,
+                    cure="Restore config/published.csv.",
+                )
             return [Published(*_texts(row), float(row["value"]), row["source"], row["note"]) for row in reader]
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure="It is part of the repository: restore it.") from None

@@ -13,6 +13,9 @@ NOTES = (
     "[low, high] is the 95 % bootstrap interval over the videos of both sides: where two overlap, the difference may",
     "be chance.",
 )
+STAND_IN = (
+    "Scores of a stand-in, small networks with random weights: they compare with each other, with nothing published."
+)
 
 
 def compare(a: str, b: str, setting: Setting) -> str:
@@ -27,7 +30,9 @@ def compare(a: str, b: str, setting: Setting) -> str:
     for pair in result.scores.values():
         scored = [_scored(one, result.stand_in) for one in (pair.a, pair.b)]
         verdict = {None: "", True: "intervals apart", False: "intervals overlap"}[pair.told_apart]
-        rows.append([pair.title, *scored, f"{'+' * (pair.difference >= 0)}{_number(pair.difference, result.stand_in)}"])
+        rows.append(
+            [pair.title, *scored, f"{'+' * (pair.difference >= 0)}{score_number(pair.difference, result.stand_in)}"]
+        )
         rows[-1].append(verdict)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -36,21 +41,20 @@ def compare(a: str, b: str, setting: Setting) -> str:
     lines += [f"{metric}: not comparable: {why}" for metric, why in result.refused.items()]
     lines += [f"{name}: {line}" for name, scores in sides.items() for line in scores.get("signatures", [])]
     lines += NOTES
-    if result.stand_in:
-        lines.append("Stand-in detectors: these scores compare with each other, with nothing published.")
-    return "\n".join(lines)
+    # Before the numbers, as whoever reads those has read enough.
+    return "\n".join([STAND_IN, *lines] if result.stand_in else lines)
 
 
 def _scored(scored: Scored, stand_in: bool) -> str:
-    text = _number(scored.mean, stand_in)
+    text = score_number(scored.mean, stand_in)
     if scored.std is not None:
-        text += f" ± {_number(scored.std, stand_in)}"
+        text += f" ± {score_number(scored.std, stand_in)}"
     if scored.low is not None and scored.high is not None:
-        text += f" [{_number(scored.low, stand_in)}, {_number(scored.high, stand_in)}]"
+        text += f" [{score_number(scored.low, stand_in)}, {score_number(scored.high, stand_in)}]"
     return text
 
 
-def _number(value: float, stand_in: bool) -> str:
+def score_number(value: float, stand_in: bool) -> str:
     """Write three decimals; of a stand-in's score, whose size means nothing, two digits."""
     return f"{float(f'{value:.2g}'):g}" if stand_in else f"{value:.3f}"
 

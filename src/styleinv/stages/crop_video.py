@@ -52,7 +52,7 @@ def crop_video(
     """
     # Check everything before any work.
     if resolution < 16:
-        raise UserError(f"must be at least 16, not {resolution}", field="--resolution")
+        raise UserError(f"must be at least 16, not {resolution}", field="--resolution", cure="Give 256, for instance.")
     if out.exists() and not out.is_dir():
         raise UserError("is not a folder", file=out, cure="Give another --out.")
     settings = parse(Alignment, Layer("--set", keys))

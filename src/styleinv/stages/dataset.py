@@ -25,7 +25,7 @@ min_frames: 128         # shorter videos cannot train StyleInV nor count in FVD1
 on_bad_video: error     # `skip` leaves bad videos out and lists them in census.json
 """
 
-# The way from a folder of videos to a table, in the order of the README.
+# The way from a folder of videos to a table, in the order of docs/my-videos.md.
 DATASET = "styleinv dataset {folder} --name {name} --resolution 32"
 STUDY = "snakemake table1 report --profile profiles/demo --config 'datasets=[{name}]'"
 

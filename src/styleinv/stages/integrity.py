@@ -33,5 +33,8 @@ def verify(runs: list[Run], setting: Setting) -> Iterator[str]:
             differing += 1
             yield str(error)
     if differing:
-        raise UserError(f"{differing} of {len(there)} files are not what their stages wrote")
+        raise UserError(
+            f"{differing} of {len(there)} files are not what their stages wrote",
+            cure="Run their stages again, or restore them by `dvc checkout`.",
+        )
     yield f"{len(there)} files are what their stages wrote"

@@ -1,7 +1,6 @@
 """plan: what a study will take before any of it runs: jobs, GPU days, disk, and wall time for some GPUs."""
 
 import csv
-import heapq
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from styleinv.config import Study, gpus_of, is_aligned, lineage, needs
 from styleinv.errors import UserError
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, parse, read_layer
+from styleinv.stages.schedule import Task, finish
 from styleinv.stages.setting import Setting
 
 # Float32: what continues a training (networks, averages, both moments of Adam); a model has networks and averages.
@@ -173,20 +173,7 @@ def job_counts(runs: Sequence[Run], trainings: Mapping[Run, Training], setting: 
 
 def wall_days(trainings: Mapping[Run, Training], gpus: int) -> float:
     """Count the days until the last training ends with so many GPUs, the one with most behind it first."""
-    behind = {run: 0.0 for run in trainings}
-    length = {run: training.days / training.gpus for run, training in trainings.items()}
-    for training in reversed(list(trainings.values())):
-        if training.below is not None:
-            behind[training.below] = max(behind[training.below], length[training.run] + behind[training.run])
-    waiting = sorted(trainings.values(), key=lambda t: (-(length[t.run] + behind[t.run]), str(t.run)))
-    running: list[tuple[float, str, Training]] = []
-    ended: set[Run | None] = {None}
-    now = 0.0
-    while waiting or running:
-        for training in [t for t in waiting if t.below in ended]:
-            if training.gpus <= gpus - sum(other.gpus for _, _, other in running):
-                waiting.remove(training)
-                heapq.heappush(running, (now + length[training.run], str(training.run), training))
-        now, _, done = heapq.heappop(running)
-        ended.add(done.run)
-    return now
+    tasks = {
+        run: Task(one.days / one.gpus, [one.below] if one.below else [], one.gpus) for run, one in trainings.items()
+    }
+    return finish(tasks, gpus)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 import torch
+from PIL import Image
 
 from styleinv.config import BEST_BY, dataset_title, lineage, load_experiment, method_title
 from styleinv.data.census import Census, share_line
-from styleinv.errors import UserError
+from styleinv.data.video import probe
+from styleinv.errors import UserError, cannot_read
 from styleinv.files import read_json, read_scores
 from styleinv.report.figures import curves_figure, film_strip
 from styleinv.report.html import RunView, write_report
@@ -19,6 +21,9 @@ from styleinv.report.tables import RunResult, make_table, write_table
 from styleinv.runs import Run
 from styleinv.stages.evaluate import load_generator
 from styleinv.stages.setting import Setting
+
+# The report shows frames at least this wide: those of the demo have 32 pixels.
+FACE = 192
 
 
 def table(experiment: str, runs: list[Run], setting: Setting) -> None:
@@ -52,6 +57,9 @@ def report(runs: list[Run], setting: Setting) -> None:
         for part in lineage(run, setting.config.parent):
             folder = paths.run(part)
             own = part == run
+            videos, samples = sorted(folder.glob("samples*.mp4")), paths.samples(part)
+            zoom = max(1, -(-FACE // setting.dataset(part.dataset).resolution))
+            widths = {video: probe(video).width * zoom for video in videos} | {samples: _width(samples) * zoom}
             views.append(
                 RunView(
                     run=str(part),
@@ -59,9 +67,9 @@ def report(runs: list[Run], setting: Setting) -> None:
                     method=method_title(part, setting.config.parent),
                     stage="train",
                     curves_csv=paths.curves(part),
-                    videos=sorted(folder.glob("samples*.mp4")),
-                    images=[paths.samples(part)]
-                    + ([paths.figures / f"{run.dataset}-{run.folder}-strip.png"] if own else []),
+                    videos=videos,
+                    images=[samples] + ([paths.figures / f"{run.dataset}-{run.folder}-strip.png"] if own else []),
+                    widths=widths,
                     provenance=read_json(folder / "provenance.json"),
                     metrics=read_scores(paths.metrics(part)) if own else None,
                 )
@@ -69,6 +77,14 @@ def report(runs: list[Run], setting: Setting) -> None:
     results = over_seeds([*_results(runs, setting, BEST_BY), *_other_protocols(runs, setting)])
     made = make_table(results, _published(setting), BEST_BY)
     write_report(paths.report, "StyleInV: measured beside published", made, views, _shares(runs, setting))
+
+
+def _width(picture: Path) -> int:
+    try:
+        with Image.open(picture) as image:
+            return image.width
+    except OSError as error:
+        raise cannot_read(picture, error) from None
 
 
 def _results(runs: list[Run], setting: Setting, best_by: str) -> list[RunResult]:

@@ -107,7 +107,7 @@ def train(
         if world.rank == 0:
             write_text(folder / "config.yaml", dump_yaml(config))
         curves = setting.paths.state(run) / "curves.csv"
-        with Live(run, "train", mark, curves) if world.rank == 0 else nullcontext() as live:
+        with Live(run, "train", mark, curves, config.training.total_kimg) if world.rank == 0 else nullcontext() as live:
             ticked = live.tick if live else lambda: None
             train_loop(method, folder, setting.seed(run), mark, world, scale.snapshots, ticked, maker, afresh)
         if world.rank == 0:

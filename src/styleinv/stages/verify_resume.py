@@ -89,7 +89,7 @@ def _train(run: Run, scale: Path, paths: Paths) -> None:
     process = _start(run, scale, paths)
     _, stderr = process.communicate()
     if process.returncode:
-        raise UserError(f"does not train: {stderr.strip().splitlines()[-1]}", file=str(run))
+        raise UserError(f"does not train: {stderr.strip().splitlines()[-1]}", file=str(run), cure="Mend that first.")
 
 
 def _kill_half_way(run: Run, scale: Path, paths: Paths, steps: int) -> int:
@@ -120,7 +120,11 @@ def compare_states(run: Run, whole: Paths, parts: Paths) -> str:
     """
     left, right = (load_file(p.state(run) / "latest.safetensors") for p in (whole, parts))
     if left.keys() != right.keys():
-        raise Different(f"have other tensors: {sorted(left.keys() ^ right.keys())[:3]}", file=str(run))
+        raise Different(
+            f"have other tensors: {sorted(left.keys() ^ right.keys())[:3]}",
+            file=str(run),
+            cure="Something in its method depends on more than seed and step: docs/adding-a-method.md.",
+        )
     worst = {n: _difference(left[n], right[n]) for n in left if not torch.equal(left[n], right[n])}
     if worst:
         name = max(worst, key=lambda n: worst[n])
@@ -131,7 +135,11 @@ def compare_states(run: Run, whole: Paths, parts: Paths) -> str:
         )
     curves = [pd.read_csv(p.curves(run)).drop(columns="seconds") for p in (whole, parts)]
     if not curves[0].equals(curves[1]):
-        raise Different("the curves differ after a kill", file=str(run))
+        raise Different(
+            "the curves differ after a kill",
+            file=str(run),
+            cure="Something in its method depends on more than seed and step: docs/adding-a-method.md.",
+        )
     return f"{len(left)} tensors and {len(curves[0])} rows of curves are bit-identical"
 
 

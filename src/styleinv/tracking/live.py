@@ -12,6 +12,7 @@ from styleinv.runs import Run
 from styleinv.tracking import tracking_uri
 from styleinv.tracking.records import read_curves
 from styleinv.tracking.store import Store, patience
+from styleinv.tracking.watching import TOTAL
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +32,13 @@ class Live:
         stage: the stage whose curves these are.
         config_hash: of the training; another one begins another MLflow run.
         curves: the growing file.
+        total_kimg: how long the training is; None where that is not known.
     """
 
-    def __init__(self, run: Run, stage: str, config_hash: str, curves: Path):
+    def __init__(self, run: Run, stage: str, config_hash: str, curves: Path, total_kimg: float | None = None):
         self._identity = (run.dataset, f"{run.folder}/{stage}", stage, str(run), config_hash)
         self._curves = curves
+        self._tags = {} if total_kimg is None else {TOTAL: f"{total_kimg:g}"}
         self._wake = threading.Event()
         self._status: str | None = None
         self._thread: threading.Thread | None = None
@@ -74,7 +77,7 @@ class Live:
             status = self._status
             try:
                 if run_id is None:
-                    run_id = store.live(*self._identity)
+                    run_id = store.live(*self._identity, self._tags)
                     sent = store.last_step(run_id)
                 if self._curves.exists():
                     rows = read_curves(self._curves)

@@ -95,7 +95,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
     """
     provenance = read_json(provenance_path)
     if not isinstance(provenance, dict):
-        raise UserError("is not a provenance record", file=provenance_path)
+        raise UserError("is not a provenance record", file=provenance_path, cure="Run its stage again.")
     folder = provenance_path.parent
     stage, run = str(provenance["stage"]), str(provenance["run"])
     experiment, *place = _place(folder.relative_to(results))
@@ -130,7 +130,7 @@ def read_stage(results: Path, provenance_path: Path) -> StageRun:
     if stage == "evaluate":
         metrics = beside("metrics.json")
         if metrics is None:
-            raise UserError("has no metrics.json beside it", file=provenance_path)
+            raise UserError("has no metrics.json beside it", file=provenance_path, cure="Run its evaluation again.")
         beside("protocol.json")
         content = read_scores(metrics)
         numbers = dict(content)
@@ -231,7 +231,7 @@ def read_curves(path: Path) -> pd.DataFrame:
     """Read the numeric columns of curves.csv, with an integer `step`."""
     table = pd.read_csv(path)
     if "step" not in table:
-        raise UserError("has no column `step`", file=path)
+        raise UserError("has no column `step`", file=path, cure="Train the run again, or restore it by `dvc pull`.")
     table = table.apply(pd.to_numeric, errors="coerce").select_dtypes("number").rename(columns=metric_name)
     return table.dropna(subset=["step"]).astype({"step": "int64"})
 

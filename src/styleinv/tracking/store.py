@@ -110,15 +110,24 @@ class Store:
         self._client.set_terminated(run_id, end_time=stage.end)
         return run_id, True
 
-    def live(self, experiment: str, name: str, stage: str, run: str, config_hash: str) -> str:
-        """Find or make the run that a training sends its curves to, and return its id."""
+    def live(
+        self, experiment: str, name: str, stage: str, run: str, config_hash: str, more: dict[str, str] | None = None
+    ) -> str:
+        """Find or make the run that a training sends its curves to, and return its id.
+
+        Args:
+            experiment, name, stage, run, config_hash: what it is.
+            more: tags that it gets besides, also where it was there before.
+        """
         identity = self.experiment(experiment)
         for found in self._runs(identity, stage, run):
             tags = found.data.tags
             if tags.get("sync") == "live" and tags.get("config_hash") == config_hash:
                 self._client.update_run(found.info.run_id, status="RUNNING")
+                self._log(found.info.run_id, tags=more)
                 return found.info.run_id
         tags = {"stage": stage, "run": run, "config_hash": config_hash, "sync": "live", "latest": "true"}
+        tags |= more or {}
         return self._client.create_run(identity, run_name=name, tags=tags).info.run_id
 
     def last_step(self, run_id: str) -> int:

@@ -31,6 +31,7 @@ from styleinv.training.running_statistics import one_after_another
 from styleinv.training.schedule import snapshot_steps, total_steps
 from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
 from styleinv.training.snapshots import drop_models, save_model_snapshot, save_samples
+from styleinv.training.tick import Tick
 from styleinv.training.update import accumulate, step_optimizer
 
 log = logging.getLogger(__name__)
@@ -262,12 +263,17 @@ class _Loop:
         if self.method.parts.augment is not None:
             row["augment_p"] = self.method.parts.augment.p
         row |= {name.lower().replace("/", "_"): value for name, value in means.items()}
+        per_kimg = rate / self.images_per_step * 1000
+        total_kimg = self.last_step * self.images_per_step / 1000
         with unless_full("the curves"):
             self.curves.add(row)
+            Tick(self.step, self.last_step, kimg, total_kimg, per_kimg, memory).write(
+                self.folder / "state" / "tick.json"
+            )
         self.ticked()
         log.info(
             "step %d/%d  %.1f kimg  %.3f s/step  %.1f s/kimg  ETA %s  %.1f GB",
-            *(self.step, self.last_step, kimg, rate, rate / self.images_per_step * 1000),
+            *(self.step, self.last_step, kimg, rate, per_kimg),
             *(time.strftime("%H:%M:%S", time.gmtime(rate * (self.last_step - self.step))), memory),
         )
         if (self.step // self.tick_steps) % self.config.snapshot_ticks == 0:

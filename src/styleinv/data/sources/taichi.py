@@ -116,7 +116,11 @@ def read_table(path: Path) -> tuple[list[tuple[ListedClip, float]], list[Finding
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames is None or set(COLUMNS) - set(reader.fieldnames):
-                raise UserError(f"has columns {reader.fieldnames}, expected {COLUMNS}", file=path)
+                raise UserError(
+                    f"has columns {reader.fieldnames}, expected {COLUMNS}",
+                    file=path,
+                    cure="Give the published table, unchanged.",
+                )
             for number, row in enumerate(reader, 2):
                 try:
                     clip, rate = _clip(row)
@@ -127,9 +131,9 @@ def read_table(path: Path) -> tuple[list[tuple[ListedClip, float]], list[Finding
                 except (ValueError, TypeError, ArithmeticError) as error:
                     bad.append(Finding(Path(path.name) / f"line {number}", "refused", str(error)))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"is no table ({error})", file=path) from None
+        raise UserError(f"is no table ({error})", file=path, cure="Give the published table, unchanged.") from None
     if not clips:
-        raise UserError("names no clip", file=path)
+        raise UserError("names no clip", file=path, cure="Give the published table, unchanged.")
     return clips, bad
 
 
