@@ -213,7 +213,7 @@ def test_every_command_runs_in_some_test() -> None:
     """Called by its name through the command line, or through the workflow, whose rules call it."""
     text = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py") if file != Path(__file__))
     rules = "\n".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
-    calls = r'(?:main\(\[|capsys, |styleinv\(|"styleinv", |"styleinv.cli", |words = \[)"([a-z]+)"'
+    calls = r'(?:main\(\[|capsys, |command\(|styleinv\(|"styleinv", |"styleinv.cli", |words = \[)"([a-z]+)"'
     called = set(re.findall(calls, text))
     called |= set(re.findall(r"styleinv ([a-z]+) ", rules)) | {"lowres", "pca"}  # by their rules, under their own names
     assert set(COMMANDS) - called == set(), set(COMMANDS) - called

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from styleinv.evaluation.protocol import STORAGE, Kernel
+from styleinv.generator import Format
 from styleinv.methods import preparations
 from styleinv.paths import Paths
 from styleinv.runs import Run, parse_run, parse_seeds
@@ -48,6 +49,16 @@ RUN = argument("run", type=parse_run, help="<dataset>/<method>[-<variant>]")
 RUNS = argument("runs", nargs="+", metavar="run", type=parse_run, help="<dataset>/<method>[-<variant>]")
 FOLDER = argument("folder", type=Path)
 OUT = argument("--out", type=Path, required=True, metavar="DIR")
+SEEDS = argument("--seeds", type=parse_seeds, default="0-7", help="such as 0-7 or 3,5 (default: %(default)s)")
+PHOTO = [
+    argument("photo", type=Path, metavar="PHOTO"),
+    RUN,
+    OUT,
+    argument("--aligned", action="store_true", help="the photo is a square crop of the face already"),
+    argument("--landmarks", type=Path, metavar="FILE.npz", help="`landmarks` [1, 68, 2], in the networks' place"),
+    argument("--face", type=int, metavar="N", help="which of several, from 1 on, counted from left to right"),
+    argument("--refine", type=int, default=0, metavar="STEPS", help="of optimisation after the encoder (default: 0)"),
+]
 
 # Where files lie is said by `Paths` alone; these stand for the names in them.
 P, ANY_RUN, ANY_DATA = Paths(), Run(dataset="<dataset>", method="<method>"), "<dataset>"
@@ -248,15 +259,75 @@ APPLY = {
         [
             RUN,
             OUT,
-            argument("--seeds", type=parse_seeds, default="0-7", help="such as 0-7 or 3,5 (default: %(default)s)"),
-            argument("--seconds", type=float, default=5.0),
-            argument("--slowmo", type=float, default=1.0, help="2 doubles the frame rate by interpolation in time"),
-            argument(
-                "--style",
-                type=parse_run,
-                metavar="RUN",
-                help="<style set>/style_transfer: show this style beside the video",
-            ),
+            SEEDS,
+            argument("--seconds", type=float, help="of each video (default: 5)"),
+            argument("--frames", type=int, metavar="N", help="of each video, instead of --seconds"),
+            argument("--fps", type=float, metavar="N", help="frames per second (default: the training's)"),
+            argument("--start", type=float, default=0.0, metavar="SECONDS", help="where it begins (default: 0)"),
+            argument("--format", choices=get_args(Format), default="mp4", help="png: a folder of frames each"),
+            argument("--grid", dest="together", action="store_true", help="all seeds in one video, grid.mp4"),
+            argument("--psi", type=float, default=1.0, help="truncation: towards 0, all become alike (default: 1)"),
+            argument("--mark", action="store_true", help="add a visible line that says: synthetic"),
+        ],
+    ),
+    "animate": Command(
+        "animate:animate",
+        "make the face in a photo move",
+        "styleinv animate photo.jpg talking_faces/styleinv --out moving --seeds 0-3",
+        "<out>/<photo>_<seed>.mp4 and what `invert` writes",
+        [
+            *PHOTO,
+            argument("--seeds", type=parse_seeds, default="0", help="of the motion (default: %(default)s)"),
+            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
+            argument("--no-mark", dest="mark", action="store_false", help="leave out the line that says: synthetic"),
+        ],
+    ),
+    "invert": Command(
+        "animate:invert",
+        "find the latent of the face in a photo",
+        "styleinv invert photo.jpg talking_faces/styleinv --out latents --refine 200",
+        "<out>/<photo>_aligned.png, _inverted.png and _inverted.json with w and the error",
+        PHOTO,
+    ),
+    "interpolate": Command(
+        "generate:interpolate",
+        "write videos at a higher frame rate",
+        "styleinv interpolate talking_faces/styleinv --out smooth --fps 60",
+        "<out>/<seed>.mp4",
+        [
+            RUN,
+            OUT,
+            SEEDS,
+            argument("--fps", type=float, required=True, metavar="N", help="frames per second"),
+            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
+        ],
+    ),
+    "long": Command(
+        "long:long",
+        "write an hour of video, or go on with it",
+        "styleinv long talking_faces/styleinv --out hour --hours 1",
+        "<out>/<seed>.mp4, and its parts in <out>/<seed>.parts/",
+        [
+            RUN,
+            OUT,
+            argument("--hours", type=float, help="how long (default: 1)"),
+            argument("--frames", type=int, metavar="N", help="how long, instead of --hours"),
+            argument("--seed", type=int, default=0, help="default: %(default)s"),
+            argument("--fps", type=float, metavar="N", help="frames per second (default: the training's)"),
+        ],
+    ),
+    "stylize": Command(
+        "generate:stylize",
+        "write videos beside themselves in another style",
+        "styleinv stylize taichi/styleinv --style cartoon/style_transfer --out styled",
+        "<out>/<seed>.mp4",
+        [
+            RUN,
+            OUT,
+            argument("--style", type=parse_run, required=True, metavar="RUN", help="<style set>/style_transfer"),
+            SEEDS,
+            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
+            argument("--mark", action="store_true", help="add a visible line that says: synthetic"),
         ],
     ),
     "import": Command(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import torch
 
 Rounding = Literal["truncate", "round"]
+# How videos are written; png is a folder of frames.
+Format = Literal["mp4", "webm", "gif", "png"]
 
 
 @runtime_checkable

@@ -18,53 +18,19 @@ from styleinv.methods.style_transfer.loss import tuned_parameters
 from styleinv.methods.style_transfer.method import load_decoder
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
-from styleinv.stages.crop import crop
-from styleinv.stages.fetch import fetch
-from styleinv.stages.generate import generate, styled
+from styleinv.stages.model import Model
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import inputs_of, train, upstream_of
 from styleinv.training.checkpoint import read_model
 from tests.copies import first_step
-from tests.project import TINY, make_project
-
-SCALE = TINY.replace("total_kimg: 0.08", "total_kimg: 0.02").replace("total_kimg: 0.32", "total_kimg: 0.032")
-SCALE = SCALE.replace(
-    "methods:\n",
-    """methods:
-  style_transfer:
-    training: {batch: 4, group_size: 2, total_kimg: 0.02, ema_kimg: 0.01, tick_kimg: 0.01, checkpoint_minutes: 0}
-    finetune_g_res: 16
-    perceptual_weight: 0
-    identity_weight: 0
-    ada: {p: 0.2, kimg: 1}
-""",
-)
-STYLE = """\
-title: Drawings
-source: {type: synthetic, videos: 6, identities: 6, frames: 1, size: 64, seed: 7}
-crop: {type: centre}
-resolution: 32
-fps: 25
-codec: png
-min_frames: 1
-methods:
-  style_transfer: {parent: talking_faces}
-"""
-RUN, STYLED = parse_run("talking_faces/styleinv"), parse_run("drawings/style_transfer")
+from tests.project import make_project
+from tests.styled import RUN, SCALE, STYLE, STYLED, make_styled_study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     """Both data sets, the parent's stages and the tuned generator."""
-    folder = make_project(tmp_path_factory.mktemp("style"), SCALE)
-    (folder / "config/datasets/drawings.yaml").write_text(STYLE)
-    setting = Setting(folder / "config/tiny.yaml", Paths(folder / "results"))
-    for dataset in ("talking_faces", "drawings"):
-        fetch(dataset, setting)
-        crop(dataset, setting)
-    for run in ("talking_faces/stylegan2", "talking_faces/inversion", str(RUN), str(STYLED)):
-        train(parse_run(run), setting)
-    return setting
+    return make_styled_study(tmp_path_factory.mktemp("style"))
 
 
 def test_the_upstream_run_is_of_the_parent(tmp_path: Path) -> None:
@@ -129,8 +95,8 @@ def test_samples_show_parent_and_tuned_side_by_side(study: Setting) -> None:
 
 
 def test_styled_videos_decode_the_same_latents(study: Setting, tmp_path: Path) -> None:
-    generator = methods.get("styleinv").load_generator(study.paths.model(RUN), torch.device("cpu"))
-    other = styled(generator, STYLED, study)
+    model = Model(RUN, study.paths)
+    generator, other = model.generator, model.stylize(STYLED).generator
     times = torch.arange(4)
     raw, tuned = generator.videos([3], times), other.videos([3], times)
     assert raw.shape == tuned.shape and not torch.equal(raw, tuned)
@@ -139,9 +105,9 @@ def test_styled_videos_decode_the_same_latents(study: Setting, tmp_path: Path) -
     w = generator.latents(w0, initial, generator.motion_noise(3, 3.0), times)
     assert torch.equal(w, other.latents(w0, initial, other.motion_noise(3, 3.0), times))
 
-    arguments = ["generate", str(RUN), "--style", str(STYLED), "--out", str(tmp_path), "--seeds", "3"]
+    words = ["stylize", str(RUN), "--style", str(STYLED), "--out", str(tmp_path), "--seeds", "3"]
     folders = ["--config", str(study.config), "--results", str(study.paths.root)]
-    assert main([*arguments, *folders, "--seconds", "0.16"]) == 0
+    assert main([*words, *folders, "--seconds", "0.16"]) == 0
     frames = list(read_frames(tmp_path / "000003.mp4"))
     assert len(frames) == 4 and frames[0].shape == (32, 64, 3)
     left, right = (frames[1][:, half].astype(float) for half in (slice(0, 32), slice(32, 64)))
@@ -150,14 +116,14 @@ def test_styled_videos_decode_the_same_latents(study: Setting, tmp_path: Path) -
         assert np.abs(shown - wanted).mean() < 12  # H.264
 
 
-def test_what_does_not_belong_together_is_refused(study: Setting, tmp_path: Path) -> None:
+def test_what_does_not_belong_together_is_refused(study: Setting) -> None:
     generator = methods.get("styleinv").load_generator(study.paths.model(RUN), torch.device("cpu"))
     foreign = load_decoder(study.paths.model(STYLED), torch.device("cpu"))
     foreign.mapping.fc0.weight.add_(1)
     with pytest.raises(ValueError, match="another image generator"):
         generator.styled(foreign)
     with pytest.raises(UserError, match="do not go together"):
-        generate(RUN, study, tmp_path, [0], 1, 1, parse_run("talking_faces/stylegan2"))
+        Model(RUN, study.paths).stylize("talking_faces/stylegan2")
 
 
 def test_a_step_reads_nothing_from_its_device(study: Setting, tmp_path: Path, keys: list[int]) -> None:

@@ -111,6 +111,11 @@ class Aligner:
         faces = RenderedFaces(read_exact(known), size, self.settings.seed, video)
         return follow(frames, faces, faces, self.settings, video)
 
+    def faces(self, picture: np.ndarray) -> np.ndarray:
+        """Find the faces in a picture uint8 RGB [H, W, 3]: float64 [faces, 5], a box and its score, best first."""
+        assert self._detector is not None, "boxes are brought, or are known"
+        return self._detector.detect([picture], [0])[0]
+
     def clips(self, followed: Followed) -> list[Clip]:
         """Divide a video into clips, with gaps filled and squares smoothed as the settings say."""
         found = split_at_gaps(followed.squares, self.settings.max_gap)

@@ -16,6 +16,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -193,69 +194,114 @@ def read_selected(path: str | Path, fps: float, ranges: Sequence[tuple[int, int]
             yield next(numbers), frame
 
 
-def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 10) -> None:
-    """Write an H.264 mp4 that starts playing before it is fully loaded; the same frames always give the same bytes.
+# How videos are stored, by the ending of their names.
+_CODECS: dict[str, dict[str, Any]] = {
+    ".mp4": {"format": "mp4", "vcodec": "libx264", "preset": "medium", "movflags": "+faststart"},
+    ".webm": {"format": "webm", "vcodec": "libvpx-vp9", "video_bitrate": 0, "row-mt": 0},
+    ".gif": {"format": "gif"},
+}
 
-    Even sizes are stored as yuv420p, which every player shows. Odd sizes are stored as yuv444p, because 4:2:0 would
-    have to add a row or column; colours are BT.709 and tagged so.
+
+def write_video(
+    path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 10, comment: str | None = None
+) -> None:
+    """Write a video; the same frames always give the same bytes.
+
+    The name's ending chooses: `.mp4` is H.264 that starts playing before it is fully loaded, `.webm` is VP9, `.gif` has
+    the 256 colours that suit its frames best. Even sizes are stored as yuv420p, which every player shows. Odd sizes are
+    stored as yuv444p, because 4:2:0 would have to add a row or column; colours are BT.709 and tagged so.
 
     Args:
         path: where the file goes; written atomically.
         frames: uint8 RGB [H, W, 3], all of one size.
         fps: frames per second.
-        crf: x264's quality, 0 (lossless for yuv) to 51 (worst).
+        crf: quality of x264 and VP9, 0 (lossless for yuv) to 51 (worst).
+        comment: what the file says of itself; there is no other metadata in it.
 
     Raises:
-        UserError: no frames, frames of several sizes or types, or ffmpeg failing (for instance a full disk).
+        UserError: another ending, no frames, frames of several sizes or types, or ffmpeg failing (for instance a full
+            disk).
     """
+    codec = _CODECS.get(Path(path).suffix.lower())
+    if codec is None:
+        raise UserError("has no ending that says how to store a video", file=path, cure=f"Use {', '.join(_CODECS)}.")
     # The first frame tells the size.
     iterator = iter(frames)
     first = next(iterator, None)
     if first is None:
         raise UserError("there are no frames to write", file=path)
     height, width = _checked(first, None, path).shape[:2]
-    pixels = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
-    # One thread and no metadata, so that the bytes depend on the frames alone.
+    source = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=_rate(fps))
+    if codec["format"] == "gif":
+        pair = source.split()
+        pictures = ffmpeg.filter([pair[0], pair[1].filter("palettegen")], "paletteuse", dither="none")
+        options: dict[str, Any] = {}
+    else:
+        pictures = source.filter("scale", flags=_EXACT_SCALER, out_color_matrix="bt709", out_range="tv")
+        pictures = pictures.filter("format", "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p")
+        tags = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
+        options = {"crf": crf, "flags:v": "+bitexact"} | tags
+    # One thread and no metadata of the writer's, so that the bytes depend on what is given alone.
+    options |= {"threads": 1, "map_metadata": -1, "fflags": "+bitexact"}
+    options |= {"metadata": f"comment={comment}"} if comment else {}
     with atomic(path) as temporary:
-        stream = (
-            ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=_rate(fps))
-            .filter("scale", flags=_EXACT_SCALER, out_color_matrix="bt709", out_range="tv")
-            .filter("format", pixels)
-            .output(
-                _PATH,
-                format="mp4",
-                vcodec="libx264",
-                preset="medium",
-                crf=crf,
-                threads=1,
-                movflags="+faststart",
-                map_metadata=-1,
-                colorspace="bt709",
-                color_primaries="bt709",
-                color_trc="bt709",
-                color_range="tv",
-                **{"fflags": "+bitexact", "flags:v": "+bitexact"},
-            )
-            .global_args("-v", "error", "-filter_complex_threads", "1")
-            .overwrite_output()
-        )
-        with tempfile.TemporaryFile() as messages:
-            process = subprocess.Popen(_command(stream, temporary), stdin=subprocess.PIPE, stderr=messages)
-            assert process.stdin is not None
-            # Messages go to a file: a full pipe would block ffmpeg.
-            try:
-                process.stdin.write(np.ascontiguousarray(first).data)
-                for frame in iterator:
-                    process.stdin.write(np.ascontiguousarray(_checked(frame, first, path)).data)
-                process.stdin.close()
-            except BrokenPipeError:
-                pass  # the process has ended by itself: its exit code and message follow
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-            if process.wait() != 0:
-                raise UserError(f"could not be written ({_complaint(messages)})", file=path)
+        stream = pictures.output(_PATH, **codec, **options)
+        stream = stream.global_args("-v", "error", "-filter_complex_threads", "1").overwrite_output()
+        _run(_command(stream, temporary), path, (_checked(frame, first, path) for frame in chain([first], iterator)))
+
+
+def join_videos(path: str | Path, parts: Sequence[Path], comment: str | None = None) -> None:
+    """Put mp4s of one size, rate and codec behind each other, as they are: no frame is decoded or encoded.
+
+    Raises:
+        UserError: ffmpeg fails (for instance a full disk).
+    """
+    with atomic(path) as temporary, tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
+        for part in parts:
+            name = str(part.absolute()).replace("'", "'\\''")
+            listed.write(f"file '{name}'\n")
+        listed.flush()
+        options: dict[str, Any] = {"metadata": f"comment={comment}"} if comment else {}
+        stream = ffmpeg.input(listed.name, format="concat", safe=0)
+        stream = stream.output(_PATH, format="mp4", c="copy", movflags="+faststart", fflags="+bitexact", **options)
+        _run(_command(stream.global_args("-v", "error").overwrite_output(), temporary), path)
+
+
+def _run(command: list[str], path: str | Path, frames: Iterable[np.ndarray] = ()) -> None:
+    """Run ffmpeg on frames that it reads from a pipe."""
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=messages)
+        assert process.stdin is not None
+        # Messages go to a file: a full pipe would block ffmpeg.
+        try:
+            for frame in frames:
+                process.stdin.write(np.ascontiguousarray(frame).data)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # the process has ended by itself: its exit code and message follow
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if process.wait() != 0:
+            raise UserError(f"could not be written ({_complaint(messages)})", file=path)
+
+
+def comment_of(path: str | Path) -> str:
+    """Read the comment in a video's metadata; empty where there is none.
+
+    Raises:
+        UserError: there is no such file, or it is no video.
+    """
+    _source(path)  # says what is wrong with it
+    name = f"file:{Path(path).absolute()}"
+    command = [executable(), "-v", "error", "-i", name, "-f", "ffmetadata", "pipe:"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode:
+        raise UserError("is no video that ffmpeg reads", file=path)
+    lines = done.stdout.decode(errors="replace").splitlines()
+    found = [line.partition("=")[2] for line in lines if line.lower().startswith("comment=")]
+    return found[0].replace("\\", "") if found else ""
 
 
 def list_videos(folder: str | Path, denied: list[OSError] | None = None) -> list[Path]:

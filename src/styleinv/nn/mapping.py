@@ -20,6 +20,7 @@ class MappingNetwork(nn.Module):
     """
 
     w_avg: Tensor
+    psi: float = 1.0
 
     def __init__(
         self,
@@ -51,11 +52,15 @@ class MappingNetwork(nn.Module):
         self,
         z: Tensor | None,
         c: Tensor | None = None,
-        truncation_psi: float = 1.0,
+        truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,
         skip_w_avg_update: bool = False,
     ) -> Tensor:
-        """Map z [N, z_dim] and c [N, c_dim] to [N, num_ws, w_dim] (or [N, w_dim])."""
+        """Map z [N, z_dim] and c [N, c_dim] to [N, num_ws, w_dim] (or [N, w_dim]).
+
+        `truncation_psi` moves w towards its mean: 1 leaves it, 0 is the mean; the default is the network's own `psi`.
+        """
+        psi = self.psi if truncation_psi is None else truncation_psi
         parts = []
         if z is not None and self.z_dim > 0:
             parts.append(normalize_2nd_moment(z.float()))
@@ -69,7 +74,7 @@ class MappingNetwork(nn.Module):
         if self.num_ws is None:
             return x
         x = x[:, None].repeat(1, self.num_ws, 1)
-        if truncation_psi != 1:
+        if psi != 1:
             cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
-            x = torch.cat([self.w_avg.lerp(x[:, :cutoff], truncation_psi), x[:, cutoff:]], dim=1)
+            x = torch.cat([self.w_avg.lerp(x[:, :cutoff], psi), x[:, cutoff:]], dim=1)
         return x

@@ -1,55 +1,75 @@
-"""generate: videos of any length and frame rate from a trained run (supplement A)."""
+"""generate, interpolate, stylize: videos of a trained run, at any length and rate (supplement A), in any style."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import torch
+import numpy as np
 
-from styleinv import methods
-from styleinv.data.video import write_video
 from styleinv.errors import UserError
-from styleinv.files import check_unchanged
-from styleinv.generator import VideoGenerator
+from styleinv.generator import Format
 from styleinv.runs import Run
-from styleinv.stages.evaluate import load_generator
+from styleinv.stages.model import Model
 from styleinv.stages.setting import Setting
-from styleinv.training.distribution import device_of
-
-# Frames generated at once, so that an hour of video needs constant memory.
-CHUNK = 128
-
-
-def styled(generator: VideoGenerator, style: Run, setting: Setting) -> VideoGenerator:
-    """Decode the unchanged latents by a fine-tuned image generator (paper section 3.5).
-
-    Raises:
-        UserError: if one of the two does no such thing, or they do not belong together.
-    """
-    module, model = methods.get(style.method), setting.paths.model(style)
-    if not hasattr(module, "load_decoder") or not hasattr(generator, "styled"):
-        raise UserError("do not go together", field="run and --style", cure="Give a styleinv run and a style transfer.")
-    check_unchanged(model)
-    try:
-        return generator.styled(module.load_decoder(model, device_of(setting.scale.device)))
-    except ValueError as error:
-        raise UserError(str(error), file=model, cure="Tune the image generator that the run builds on.") from None
+from styleinv.stages.showing import grid, marked, side_by_side, write_film
 
 
 def generate(
-    run: Run, setting: Setting, out: Path, seeds: list[int], seconds: float, slowmo: float, style: Run | None = None
-) -> None:
-    """Write `<seed>.mp4` per seed; `slowmo` multiplies the frame rate by sampling time more densely.
+    run: Run,
+    setting: Setting,
+    out: Path,
+    seeds: list[int],
+    seconds: float | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+    start: float = 0.0,
+    format: Format = "mp4",
+    together: bool = False,
+    psi: float = 1.0,
+    mark: bool = False,
+) -> Iterator[str]:
+    """Write `<seed>.<format>` per seed, or all seeds in one `grid.<format>`; yields the name of each when it is there.
 
-    With a `style`, every frame shows the run's own video on the left and the styled one on the right.
+    Args:
+        run, setting: the trained run.
+        out: the folder for the videos.
+        seeds: each gives the same video whatever else is generated with it.
+        seconds, frames, fps, start: as for `Model.times`.
+        format: png is a folder of frames for each video.
+        together: all seeds in a grid.
+        psi: truncation.
+        mark: add a visible line that says that they are synthetic.
     """
-    if seconds <= 0 or slowmo <= 0:
-        raise UserError("must be positive", field="--seconds and --slowmo", cure="Give positive numbers.")
-    generator = load_generator(run, setting)
-    columns = [generator] + ([styled(generator, style, setting)] if style else [])
-    times = torch.arange(max(1, round(seconds * generator.fps * slowmo))) / slowmo
+    model = Model(run, setting.paths, setting.scale.device, psi)
+    times = model.times(frames, seconds, fps, start)
+    films = {f"{seed:06d}": model.stream(seed, times) for seed in seeds}
+    if together:
+        films = {"grid": grid(list(films.values()))}
+    for name, film in films.items():
+        yield _write(out / name, film, fps or model.fps, model, format, mark)
+
+
+def interpolate(run: Run, setting: Setting, out: Path, seeds: list[int], seconds: float, fps: float) -> Iterator[str]:
+    """Write `<seed>.mp4` per seed at another frame rate: times between the training's frames are sampled, not blended.
+
+    Raises:
+        UserError: a rate that is none, or a method that knows whole frames alone.
+    """
+    yield from generate(run, setting, out, seeds, seconds, fps=fps)
+
+
+def stylize(
+    run: Run, style: Run, setting: Setting, out: Path, seeds: list[int], seconds: float, mark: bool = False
+) -> Iterator[str]:
+    """Write `<seed>.mp4` per seed: the run's own video on the left, the same latents in another style on the right."""
+    model = Model(run, setting.paths, setting.scale.device)
+    pair, times = (model, model.stylize(style)), model.times(seconds=seconds)
     for seed in seeds:
-        frames = (
-            frame.permute(1, 2, 0).numpy()
-            for part in times.split(CHUNK)
-            for frame in torch.cat([column.videos([seed], part, "round")[0] for column in columns], dim=3)
-        )
-        write_video(out / f"{seed:06d}.mp4", frames, generator.fps * slowmo)
+        film = side_by_side([one.stream(seed, times) for one in pair])
+        yield _write(out / f"{seed:06d}", film, model.fps, model, "mp4", mark)
+
+
+def _write(path: Path, film: Iterable[np.ndarray], fps: float, model: Model, format: Format, mark: bool) -> str:
+    path = path if format == "png" else path.with_suffix(f".{format}")
+    if format == "png" and path.is_dir() and any(path.iterdir()):
+        raise UserError("holds something already", file=path, cure="Give another --out.")
+    return str(write_film(path, marked(film) if mark else film, fps, model.note))

@@ -26,13 +26,20 @@ class StyleInVGenerator:
 
     Args:
         decoder: draws the frames instead of G: a fine-tuned G (section 3.5). The latents stay those of G.
+        start: w_0 [1, w_dim] of all videos, whose seeds then choose the motion alone (section 4.2).
     """
 
     def __init__(
-        self, G: Generator, SI: StyleInV, fps: float, noise_mode: str = "const", decoder: Generator | None = None
+        self,
+        G: Generator,
+        SI: StyleInV,
+        fps: float,
+        noise_mode: str = "const",
+        decoder: Generator | None = None,
+        start: Tensor | None = None,
     ):
         self.G, self.SI, self.fps, self.noise_mode = G, SI, fps, noise_mode
-        self.decoder = decoder or G
+        self.decoder, self.start = decoder or G, start
         self.resolution = G.img_resolution
         self.device = G.mapping.w_avg.device
 
@@ -47,7 +54,11 @@ class StyleInVGenerator:
         same = own.keys() == other.keys() and all(n == "w_avg" or torch.equal(own[n], other[n]) for n in own)
         if not same or decoder.num_ws != self.G.num_ws:
             raise ValueError("was tuned from another image generator")
-        return StyleInVGenerator(self.G, self.SI, self.fps, self.noise_mode, decoder)
+        return StyleInVGenerator(self.G, self.SI, self.fps, self.noise_mode, decoder, self.start)
+
+    def started(self, start: Tensor) -> "StyleInVGenerator":
+        """Return a maker of videos that begin with the image of `start` [1, w_dim], such as an inverted photo."""
+        return StyleInVGenerator(self.G, self.SI, self.fps, self.noise_mode, self.decoder, start)
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
@@ -62,8 +73,10 @@ class StyleInVGenerator:
     @torch.no_grad()
     def first_frame(self, seed: int) -> tuple[Tensor, Tensor]:
         """Compute w_0 [1, w_dim] and G(w_0) [1, 3, R, R] of a seed."""
-        generator = torch_generator("content", seed)
-        w0 = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
+        w0 = self.start
+        if w0 is None:
+            generator = torch_generator("content", seed)
+            w0 = self.G.mapping(torch.randn([1, self.G.z_dim], generator=generator).to(self.device))[:, 0]
         return w0, self._synthesis(self.G, w0)
 
     def motion_noise(self, seed: int, max_t: float) -> Tensor:
