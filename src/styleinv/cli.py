@@ -127,9 +127,10 @@ class _Overview(argparse.ArgumentParser):
     def format_help(self) -> str:
         aim = (__doc__ or "").partition(":")[0]
         lines = ["usage: styleinv COMMAND ...", "", f"{aim}. In the order people work:", ""]
+        width = max(map(len, COMMANDS))
         for group, told in GROUPS.items():
             for name, one in told.items():
-                lines.append(f"{group if name == next(iter(told)) else '':8} {name:11} {one.help}")
+                lines.append(f"{group if name == next(iter(told)) else '':8} {name:{width}}  {one.help}")
         lines += ["", "`styleinv COMMAND --help` shows its options, an example and what it writes."]
         lines += ["Newcomers begin with `styleinv doctor`, then `make demo`; README.md goes on from there."]
         return "\n".join([*lines, ""])

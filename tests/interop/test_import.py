@@ -179,8 +179,10 @@ def test_a_video_discriminator_keeps_its_clamp(clamp: float | None, said: bool, 
     if said:
         options["D"] = {"conv_clamp": clamp}
     _, modules = import_modules(snapshot(tmp_path, tree, options))
-    clips, t = 4 * torch.randn([2, 12, 16, 16]), torch.arange(4.0).repeat(2, 1)
-    assert torch.equal(modules["D"](clips, t), tree["D"](clips, t))
+    clips = 4 * torch.randn([2, 12, 16, 16], generator=torch.Generator().manual_seed(0))
+    t = torch.arange(4.0).repeat(2, 1)
+    # Where tensors lie in memory, which differs, may change how sums are rounded.
+    torch.testing.assert_close(modules["D"](clips, t), tree["D"](clips, t), rtol=1e-4, atol=1e-4)
 
 
 def test_stylegan_v_keeps_its_clamps() -> None:
