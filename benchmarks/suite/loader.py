@@ -36,7 +36,7 @@ def picture(number: int, blur: float) -> np.ndarray:
     *(at_least(f"frames of {size} kB", 3.2, 4) for size in BLURS.values()),
     *(at_least(f"share of the speed of bare decoding, {size} kB") for size in BLURS.values()),
     at_least("frames of 35 kB", unit="frames/s"),
-    reason="Decoding with Pillow's pixels is itself only 1.9 to 2.6 times Pillow's loader here; what decodes faster has"
+    reason="Decoding with Pillow's pixels is itself only 1.9 to 2.7 times Pillow's loader here; what decodes faster has"
     " other pixels.",
 )
 def clips() -> list[float]:

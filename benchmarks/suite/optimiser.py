@@ -26,6 +26,7 @@ def _parts(net: nn.Module) -> Parts:
     "gradients made finite, Adam and the average of G's 24.8 million weights, against loops over tensors",
     at_least("against loops", 2.2, 2.7),
     at_most("time", 22, 18, "ms"),
+    reason="The milliseconds are those of a quiet machine on which the loops took 49; the ratio is what carries over.",
 )
 def update() -> list[float]:
     """Measure the three together, as they follow each other in a step."""

@@ -1,9 +1,12 @@
-"""What can be counted holds on every machine, and textbook forms give what the networks give."""
+"""What can be counted holds on every machine, and the page of the suite is that of a record."""
+
+import re
 
 import pytest
 import torch
 
-from benchmarks import suite
+from benchmarks import page, suite
+from benchmarks.record import HISTORY
 from benchmarks.rows import ROWS, Row
 from benchmarks.textbook import discriminate, encode, synthesis
 from benchmarks.timing import assert_equal
@@ -38,3 +41,9 @@ def test_textbook_forms_give_what_the_networks_give() -> None:
             assert_equal("G", images, synthesis(G, ws, grouped), 1e-5)
         assert_equal("D", D(images), discriminate(D, images), 1e-4)
         assert_equal("E", E(images[:2], styles), encode(E, images[:2], styles), 1e-4)
+
+
+def test_page_is_that_of_its_record() -> None:
+    written = page.PAGE.read_text()
+    link = re.search(r"benchmarks/history/([\w.-]+\.json)", written)
+    assert link and page.text(HISTORY / link[1]) == written, "run `python -m benchmarks page`"
