@@ -38,7 +38,7 @@ lint: install
 	python workflow/scripts/dvc_sync.py check
 
 bench: install
-	for file in benchmarks/bench_*.py; do python $$file || exit 1; done
+	python -m benchmarks
 
 # Resolve pyproject.toml into requirements.lock (needs uv).
 lock:

@@ -27,10 +27,10 @@ def printed(capsys: pytest.CaptureFixture, *words: str) -> str:
 def test_the_help_is_one_screen_in_the_order_of_work(capsys: pytest.CaptureFixture) -> None:
     lines = printed(capsys, "--help").splitlines()
     assert len(lines) <= 45 and max(map(len, lines)) <= 90
-    listed = [(line[:8].strip(), line[9:].split()[0], line[9:].split(maxsplit=1)[1]) for line in lines[4 : 4 + len(COMMANDS)]]
-    assert [name for _, name, _ in listed] == list(COMMANDS)
-    assert [group for group, _, _ in listed if group] == list(GROUPS)
-    assert [told for _, _, told in listed] == [command.help for command in COMMANDS.values()]
+    rows = [(line[:8].strip(), *line[9:].split(maxsplit=1)) for line in lines[4 : 4 + len(COMMANDS)]]
+    assert [name for _, name, _ in rows] == list(COMMANDS)
+    assert [group for group, _, _ in rows if group] == list(GROUPS)
+    assert [told for _, _, told in rows] == [command.help for command in COMMANDS.values()]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -12,7 +12,7 @@ from styleinv.cli import main
 from styleinv.runs import parse_run
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import _does_not_fit
-from styleinv.training.measure import Cost, _counting
+from styleinv.training.measure import Cost, counting_kept
 from styleinv.training.method import TrainingConfig
 from tests.project import make_project
 
@@ -20,7 +20,7 @@ from tests.project import make_project
 def test_kept_bytes_are_counted_once_and_released() -> None:
     weight = nn.Parameter(torch.ones(1000))
     x = torch.ones(1000, requires_grad=True)
-    with _counting({weight.untyped_storage().data_ptr()}) as most:
+    with counting_kept([weight]) as most:
         y = (x * weight).exp()
         assert most() == 2 * 4000  # x for the product (weight is ignored), exp keeps its result
         y.sum().backward()

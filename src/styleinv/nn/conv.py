@@ -53,6 +53,11 @@ def conv2d_resample(
         x0, x1, y0, y1 = x0 - (k_w - 1), x1 - (k_w - up), y0 - (k_h - 1), y1 - (k_h - up)
         crop_x, crop_y = max(min(-x0, -x1), 0), max(min(-y0, -y1), 0)
         kernel = _orient(w, not flip_weight).reshape(groups, -1, *w.shape[1:]).transpose(1, 2).flatten(0, 1)
+        needs_grad = torch.is_grad_enabled() and (x.requires_grad or w.requires_grad)
+        if x.device.type == "cpu" and groups == 1 and not needs_grad:
+            # On a CPU the result comes in this layout, and is copied back for inputs in the other: forward passes are
+            # faster without that copy, backward passes are not (benchmarks/suite/networks.py).
+            x = x.contiguous(memory_format=torch.channels_last)
         x = F.conv_transpose2d(x, kernel, stride=up, padding=(crop_y, crop_x), groups=groups)
         x = upfirdn2d(x, f, 1, 1, [x0 + crop_x, x1 + crop_x, y0 + crop_y, y1 + crop_y], flip_filter, up**2)
         return upfirdn2d(x, f, 1, down, 0, flip_filter) if down > 1 else x

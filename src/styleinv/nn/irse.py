@@ -20,6 +20,20 @@ class SEModule(nn.Module):
         return x * self.sigmoid(self.fc2(self.relu(self.fc1(self.avg_pool(x)))))
 
 
+class Subsample(nn.Module):
+    """Keep every `stride`-th pixel of both axes.
+
+    This is the reference's max pooling over windows of one pixel, but autograd keeps no places of maxima for it.
+    """
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.stride == 1 else x[:, :, :: self.stride, :: self.stride]
+
+
 class BottleneckIRSE(nn.Module):
     """One IR-SE unit [N, in, H, W] -> [N, depth, H / stride, W / stride]; no activation after the sum."""
 
@@ -27,7 +41,7 @@ class BottleneckIRSE(nn.Module):
         super().__init__()
         self.shortcut_layer: nn.Module
         if in_channel == depth:
-            self.shortcut_layer = nn.MaxPool2d(1, stride)
+            self.shortcut_layer = Subsample(stride)
         else:
             self.shortcut_layer = nn.Sequential(
                 nn.Conv2d(in_channel, depth, 1, stride, bias=False), nn.BatchNorm2d(depth)

@@ -41,7 +41,10 @@ def bias_act(
     alpha = default_alpha if alpha is None else alpha
     if b is not None:
         x = x + b.to(x.dtype).reshape([-1 if i == dim % x.ndim else 1 for i in range(x.ndim)])
-    x = function(x, alpha)
+        # The sum is nobody else's: overwritten, it takes no further memory, and autograd keeps the result alone.
+        x = F.leaky_relu_(x, alpha) if act == "lrelu" else function(x, alpha)
+    else:
+        x = function(x, alpha)
     if gain != 1:
         x = x * gain
     return x if clamp is None or clamp < 0 else x.clamp(-clamp, clamp)

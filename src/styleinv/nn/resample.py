@@ -162,7 +162,7 @@ def _resample(
     k_h, k_w = f.shape
     if x.device.type == "cpu" and channels <= 4:
         # Depthwise convolutions on the CPU are faster in this layout; of more channels than an image's the copy costs
-        # more than it saves (benchmarks/bench_layers.py).
+        # more than it saves (benchmarks/suite/fir.py).
         x = x.contiguous(memory_format=torch.channels_last)
     if up_x == up_y == 1:
         # torch correlates, so a convolution takes the flipped kernel.
@@ -173,10 +173,12 @@ def _resample(
     # A strided transposed convolution is the full convolution of the zero-inserted input.
     kernel = (f.flip([0, 1]) if flip else f).to(x.dtype)[None, None].expand(channels, 1, k_h, k_w)
     h, w = x.shape[2:]
-    full = F.conv_transpose2d(x, kernel, stride=(up_y, up_x), groups=channels)
     left, top = x0 - (k_w - 1), y0 - (k_h - 1)
-    right = w * up_x + x0 + x1 - k_w + 1 - full.shape[3] - left
-    bottom = h * up_y + y0 + y1 - k_h + 1 - full.shape[2] - top
+    right, bottom = x1 - (k_w - up_x), y1 - (k_h - up_y)
+    # What is cropped alike at both ends is not computed, which also saves a copy of the result.
+    crop_x, crop_y = max(min(-left, -right), 0), max(min(-top, -bottom), 0)
+    full = F.conv_transpose2d(x, kernel, stride=(up_y, up_x), padding=(crop_y, crop_x), groups=channels)
+    left, right, top, bottom = left + crop_x, right + crop_x, top + crop_y, bottom + crop_y
     if left or right or top or bottom:
         full = F.pad(full, [left, right, top, bottom])
     return full[:, :, ::down_y, ::down_x] if down_x * down_y > 1 else full

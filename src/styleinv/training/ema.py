@@ -32,10 +32,10 @@ def update_ema(
     slow: list[Tensor] = [p.data for p in average.parameters()]
     fast: list[Tensor] = [p.data for p in module.parameters()]
     torch._foreach_lerp_(slow, fast, 1 - beta)
-    if buffers == "keep":
+    kept, current = list(average.buffers()), list(module.buffers())
+    if buffers == "keep" or not kept:
         return
-    for kept, current in zip(average.buffers(), module.buffers(), strict=True):
-        if buffers == "follow":
-            kept.lerp_(current, 1 - beta)
-        else:
-            kept.copy_(current)
+    if buffers == "follow":
+        torch._foreach_lerp_(kept, current, 1 - beta)
+    else:
+        torch._foreach_copy_(kept, current)

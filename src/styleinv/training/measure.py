@@ -3,7 +3,7 @@
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,14 +134,23 @@ def _allocated(method: Method, phase: Phase, device: torch.device, size: int) ->
 
 def _kept(method: Method, phase: Phase, device: torch.device, size: int) -> int:
     """Measure the most bytes that are kept for a backward pass at once, apart from parameters."""
-    parameters = {p.untyped_storage().data_ptr() for m in method.parts.modules.values() for p in m.parameters()}
-    with _counting(parameters) as most:
+    with counting_kept(p for m in method.parts.modules.values() for p in m.parameters()) as most:
         _update(method, phase, device, size)
     return most()
 
 
 @contextmanager
-def _counting(ignored: set[int]) -> Iterator[Callable[[], int]]:
+def counting_kept(ignored: Iterable[Tensor]) -> Iterator[Callable[[], int]]:
+    """Count the bytes that autograd keeps for backward passes, each storage once; tensors need not have data.
+
+    Args:
+        ignored: tensors that are there anyway, such as parameters.
+
+    Returns:
+        A function that gives the most bytes kept at once so far.
+    """
+    # The address of the storage itself: that of its data is 0 for all that have none.
+    own = {tensor.untyped_storage()._cdata for tensor in ignored}
     alive: dict[int, int] = {}
     most = 0
 
@@ -150,8 +159,8 @@ def _counting(ignored: set[int]) -> Iterator[Callable[[], int]]:
             nonlocal most
             self.tensor = tensor
             storage = tensor.untyped_storage()
-            self.key = storage.data_ptr()
-            if self.key not in ignored:
+            self.key = storage._cdata
+            if self.key not in own:
                 alive[self.key] = max(alive.get(self.key, 0), storage.nbytes())
                 most = max(most, sum(alive.values()))
 

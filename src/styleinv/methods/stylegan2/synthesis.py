@@ -75,7 +75,7 @@ class SynthesisLayer(nn.Module):
             flip_weight=self.up == 1,
             gain=total,
         )
-        x = F.leaky_relu(x, 0.2)
+        x = F.leaky_relu_(x, 0.2)
         clamp = None if self.conv_clamp is None else self.conv_clamp * gain
         return x if clamp is None else x.clamp(-clamp, clamp)
 

@@ -44,8 +44,8 @@ class AdainResBlk(nn.Module):
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
         """Modulate x [B, C, H, W] by styles s [F * B, style_dim], rows (frame, video): [F * B, C, H, W]."""
-        residual = self.conv1(F.leaky_relu(self.norm1(x, s), 0.2))
-        residual = self.conv2(F.leaky_relu(self.norm2(residual, s), 0.2))
+        residual = self.conv1(F.leaky_relu_(self.norm1(x, s), 0.2))
+        residual = self.conv2(F.leaky_relu_(self.norm2(residual, s), 0.2))
         out = (residual.unflatten(0, (-1, x.shape[0])) + x).flatten(0, 1)
         return out / math.sqrt(2) if self.normalize else out
 

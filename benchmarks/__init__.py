@@ -1,0 +1,1 @@
+"""What the project costs, counted and measured; `python -m benchmarks` runs the suite."""
