@@ -43,9 +43,9 @@ def test_the_plan_of_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "has no cost of talking_faces/stylegan2" in line and "styleinv cost" in line
     table = folder / "results/tables/cost.csv"
     table.parent.mkdir(parents=True)
-    head = "method,stage,trained_parameters,frozen_parameters,days,device"
+    head = "scale,method,stage,trained_parameters,frozen_parameters,days,device"
     names = ("stylegan2", "inversion", "styleinv", "styleinv-no_ffa_st", "long_video_gan_lr", "long_video_gan")
-    rows = [f"x,talking_faces/{name},1000000,0,{days},a GPU" for days, name in enumerate(names, 1)]
+    rows = [f"tiny,x,talking_faces/{name},1000000,0,{days},a GPU" for days, name in enumerate(names, 1)]
     table.write_text("\n".join([head, *rows]) + "\n")
     assert main(["plan", *runs, "--gpus", "2", *options]) == 0
     text = capsys.readouterr().out
@@ -82,9 +82,9 @@ def test_the_plan_counts_what_snakemake_makes(
     said = Layer("here", {"datasets": datasets, "seeds": seeds})
     tables = parse(Study, read_layer(project / "config/config.yaml"), said).tables(file)
     chains = {part for rows in tables.values() for run in rows for part in lineage(run, project / "config")}
-    rows = [f"x,{part},1000000,0,1,a GPU" for part in sorted(map(str, chains))]
+    rows = [f"{scale},x,{part},1000000,0,1,a GPU" for part in sorted(map(str, chains))]
     (project / "results/tables").mkdir(parents=True, exist_ok=True)
-    head = "method,stage,trained_parameters,frozen_parameters,days,device"
+    head = "scale,method,stage,trained_parameters,frozen_parameters,days,device"
     (project / "results/tables/cost.csv").write_text("\n".join([head, *rows]) + "\n")
     options = ["--config", f"config/{scale}.yaml", "--datasets", *datasets, "--seeds", *seeds]
     text = call(project, "styleinv", "plan", *targets, *options)
@@ -99,8 +99,8 @@ def test_several_gpus_a_training_and_models_along_it(tmp_path: Path, capsys: pyt
     folder = make_project(tmp_path)
     table = folder / "results/tables/cost.csv"
     table.parent.mkdir(parents=True)
-    head = "method,stage,trained_parameters,frozen_parameters,days,device"
-    table.write_text(f"{head}\nx,sky/digan,1000000000,0,8,a GPU\n")
+    head = "scale,method,stage,trained_parameters,frozen_parameters,days,device"
+    table.write_text(f"{head}\npaper,x,sky/digan,1000000000,0,8,a GPU\n")
     options = ["--config", str(folder / "config/paper.yaml"), "--results", str(folder / "results")]
     assert main(["plan", "sky/digan", "sky/digan-seed1", "--gpus", "8", "--each", "8", *options]) == 0
     text = capsys.readouterr().out

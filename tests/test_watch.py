@@ -111,8 +111,8 @@ def test_the_outlook_is_the_cost_corrected_by_the_measured_rate(study: Paths) ->
     assert outlook(Watcher(study).view()).endswith(" so far; no estimate yet")
     table = study.table("cost")
     table.parent.mkdir(parents=True)
-    rows = [f"x,sky/{name},10,{kimg}" for name, kimg in (("digan", 100), ("stylegan2", 100), ("inversion", 50))]
-    table.write_text("\n".join(["method,stage,seconds_per_kimg,total_kimg", *rows]) + "\n")
+    rows = [f"paper,x,sky/{name},10,{kimg}" for name, kimg in (("digan", 100), ("stylegan2", 100), ("inversion", 50))]
+    table.write_text("\n".join(["scale,method,stage,seconds_per_kimg,total_kimg", *rows]) + "\n")
     assert without_cost(study_record(), study) == []
     view = Watcher(study).view()
     # Two at once: digan beside stylegan2, then inversion. Nobody has cropped or scored anything yet.

@@ -101,8 +101,10 @@ def test_trainings_ask_for_what_was_measured_of_them_and_are_warned(project: Pat
     costs = project / "results/tables/cost.csv"
     costs.parent.mkdir(parents=True)
     rows = ("stylegan2,0.125,4", "inversion,40,2.1", "styleinv,0.125,")
-    table = [f"talking_faces/{row}" for row in rows]
-    costs.write_text("\n".join(["stage,days,host_gb", *table, ""]))
+    table = [f"tiny,talking_faces/{row}" for row in rows]
+    # What another scale takes says nothing of this one.
+    other = [f"paper,talking_faces/{row.partition(',')[0]},9,9" for row in rows]
+    costs.write_text("\n".join(["scale,stage,days,host_gb", *table, *other, ""]))
     words = ("snakemake", "results/tables/table1.csv", "-n", "--profile", "slurm", "--config", "methods=[styleinv]")
     text = call(project, *words)
     asked = {}

@@ -45,7 +45,7 @@ def launcher(wildcards, resources, threads):
     return f"{resources.mpi} -n {resources.tasks} -c {max(1, threads // resources.tasks)} styleinv"
 
 
-COSTS = measured_costs(P.table("cost"))
+COSTS = measured_costs(P.table("cost"), STUDY.scale)
 # Only a scheduler's profile has limits.
 MEASURED = COSTS and usual("runtime") and usual("mem_mb")
 

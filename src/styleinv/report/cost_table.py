@@ -27,6 +27,7 @@ class Stage:
 def write_cost(
     chains: Mapping[str, Sequence[Stage]],
     titles: Mapping[str, str],
+    scale: str,
     device: str,
     on_gpu: bool,
     published_csv: Path,
@@ -38,19 +39,20 @@ def write_cost(
     Args:
         chains: run -> the trainings it needs, its own last.
         titles: run -> its method for people.
+        scale: name of the scale that they are costs at.
         device: name of the device they were measured on.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = ("trained_parameters", "frozen_parameters", "frames_per_video", "memory_gb_per_video", "host_gb")
-    writer.writerow(["method", "stage", *columns, "seconds_per_kimg", "total_kimg", "days", "device"])
+    writer.writerow(["scale", "method", "stage", *columns, "seconds_per_kimg", "total_kimg", "days", "device"])
     for run, stages in chains.items():
         for stage in stages:
             cost = stage.cost
             host = "" if cost.host_bytes is None else f"{cost.host_bytes / 1e9:.4g}"
             numbers = (cost.trained, cost.frozen, cost.frames_per_video, f"{cost.bytes_per_video / 1e9:.4g}", host)
             times = (f"{cost.seconds_per_kimg:.4g}", cost.total_kimg, f"{cost.days:.4g}")
-            writer.writerow([run, stage.run, *numbers, *times, device])
+            writer.writerow([scale, run, stage.run, *numbers, *times, device])
     write_text(out_csv, file.getvalue())
     write_text(out_md, _markdown(chains, titles, device, on_gpu, published_csv))
 

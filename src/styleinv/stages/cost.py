@@ -53,7 +53,8 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
     name = torch.cuda.get_device_name() if world.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     published = setting.config.parent / "published.csv"
     titles = {str(run): method_title(run, setting.config.parent) for run in runs}
-    write_cost(chains, titles, name, world.device.type == "cuda", published, out, out.with_suffix(".md"))
+    scale, on_gpu = setting.config.stem, world.device.type == "cuda"
+    write_cost(chains, titles, scale, name, on_gpu, published, out, out.with_suffix(".md"))
     return out.with_suffix(".md")
 
 

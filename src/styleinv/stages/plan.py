@@ -43,12 +43,12 @@ class Limits:
     megabytes: int | None
 
 
-def measured_costs(table: Path) -> dict[str, dict[str, str]]:
-    """Read what `styleinv cost` has measured: training -> its row of cost.csv; empty where there is no table."""
+def measured_costs(table: Path, scale: str) -> dict[str, dict[str, str]]:
+    """Read what `styleinv cost` has measured at a scale: training -> its row of cost.csv; empty where there is none."""
     if not table.exists():
         return {}
     with open(table, newline="") as file:
-        return {row["stage"]: row for row in csv.DictReader(file)}
+        return {row["stage"]: row for row in csv.DictReader(file) if row["scale"] == scale}
 
 
 def cost_of(run: Run, measured: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
@@ -134,7 +134,7 @@ def _targets(targets: Sequence[str], study: Study, setting: Setting) -> tuple[li
 
 def _trainings(runs: Sequence[Run], setting: Setting, gpus: int) -> tuple[dict[Run, Training], str]:
     table = setting.paths.table("cost")
-    measured = measured_costs(table)
+    measured = measured_costs(table, setting.config.stem)
     found: dict[Run, Training] = {}
     for run in runs:
         below = None

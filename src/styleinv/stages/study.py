@@ -260,7 +260,7 @@ class Watcher:
         """Say of each job that is not done how long it still takes, by what is known best."""
         scale = Path(study.scale)
         tables = [self.paths.estimates(scale.stem).table("cost"), self.paths.table("cost")]
-        measured = [measured_costs(table) for table in tables]
+        measured = [measured_costs(table, scale.stem) for table in tables]
         runs = [parse_run(job.what) if job.run else None for job in study.jobs]
         costs = [None if run is None else _cost(run, self._kimg(run), measured) for run in runs]
         # Whatever shares the machine slows all trainings down alike.
