@@ -191,7 +191,8 @@ def test_a_disturbed_job_goes_on_and_ends_in_the_same_bits(
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_every_gpu_has_a_process_and_all_train_what_one_trains(ended: dict[str, Ended], name: str) -> None:
-    assert read_json(ended[name].folder / RUN / "provenance.json")["processes"] == SEVERAL[name][1]
+    record = read_json(ended[name].folder / RUN / "provenance.json")
+    assert (record["processes"], record["threads"]) == (SEVERAL[name][1], 1)
     # By rounding, which 50 steps of Adam amplify; tests/training/test_distribution.py looks closer.
     assert difference(ended["nothing"].folder / MODEL, ended[name].folder / MODEL) < 1e-2
 

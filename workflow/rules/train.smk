@@ -39,10 +39,11 @@ def threads_of(method):
 
 
 def launcher(wildcards, resources, threads):
-    """What starts a training: over several nodes srun, which must be told how many processes."""
+    """What starts a training: over several nodes srun, which must be told how many processes share the threads."""
     if "mpi" not in resources.keys():
         return "styleinv"
-    return f"{resources.mpi} -n {resources.tasks} -c {max(1, threads // resources.tasks)} styleinv"
+    each = max(1, threads // resources.tasks)
+    return f"env OMP_NUM_THREADS={each} {resources.mpi} -n {resources.tasks} -c {each} styleinv"
 
 
 COSTS = measured_costs(P.table("cost"), STUDY.scale)

@@ -30,6 +30,9 @@ def launch(words: list[str], processes: int) -> int:
         port = str(free.getsockname()[1])
     shared = {"MASTER_ADDR": "localhost", "MASTER_PORT": port}
     shared |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
+    # They share the threads: as many for each would wait for each other.
+    threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+    shared |= {"OMP_NUM_THREADS": str(max(1, threads // processes))}
     command = [sys.executable, "-m", "styleinv.cli", *words]
     with ExitStack() as stack:
         logs = [None, *(stack.enter_context(tempfile.TemporaryFile()) for _ in range(processes - 1))]
