@@ -228,6 +228,83 @@ def test_an_inversion_of_another_generator_is_refused(study: Setting, tmp_path: 
         model.invert(np.zeros((32, 32, 3), np.uint8))
 
 
+def test_a_packed_run_is_a_folder_that_every_command_takes(study: Setting, command: Command, tmp_path: Path) -> None:
+    shared, away = tmp_path / "shared", tmp_path / "elsewhere"
+    said = command("pack", str(RUN), "--out", str(shared))
+    assert f"styleinv verify {shared}" in said
+    shared.rename(away)
+    assert "files are what was packed" in command("verify", str(away))
+    card = (away / "README.md").read_text()
+    assert "# talking_faces/styleinv" in card and "It has not been scored." in card and "What it is for" in card
+    assert count_frames(away / "samples.mp4") == 100 and comment_of(away / "samples.mp4").startswith("Synthetic")
+    record = (away / str(RUN) / "provenance.json").read_text()
+    assert '"commit"' in record and not any(f'"{key}"' in record for key in ("user", "host", "job_id"))
+
+    own, other = (styleinv.load(name, study.paths.root) for name in (str(RUN), str(away)))
+    assert np.array_equal(own.generate(2, frames=3), other.generate(2, frames=3))
+    photo, crop = photo_of(study, tmp_path)
+    assert other.invert(crop).error == own.invert(crop).error
+    command("generate", str(away), "--out", str(tmp_path / "films"), "--seeds", "1", "--frames", "2")
+    assert count_frames(tmp_path / "films/000001.mp4") == 2
+
+    assert "is there already" in command("pack", str(RUN), "--out", str(away), code=2)
+    (away / "stranger").write_text("x")
+    (away / "README.md").write_text(card + "!")
+    assert main(["verify", str(away)]) == 2
+
+
+def test_scores_and_their_stand_in_are_on_the_card(study: Setting, command: Command, tmp_path: Path) -> None:
+    command("evaluate", str(RUN))
+    try:
+        command("pack", str(RUN), "--out", str(tmp_path / "shared"))
+    finally:
+        for file in (study.paths.metrics(RUN), study.paths.protocol(RUN)):
+            file.unlink()
+    card = (tmp_path / "shared/README.md").read_text()
+    assert "Scores of a stand-in" in card and "- FID: " in card and "By the protocol `" in card
+    assert (tmp_path / "shared" / str(RUN) / "protocol.json").exists()
+
+
+def test_an_edit_moves_all_frames_and_keeps_the_motion(study: Setting, command: Command, tmp_path: Path) -> None:
+    model = Model(RUN, study.paths)
+    first, second = model.component(0), model.component(1)
+    assert float(first.norm()) > float(second.norm()) > 0 and abs(float((first * second).sum())) < 1e-4
+    G = model.generator.G  # type: ignore[attr-defined]
+    w = G.mapping(torch.randn([4000, G.z_dim], generator=torch.Generator().manual_seed(1)))[:, 0]
+    along = (w @ first.T).squeeze() / first.norm()
+    assert float(along.std()) == pytest.approx(float(first.norm()), rel=0.1)
+    as_it_is = model.generate(4, frames=3)
+    assert np.array_equal(model.edit(first, 0).generate(4, frames=3), as_it_is)
+    moved = model.edit(first, 3).generate(4, frames=3)
+    assert all(not np.array_equal(a, b) for a, b in zip(moved, as_it_is, strict=True))
+    command("edit", str(RUN), "--out", str(tmp_path), "--component", "0", "--seeds", "4", "--seconds", "0.12")
+    info = probe(tmp_path / "000004.mp4")
+    assert (info.width, info.height) == (96, 32) and count_frames(tmp_path / "000004.mp4") == 3
+    # From a folder of pictures to another, and no way where they are the same.
+    for name, frame in (("a", as_it_is[0]), ("b", moved[0])):
+        (tmp_path / name).mkdir()
+        Image.fromarray(frame).save(tmp_path / name / "1.png")
+    ways = [model.direction([as_it_is[0]], [other]) for other in (as_it_is[0], moved[0])]
+    assert float(ways[0].abs().max()) == 0 < float(ways[1].abs().max())
+    command("edit", str(RUN), "--out", str(tmp_path), "--away", str(tmp_path / "a"), "--towards", str(tmp_path / "b"),
+            "--seeds", "5", "--seconds", "0.1")  # fmt: skip
+    assert (tmp_path / "000005.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "need one direction"),
+        (["--component", "0", "--away", "x", "--towards", "x"], "need one direction"),
+        (["--away", "x"], "need one direction"),
+        (["--component", "999"], "--component: must be 0 to "),
+        (["--away", "empty", "--towards", "empty"], "holds no pictures"),
+    ],
+)
+def test_what_is_no_direction(command: Command, tmp_path: Path, words: list[str], says: str) -> None:
+    assert says in command("edit", str(RUN), "--out", str(tmp_path), *words, code=2)
+
+
 def test_importing_the_package_does_not_wait_for_torch() -> None:
     import sys
 

@@ -5,8 +5,10 @@ scales, tables and stages that exist; `make` and `python` name targets and files
 is for the tests of the commands; the last test here finds those.
 """
 
+import contextlib
 import re
 import shlex
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from styleinv.commands import COMMANDS
 from styleinv.config import Study, experiments, load_dataset, load_scale, method_title
 from styleinv.data.weights import WEIGHTS
 from styleinv.errors import UserError
-from styleinv.runs import Run, parse_run
+from styleinv.runs import CARD, Run, parse_run
 from styleinv.schema import Layer, parse, read_layer, read_yaml
 from tests.project import ROOT
 
@@ -80,7 +82,11 @@ def check_run(run: Run) -> None:
 def check_styleinv(words: list[str]) -> None:
     if words[1:2] == ["--help"]:
         return
-    args = vars(_parse(words[1:]))
+    # Where a packed run lies, as the pages have it.
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+        (Path("shared") / CARD).parent.mkdir()
+        (Path("shared") / CARD).touch()
+        args = vars(_parse(words[1:]))
     assert (ROOT / args["config"]).exists()
     for run in [*args.get("runs", []), args.get("run"), args.get("style")]:
         if isinstance(run, Run):
@@ -130,8 +136,9 @@ def check_make(words: list[str]) -> None:
 
 
 def check_python(words: list[str]) -> None:
-    file = words[2].replace(".", "/") + ".py" if words[1] == "-m" else words[1]
-    assert (ROOT / file).exists()
+    module = ROOT / words[2].replace(".", "/") if words[1] == "-m" else None
+    files = [module.with_suffix(".py"), module / "__main__.py"] if module else [ROOT / words[1]]
+    assert any(file.exists() for file in files)
 
 
 CHECKS = {

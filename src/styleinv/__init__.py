@@ -13,7 +13,7 @@ def load(run: str, results: str | Path = "results", device: str = "auto", psi: f
     """Load a trained run to make videos with: docs/apply.md.
 
     Args:
-        run: its name, such as `talking_faces/styleinv`.
+        run: its name, such as `talking_faces/styleinv`, or the folder of a packed one.
         results: the results folder that it lies in.
         device: `cpu`, `cuda`, or `auto` for a GPU where there is one.
         psi: truncation: 1 is what the method has learnt, towards 0 all videos become like the mean one.
@@ -22,6 +22,6 @@ def load(run: str, results: str | Path = "results", device: str = "auto", psi: f
         UserError: the name is none, the method makes no videos or knows no truncation, or there is no such model.
     """
     # Here, as torch takes seconds to import.
-    from styleinv.stages.model import Model
+    from styleinv.stages.pack import load_named
 
-    return Model.named(run, results, device, psi)
+    return load_named(run, results, device, psi)

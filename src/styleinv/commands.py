@@ -12,7 +12,7 @@ from styleinv.evaluation.protocol import STORAGE, Kernel
 from styleinv.generator import Format
 from styleinv.methods import preparations
 from styleinv.paths import Paths
-from styleinv.runs import Run, parse_run, parse_seeds
+from styleinv.runs import Run, parse_model, parse_run, parse_seeds
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 
@@ -50,9 +50,10 @@ RUNS = argument("runs", nargs="+", metavar="run", type=parse_run, help="<dataset
 FOLDER = argument("folder", type=Path)
 OUT = argument("--out", type=Path, required=True, metavar="DIR")
 SEEDS = argument("--seeds", type=parse_seeds, default="0-7", help="such as 0-7 or 3,5 (default: %(default)s)")
+MODEL = argument("run", type=parse_model, help="<dataset>/<method>[-<variant>], or the folder of a packed run")
 PHOTO = [
     argument("photo", type=Path, metavar="PHOTO"),
-    RUN,
+    MODEL,
     OUT,
     argument("--aligned", action="store_true", help="the photo is a square crop of the face already"),
     argument("--landmarks", type=Path, metavar="FILE.npz", help="`landmarks` [1, 68, 2], in the networks' place"),
@@ -257,7 +258,7 @@ APPLY = {
         "styleinv generate talking_faces/styleinv --out videos --seeds 0-3 --seconds 10",
         "<out>/<seed>.mp4",
         [
-            RUN,
+            MODEL,
             OUT,
             SEEDS,
             argument("--seconds", type=float, help="of each video (default: 5)"),
@@ -295,7 +296,7 @@ APPLY = {
         "styleinv interpolate talking_faces/styleinv --out smooth --fps 60",
         "<out>/<seed>.mp4",
         [
-            RUN,
+            MODEL,
             OUT,
             SEEDS,
             argument("--fps", type=float, required=True, metavar="N", help="frames per second"),
@@ -308,7 +309,7 @@ APPLY = {
         "styleinv long talking_faces/styleinv --out hour --hours 1",
         "<out>/<seed>.mp4, and its parts in <out>/<seed>.parts/",
         [
-            RUN,
+            MODEL,
             OUT,
             argument("--hours", type=float, help="how long (default: 1)"),
             argument("--frames", type=int, metavar="N", help="how long, instead of --hours"),
@@ -322,13 +323,37 @@ APPLY = {
         "styleinv stylize taichi/styleinv --style cartoon/style_transfer --out styled",
         "<out>/<seed>.mp4",
         [
-            RUN,
+            MODEL,
             OUT,
             argument("--style", type=parse_run, required=True, metavar="RUN", help="<style set>/style_transfer"),
             SEEDS,
             argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
             argument("--mark", action="store_true", help="add a visible line that says: synthetic"),
         ],
+    ),
+    "edit": Command(
+        "animate:edit",
+        "move whole videos along a direction of W",
+        "styleinv edit talking_faces/styleinv --out edited --component 0 --strength 2",
+        "<out>/<seed>.mp4: less, as it is, more",
+        [
+            MODEL,
+            OUT,
+            SEEDS,
+            argument("--component", type=int, metavar="N", help="a principal component of W, from 0 on"),
+            argument("--away", type=Path, metavar="DIR", help="or the way from these aligned pictures"),
+            argument("--towards", type=Path, metavar="DIR", help="to these"),
+            argument("--strength", type=float, default=2.0, help="standard deviations, or ways (default: %(default)s)"),
+            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
+            argument("--mark", action="store_true", help="add a visible line that says: synthetic"),
+        ],
+    ),
+    "pack": Command(
+        "pack:pack",
+        "write a run as a folder to share: weights, card, scores, samples",
+        "styleinv pack talking_faces/styleinv --out shared",
+        "<out>/: README.md, card.json with hashes, samples.mp4, the run's files",
+        [RUN, OUT],
     ),
     "import": Command(
         "importing:import_file",
@@ -408,7 +433,15 @@ STUDY = {
         "compare what stages wrote with the hashes of their record",
         "styleinv verify talking_faces/styleinv",
         PRINTS,
-        [argument("runs", nargs="*", metavar="run", type=parse_run, help="default: everything under the results")],
+        [
+            argument(
+                "runs",
+                nargs="*",
+                metavar="run",
+                type=parse_model,
+                help="or the folder of a packed run (default: everything under the results)",
+            )
+        ],
     ),
 }
 

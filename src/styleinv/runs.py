@@ -1,10 +1,13 @@
 """Names of runs: `<dataset>/<method>[-<variant>][-seed<N>]`."""
 
 import re
+from pathlib import Path
 
 from styleinv.errors import UserError
 from styleinv.schema import Strict
 
+# In the folder of a packed run: which it is, and the hashes of its files.
+CARD = "card.json"
 NAME = re.compile(r"[a-z0-9_]+\Z")
 SEED = re.compile(r"seed(0|[1-9][0-9]*)\Z")
 
@@ -52,6 +55,15 @@ def parse_run(text: str) -> Run:
     if not slash or len(variant) > 1 or not all(NAME.match(part) for part in (dataset, method, *variant)):
         raise UserError(f"{text!r} is no run", cure="Write <dataset>/<method>[-<variant>][-seed<N>].")
     return Run(dataset=dataset, method=method, variant="".join(variant), seed=seed)
+
+
+def parse_model(text: str) -> Run | Path:
+    """Read the name of a run, or of a folder with a packed one.
+
+    Raises:
+        UserError: it is neither.
+    """
+    return Path(text) if (Path(text) / CARD).is_file() else parse_run(text)
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""invert, animate: a photo in the generator's latent space, and videos that begin with it (paper section 4.2)."""
+"""invert, animate, edit: photos in the generator's latent space, and videos that begin with one (section 4.2)."""
 
 from collections.abc import Iterator
 from itertools import repeat
@@ -15,6 +15,7 @@ from styleinv.errors import UserError, cannot_read
 from styleinv.files import atomic, write_json
 from styleinv.runs import Run
 from styleinv.stages.model import Inverted, Model
+from styleinv.stages.pack import load_model
 from styleinv.stages.setting import Setting
 from styleinv.stages.showing import marked, side_by_side, write_film
 from styleinv.training.distribution import device_of
@@ -101,7 +102,7 @@ def _chosen(boxes: np.ndarray, face: int | None, photo: Path) -> np.ndarray:
 
 def invert(
     photo: Path,
-    run: Run,
+    run: Run | Path,
     setting: Setting,
     out: Path,
     aligned: bool = False,
@@ -117,14 +118,14 @@ def invert(
         out: the folder for the files.
         refine: steps of optimisation after the encoder.
     """
-    model = Model(run, setting.paths, setting.scale.device)
+    model = load_model(run, setting)
     image, found = _inverted(model, setting, photo, aligned, landmarks, face, refine)
     yield _write_inversion(out / photo.stem, image, found, model, refine)
 
 
 def animate(
     photo: Path,
-    run: Run,
+    run: Run | Path,
     setting: Setting,
     out: Path,
     aligned: bool = False,
@@ -143,7 +144,7 @@ def animate(
         mark: add a visible line that says that it is synthetic.
         photo, run, setting, out, aligned, landmarks, face, refine: as for `invert`.
     """
-    model = Model(run, setting.paths, setting.scale.device)
+    model = load_model(run, setting)
     times = model.times(seconds=seconds)
     image, found = _inverted(model, setting, photo, aligned, landmarks, face, refine)
     yield _write_inversion(out / photo.stem, image, found, model, refine)
@@ -153,6 +154,58 @@ def animate(
         film = side_by_side([*still, moving.stream(seed, times)])
         path = out / f"{photo.stem}_{seed:06d}.mp4"
         yield str(write_film(path, marked(film) if mark else film, model.fps, model.note))
+
+
+def edit(
+    run: Run | Path,
+    setting: Setting,
+    out: Path,
+    seeds: list[int],
+    component: int | None = None,
+    away: Path | None = None,
+    towards: Path | None = None,
+    strength: float = 2.0,
+    seconds: float = 5.0,
+    mark: bool = False,
+) -> Iterator[str]:
+    """Write `<seed>.mp4` per seed: the video moved against a direction of W, as it is, and moved along it.
+
+    Args:
+        run, setting: a trained styleinv run.
+        out: the folder for the videos.
+        seeds: of the videos.
+        component: the direction is this principal component of W, in standard deviations; or
+        away, towards: folders of aligned pictures, between whose mean inversions it leads.
+        strength: how far.
+        seconds: of each video.
+        mark: add a visible line that says that they are synthetic.
+
+    Raises:
+        UserError: no direction or two, or a folder without pictures.
+    """
+    if (component is None) == (away is None and towards is None) or (away is None) != (towards is None):
+        cure = "Give --component, or both of --away and --towards."
+        raise UserError("need one direction", field="--component, --away and --towards", cure=cure)
+    model = load_model(run, setting)
+    times = model.times(seconds=seconds)
+    if component is not None:
+        direction = model.component(component)
+    else:
+        folders = [_pictures(folder, model, setting) for folder in (away, towards) if folder]
+        direction = model.direction(*folders)
+    for seed in seeds:
+        columns = [model.edit(direction, sign * strength).stream(seed, times) for sign in (-1, 0, 1)]
+        film = side_by_side(columns)
+        path = out / f"{seed:06d}.mp4"
+        yield str(write_film(path, marked(film) if mark else film, model.fps, model.note))
+
+
+def _pictures(folder: Path, model: Model, setting: Setting) -> list[np.ndarray]:
+    """Read all pictures of a folder, aligned already."""
+    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    if not files:
+        raise UserError("holds no pictures", file=folder, cure="Give a folder of aligned PNGs or JPEGs.")
+    return [aligned_photo(file, model.resolution, setting, aligned=True) for file in files]
 
 
 def _inverted(

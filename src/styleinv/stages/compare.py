@@ -28,7 +28,7 @@ def compare(a: str, b: str, setting: Setting) -> str:
     result = compare_scores(sides[a], sides[b], (a, b))
     rows = [["", a, b, "difference", ""]]
     for pair in result.scores.values():
-        scored = [_scored(one, result.stand_in) for one in (pair.a, pair.b)]
+        scored = [scored_text(one, result.stand_in) for one in (pair.a, pair.b)]
         verdict = {None: "", True: "intervals apart", False: "intervals overlap"}[pair.told_apart]
         rows.append(
             [pair.title, *scored, f"{'+' * (pair.difference >= 0)}{score_number(pair.difference, result.stand_in)}"]
@@ -45,7 +45,8 @@ def compare(a: str, b: str, setting: Setting) -> str:
     return "\n".join([STAND_IN, *lines] if result.stand_in else lines)
 
 
-def _scored(scored: Scored, stand_in: bool) -> str:
+def scored_text(scored: Scored, stand_in: bool) -> str:
+    """Write a score with its deviation and its interval, as far as it has them."""
     text = score_number(scored.mean, stand_in)
     if scored.std is not None:
         text += f" ± {score_number(scored.std, stand_in)}"

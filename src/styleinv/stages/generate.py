@@ -9,12 +9,13 @@ from styleinv.errors import UserError
 from styleinv.generator import Format
 from styleinv.runs import Run
 from styleinv.stages.model import Model
+from styleinv.stages.pack import load_model
 from styleinv.stages.setting import Setting
 from styleinv.stages.showing import grid, marked, side_by_side, write_film
 
 
 def generate(
-    run: Run,
+    run: Run | Path,
     setting: Setting,
     out: Path,
     seeds: list[int],
@@ -39,7 +40,7 @@ def generate(
         psi: truncation.
         mark: add a visible line that says that they are synthetic.
     """
-    model = Model(run, setting.paths, setting.scale.device, psi)
+    model = load_model(run, setting, psi)
     times = model.times(frames, seconds, fps, start)
     films = {f"{seed:06d}": model.stream(seed, times) for seed in seeds}
     if together:
@@ -48,7 +49,9 @@ def generate(
         yield _write(out / name, film, fps or model.fps, model, format, mark)
 
 
-def interpolate(run: Run, setting: Setting, out: Path, seeds: list[int], seconds: float, fps: float) -> Iterator[str]:
+def interpolate(
+    run: Run | Path, setting: Setting, out: Path, seeds: list[int], seconds: float, fps: float
+) -> Iterator[str]:
     """Write `<seed>.mp4` per seed at another frame rate: times between the training's frames are sampled, not blended.
 
     Raises:
@@ -58,11 +61,11 @@ def interpolate(run: Run, setting: Setting, out: Path, seeds: list[int], seconds
 
 
 def stylize(
-    run: Run, style: Run, setting: Setting, out: Path, seeds: list[int], seconds: float, mark: bool = False
+    run: Run | Path, style: Run, setting: Setting, out: Path, seeds: list[int], seconds: float, mark: bool = False
 ) -> Iterator[str]:
     """Write `<seed>.mp4` per seed: the run's own video on the left, the same latents in another style on the right."""
-    model = Model(run, setting.paths, setting.scale.device)
-    pair, times = (model, model.stylize(style)), model.times(seconds=seconds)
+    model = load_model(run, setting)
+    pair, times = (model, model.stylize(style, setting.paths)), model.times(seconds=seconds)
     for seed in seeds:
         film = side_by_side([one.stream(seed, times) for one in pair])
         yield _write(out / f"{seed:06d}", film, model.fps, model, "mp4", mark)

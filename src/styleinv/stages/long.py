@@ -8,7 +8,8 @@ from styleinv.data.video import join_videos, write_video
 from styleinv.errors import UserError
 from styleinv.files import read_json, sha256, write_json
 from styleinv.runs import Run
-from styleinv.stages.model import CHUNK, Model
+from styleinv.stages.model import CHUNK
+from styleinv.stages.pack import load_model
 from styleinv.stages.setting import Setting
 
 # Frames of a part: some seconds of work are lost where a call is broken off.
@@ -16,7 +17,7 @@ PART = 8 * CHUNK
 
 
 def long(
-    run: Run,
+    run: Run | Path,
     setting: Setting,
     out: Path,
     hours: float | None = None,
@@ -41,7 +42,7 @@ def long(
     """
     if hours is not None and not hours > 0:
         raise UserError("must be positive", field="--hours", cure="Give a positive number.")
-    model = Model(run, setting.paths, setting.scale.device)
+    model = load_model(run, setting)
     seconds = 3600 * (1.0 if hours is None else hours) if frames is None else None
     times = model.times(frames, seconds, fps)
     parts, rate = out / f"{seed:06d}.parts", fps or model.fps

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from styleinv.generator import VideoGenerator, to_float, to_uint8
 from styleinv.methods.inversion.invert import Inverter, load_inverter
 from styleinv.methods.truncation import truncate
 from styleinv.paths import Paths
+from styleinv.rng import torch_generator
 from styleinv.runs import Run, parse_run
 from styleinv.training.distribution import device_of
 
@@ -66,11 +66,6 @@ class Model:
         self.generator: VideoGenerator = module.load_generator(self.file, self.device)
         if psi != 1:
             truncate(self.generator, psi)
-
-    @classmethod
-    def named(cls, run: str, results: str | Path, device: str, psi: float) -> Model:
-        """Load the model of a name; see `styleinv.load`."""
-        return cls(parse_run(run), Paths(Path(results)), device, psi)
 
     @property
     def fps(self) -> float:
@@ -137,17 +132,18 @@ class Model:
         """Generate one video, uint8 [T, R, R, 3]; arguments as for `times`."""
         return np.stack(list(self.stream(seed, self.times(frames, seconds, fps, start))))
 
-    def stylize(self, style: Run | str) -> Model:
+    def stylize(self, style: Run | str, paths: Paths | None = None) -> Model:
         """Return a model of the same videos, drawn by a fine-tuned image generator (section 3.5).
 
         Args:
             style: the fine-tuned run, `<style set>/style_transfer`.
+            paths: where it lies, if not where this run does.
 
         Raises:
             UserError: if one of the two does no such thing, or they do not belong together.
         """
         tuned = parse_run(style) if isinstance(style, str) else style
-        module, file = methods.get(tuned.method), self.paths.model(tuned)
+        module, file = methods.get(tuned.method), (paths or self.paths).model(tuned)
         if not hasattr(module, "load_decoder") or not hasattr(self.generator, "styled"):
             raise UserError("do not go together", field="run and --style", cure="Give a styleinv and a style_transfer.")
         check_unchanged(file)
@@ -189,15 +185,57 @@ class Model:
         found = image if isinstance(image, Inverted) else self.invert(image, steps)
         return self._with(self.generator.started(found.latent))  # type: ignore[attr-defined]
 
+    def component(self, number: int, samples: int = 10_000) -> torch.Tensor:
+        """Compute a principal component of W, [1, w_dim], one standard deviation long (Härkönen et al. 2020).
+
+        Args:
+            number: 0 is the one along which w varies most.
+            samples: of w; the same ones every time.
+
+        Raises:
+            UserError: W has no such component, or the method no such space.
+        """
+        self._require("shifted", "has no W that a whole video can be moved in")
+        G = self.generator.G  # type: ignore[attr-defined]
+        if not 0 <= number < G.w_dim:
+            raise UserError(f"must be 0 to {G.w_dim - 1}, not {number}", field="--component", cure="Choose another.")
+        with torch.no_grad():
+            z = torch.randn([samples, G.z_dim], generator=torch_generator("components", 0))
+            w = torch.cat([G.mapping(part.to(self.device))[:, 0] for part in z.split(1000)]).double()
+        values, vectors = torch.linalg.eigh(w.T.cov())
+        direction = vectors[:, -1 - number] * values[-1 - number].clamp(min=0).sqrt()
+        # Which way is forwards is nobody's choice: towards more of the largest entry.
+        return (direction * direction[direction.abs().argmax()].sign()).float()[None]
+
+    def direction(self, away: Sequence[np.ndarray], towards: Sequence[np.ndarray]) -> torch.Tensor:
+        """Compute the direction in W from some images to others, [1, w_dim]: between the means of their inversions.
+
+        Args:
+            away, towards: uint8 [R, R, 3] each, aligned, at least one of both kinds.
+        """
+        means = [torch.cat([self.invert(image).latent for image in images]).mean(0) for images in (away, towards)]
+        return (means[1] - means[0])[None]
+
+    def edit(self, direction: torch.Tensor, strength: float = 1.0) -> Model:
+        """Return a model of the same videos with every frame's latent moved by `strength` times a direction [1, w_dim].
+
+        Raises:
+            UserError: the method has no latents that can be moved so.
+        """
+        self._require("shifted", "has no W that a whole video can be moved in")
+        return self._with(self.generator.shifted(strength * direction))  # type: ignore[attr-defined]
+
+    def _require(self, ability: str, lack: str) -> None:
+        if not hasattr(self.generator, ability):
+            raise UserError(f"{self.run.method} {lack}", field="run", cure="Take a styleinv run.")
+
     def _with(self, generator: VideoGenerator) -> Model:
         other = copy.copy(self)
         other.generator = generator
         return other
 
     def _inverter(self) -> Inverter:
-        if not hasattr(self.generator, "started"):
-            cure = "Take a styleinv run."
-            raise UserError(f"{self.run.method} does not begin with a given image", field="run", cure=cure)
+        self._require("started", "does not begin with a given image")
         below = self.run.model_copy(update={"method": "inversion", "variant": ""})
         file = self.paths.model(below)
         if not file.exists():

@@ -27,6 +27,7 @@ class StyleInVGenerator:
     Args:
         decoder: draws the frames instead of G: a fine-tuned G (section 3.5). The latents stay those of G.
         start: w_0 [1, w_dim] of all videos, whose seeds then choose the motion alone (section 4.2).
+        shift: [1, w_dim], added to every w before it is drawn; the motion stays that of the unshifted video.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class StyleInVGenerator:
         noise_mode: str = "const",
         decoder: Generator | None = None,
         start: Tensor | None = None,
+        shift: Tensor | None = None,
     ):
         self.G, self.SI, self.fps, self.noise_mode = G, SI, fps, noise_mode
-        self.decoder, self.start = decoder or G, start
+        self.decoder, self.start, self.shift = decoder or G, start, shift
         self.resolution = G.img_resolution
         self.device = G.mapping.w_avg.device
 
@@ -54,11 +56,19 @@ class StyleInVGenerator:
         same = own.keys() == other.keys() and all(n == "w_avg" or torch.equal(own[n], other[n]) for n in own)
         if not same or decoder.num_ws != self.G.num_ws:
             raise ValueError("was tuned from another image generator")
-        return StyleInVGenerator(self.G, self.SI, self.fps, self.noise_mode, decoder, self.start)
+        return self._changed(decoder=decoder)
 
     def started(self, start: Tensor) -> "StyleInVGenerator":
         """Return a maker of videos that begin with the image of `start` [1, w_dim], such as an inverted photo."""
-        return StyleInVGenerator(self.G, self.SI, self.fps, self.noise_mode, self.decoder, start)
+        return self._changed(start=start)
+
+    def shifted(self, shift: Tensor) -> "StyleInVGenerator":
+        """Return a maker of the same videos whose every latent is moved by `shift` [1, w_dim]."""
+        return self._changed(shift=shift)
+
+    def _changed(self, **changes: Any) -> "StyleInVGenerator":
+        kept = {"decoder": self.decoder, "start": self.start, "shift": self.shift}
+        return StyleInVGenerator(self.G, self.SI, self.fps, self.noise_mode, **(kept | changes))
 
     @torch.no_grad()
     def videos(self, seeds: Sequence[int], times: Tensor, rounding: Rounding = "truncate") -> Tensor:
@@ -97,7 +107,7 @@ class StyleInVGenerator:
     @torch.no_grad()
     def decode(self, w: Tensor) -> Tensor:
         """Synthesise frames [T, 3, R, R] in [-1, 1] from w [T, w_dim], with the same noise in all of them."""
-        return self._synthesis(self.decoder, w)
+        return self._synthesis(self.decoder, w if self.shift is None else w + self.shift)
 
     def _synthesis(self, G: Generator, w: Tensor) -> Tensor:
         return G.synthesis(w[:, None].expand(-1, G.num_ws, -1), noise_mode=self.noise_mode)
