@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tree with a method, a source and a metric more."""
     folder = clone(tmp_path_factory.mktemp("tree"))
-    for name in ("src", "tests", "docs"):
+    for name in ("src", "tests", "docs", "benchmarks"):
         ignored = (
             shutil.ignore_patterns("__pycache__", "golden") if name == "tests" else shutil.ignore_patterns("__py*")
         )
