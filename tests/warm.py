@@ -113,8 +113,9 @@ def become(name: str, words: list[str], place: str, environment: dict[str, str],
     sys.stdin, sys.stdout, sys.stderr = (open(fd, mode, closefd=False) for fd, mode in ((0, "r"), (1, "w"), (2, "w")))
     sys.stderr.reconfigure(line_buffering=True)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
-    # Which OpenMP read when it was loaded.
-    torch.set_num_threads(int(environment.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    # Which torch read when it was loaded: MKL's number before OpenMP's.
+    told = environment.get("MKL_NUM_THREADS") or environment.get("OMP_NUM_THREADS")
+    torch.set_num_threads(int(told or os.cpu_count() or 1))
     code: object = 1
     try:
         if name == "python" and words[0] == "-m":

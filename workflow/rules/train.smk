@@ -1,6 +1,7 @@
 """What methods need before they train, and one rule per method; inputs follow from the methods' YAML."""
 
 from styleinv.stages.plan import limits, measured_costs
+from styleinv.training.launch import THREADS as NUMBERS_OF_THREADS
 
 FRAMES = "results/data/{dataset}/frames.zip"
 
@@ -43,7 +44,8 @@ def launcher(wildcards, resources, threads):
     if "mpi" not in resources.keys():
         return "styleinv"
     each = max(1, threads // resources.tasks)
-    return f"env OMP_NUM_THREADS={each} {resources.mpi} -n {resources.tasks} -c {each} styleinv"
+    told = " ".join(f"{name}={each}" for name in NUMBERS_OF_THREADS)
+    return f"env {told} {resources.mpi} -n {resources.tasks} -c {each} styleinv"
 
 
 COSTS = measured_costs(P.table("cost"), STUDY.scale)

@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
+# Snakemake tells all of these; torch takes MKL's word before OpenMP's.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # How long the others may take to notice that one has ended; their own heartbeat is faster.
 GRACE = 120.0
 
@@ -32,7 +34,7 @@ def launch(words: list[str], processes: int) -> int:
     shared |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
     # They share the threads: as many for each would wait for each other.
     threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
-    shared |= {"OMP_NUM_THREADS": str(max(1, threads // processes))}
+    shared |= dict.fromkeys(THREADS, str(max(1, threads // processes)))
     command = [sys.executable, "-m", "styleinv.cli", *words]
     with ExitStack() as stack:
         logs = [None, *(stack.enter_context(tempfile.TemporaryFile()) for _ in range(processes - 1))]
