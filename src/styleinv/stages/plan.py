@@ -44,11 +44,14 @@ class Limits:
 
 
 def measured_costs(table: Path, scale: str) -> dict[str, dict[str, str]]:
-    """Read what `styleinv cost` has measured at a scale: training -> its row of cost.csv; empty where there is none."""
+    """Read what `styleinv cost` has measured at a scale: training -> its row of cost.csv.
+
+    Rows of another scale, or that do not say of which, are left out; empty where there is no table.
+    """
     if not table.exists():
         return {}
     with open(table, newline="") as file:
-        return {row["stage"]: row for row in csv.DictReader(file) if row["scale"] == scale}
+        return {row["stage"]: row for row in csv.DictReader(file) if row.get("scale") == scale}
 
 
 def cost_of(run: Run, measured: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
