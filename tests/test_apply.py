@@ -16,9 +16,10 @@ from styleinv.crop.ffhq import anchors, ffhq_crop, square
 from styleinv.data.store import FrameStore
 from styleinv.data.video import comment_of, count_frames, probe, read_frames
 from styleinv.errors import UserError
+from styleinv.paths import Paths
 from styleinv.stages import long as long_stage
 from styleinv.stages.animate import _chosen
-from styleinv.stages.model import CHUNK, Model
+from styleinv.stages.model import CHUNK, Model, encoder_of
 from styleinv.stages.setting import Setting
 from styleinv.stages.showing import LEGIBLE, grid, marked
 from tests.styled import RUN, make_styled_study
@@ -215,8 +216,9 @@ def test_of_several_faces_one_is_chosen_by_number() -> None:
     assert _chosen(boxes, 1, photo)[0] == 5 and _chosen(boxes, 2, photo)[0] == 50
     with pytest.raises(UserError, match="shows 2 faces. Choose one by --face 1 to 2"):
         _chosen(boxes, None, photo)
-    with pytest.raises(UserError, match="--face: there is no face 3"):
-        _chosen(boxes, 3, photo)
+    for number in (0, 3):
+        with pytest.raises(UserError, match=f"--face: there is no face {number}"):
+            _chosen(boxes, number, photo)
     with pytest.raises(UserError, match="shows no face"):
         _chosen(boxes[:0], None, photo)
 
@@ -239,6 +241,7 @@ def test_a_packed_run_is_a_folder_that_every_command_takes(study: Setting, comma
     assert count_frames(away / "samples.mp4") == 100 and comment_of(away / "samples.mp4").startswith("Synthetic")
     record = (away / str(RUN) / "provenance.json").read_text()
     assert '"commit"' in record and not any(f'"{key}"' in record for key in ("user", "host", "job_id"))
+    assert str(study.paths.root) not in record and str(encoder_of(RUN, Paths(away))) == "talking_faces/inversion"
 
     own, other = (styleinv.load(name, study.paths.root) for name in (str(RUN), str(away)))
     assert np.array_equal(own.generate(2, frames=3), other.generate(2, frames=3))

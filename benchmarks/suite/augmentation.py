@@ -61,6 +61,7 @@ def calls() -> list[float]:
     with _OnDevice() as device:
         try:
             pipe(images, generator)
+        # What torch raises where data are asked of tensors that have none; the row then says that it does not hold.
         except (NotImplementedError, RuntimeError):
             reads = 1
     every = counted(lambda: pipe(images, generator))

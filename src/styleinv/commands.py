@@ -50,6 +50,9 @@ RUNS = argument("runs", nargs="+", metavar="run", type=parse_run, help="<dataset
 FOLDER = argument("folder", type=Path)
 OUT = argument("--out", type=Path, required=True, metavar="DIR")
 SEEDS = argument("--seeds", type=parse_seeds, default="0-7", help="such as 0-7 or 3,5 (default: %(default)s)")
+SECONDS = argument("--seconds", type=float, help="of each video (default: 5)")
+FPS = argument("--fps", type=float, metavar="N", help="frames per second (default: the training's)")
+MARK = argument("--mark", action="store_true", help="add a visible line that says: synthetic")
 MODEL = argument("run", type=parse_model, help="<dataset>/<method>[-<variant>], or the folder of a packed run")
 PHOTO = [
     argument("photo", type=Path, metavar="PHOTO"),
@@ -261,14 +264,14 @@ APPLY = {
             MODEL,
             OUT,
             SEEDS,
-            argument("--seconds", type=float, help="of each video (default: 5)"),
+            SECONDS,
             argument("--frames", type=int, metavar="N", help="of each video, instead of --seconds"),
-            argument("--fps", type=float, metavar="N", help="frames per second (default: the training's)"),
+            FPS,
             argument("--start", type=float, default=0.0, metavar="SECONDS", help="where it begins (default: 0)"),
             argument("--format", choices=get_args(Format), default="mp4", help="png: a folder of frames each"),
             argument("--grid", dest="together", action="store_true", help="all seeds in one video, grid.mp4"),
             argument("--psi", type=float, default=1.0, help="truncation: towards 0, all become alike (default: 1)"),
-            argument("--mark", action="store_true", help="add a visible line that says: synthetic"),
+            MARK,
         ],
     ),
     "animate": Command(
@@ -279,7 +282,7 @@ APPLY = {
         [
             *PHOTO,
             argument("--seeds", type=parse_seeds, default="0", help="of the motion (default: %(default)s)"),
-            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
+            SECONDS,
             argument("--no-mark", dest="mark", action="store_false", help="leave out the line that says: synthetic"),
         ],
     ),
@@ -300,7 +303,7 @@ APPLY = {
             OUT,
             SEEDS,
             argument("--fps", type=float, required=True, metavar="N", help="frames per second"),
-            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
+            SECONDS,
         ],
     ),
     "long": Command(
@@ -314,7 +317,7 @@ APPLY = {
             argument("--hours", type=float, help="how long (default: 1)"),
             argument("--frames", type=int, metavar="N", help="how long, instead of --hours"),
             argument("--seed", type=int, default=0, help="default: %(default)s"),
-            argument("--fps", type=float, metavar="N", help="frames per second (default: the training's)"),
+            FPS,
         ],
     ),
     "stylize": Command(
@@ -327,8 +330,8 @@ APPLY = {
             OUT,
             argument("--style", type=parse_run, required=True, metavar="RUN", help="<style set>/style_transfer"),
             SEEDS,
-            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
-            argument("--mark", action="store_true", help="add a visible line that says: synthetic"),
+            SECONDS,
+            MARK,
         ],
     ),
     "edit": Command(
@@ -344,8 +347,8 @@ APPLY = {
             argument("--away", type=Path, metavar="DIR", help="or the way from these aligned pictures"),
             argument("--towards", type=Path, metavar="DIR", help="to these"),
             argument("--strength", type=float, default=2.0, help="standard deviations, or ways (default: %(default)s)"),
-            argument("--seconds", type=float, default=5.0, help="of each video (default: %(default)s)"),
-            argument("--mark", action="store_true", help="add a visible line that says: synthetic"),
+            SECONDS,
+            MARK,
         ],
     ),
     "pack": Command(

@@ -9,7 +9,7 @@ from styleinv.errors import UserError
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
 from styleinv.stages.crop import crop
-from styleinv.stages.evaluate import evaluate, load_generator_of
+from styleinv.stages.evaluate import evaluate, load_scored
 from styleinv.stages.fetch import fetch
 from styleinv.stages.progress import progress
 from styleinv.stages.setting import Setting
@@ -37,7 +37,7 @@ def test_scores_along_a_training(tmp_path: Path) -> None:
         train(run, setting)
     kept = model_snapshots(setting.paths.run(runs[-1]))
     assert len(kept) == 2
-    assert load_generator_of(runs[-1], kept[0], setting).resolution == 32
+    assert load_scored(runs[-1], kept[0], setting).resolution == 32
     progress(runs[-1], setting)
     table = pd.read_csv(setting.paths.progress(runs[-1]))
     last = pd.read_csv(setting.paths.curves(runs[-1])).iloc[-1]

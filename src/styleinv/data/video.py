@@ -274,11 +274,11 @@ def _run(command: list[str], path: str | Path, frames: Iterable[np.ndarray] = ()
         assert process.stdin is not None
         # Messages go to a file: a full pipe would block ffmpeg.
         try:
-            for frame in frames:
-                process.stdin.write(np.ascontiguousarray(frame).data)
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # the process has ended by itself: its exit code and message follow
+            # Where it has ended by itself, its exit code and message follow.
+            with contextlib.suppress(BrokenPipeError):
+                for frame in frames:
+                    process.stdin.write(np.ascontiguousarray(frame).data)
+                process.stdin.close()
         except BaseException:
             process.kill()
             process.wait()

@@ -17,7 +17,7 @@ from styleinv.runs import Run
 from styleinv.stages.model import Inverted, Model
 from styleinv.stages.pack import load_model
 from styleinv.stages.setting import Setting
-from styleinv.stages.showing import marked, side_by_side, write_film
+from styleinv.stages.showing import side_by_side, write_film
 from styleinv.training.distribution import device_of
 
 # More pixels are no photo but an attack on the memory.
@@ -68,14 +68,14 @@ def aligned_photo(
     picture = read_photo(photo)
     size = picture.shape[0], picture.shape[1]
     if aligned:
-        if landmarks or face:
+        if landmarks or face is not None:
             raise UserError("is aligned already", field="--landmarks and --face", cure="Leave them out.")
         if size[0] != size[1]:
             cure = "Cut it, or leave --aligned out."
             raise UserError(f"is no square but {size[1]} x {size[0]}", file=photo, cure=cure)
         return np.asarray(Image.fromarray(picture).resize((resolution, resolution), Image.Resampling.LANCZOS))
     if landmarks:
-        if face:
+        if face is not None:
             raise UserError("is chosen by the landmarks", field="--face", cure="Leave it out.")
         anchors = read_landmarks(landmarks, 1, size)
         return ffhq_crop(picture, square(anchors)[0], resolution)
@@ -93,7 +93,7 @@ def _chosen(boxes: np.ndarray, face: int | None, photo: Path) -> np.ndarray:
     if face is None and len(boxes) > 1:
         cure = f"Choose one by --face 1 to {len(boxes)}, counted from left to right."
         raise UserError(f"shows {len(boxes)} faces", file=photo, cure=cure)
-    number = face or 1
+    number = 1 if face is None else face
     if not 1 <= number <= len(boxes):
         cure = f"Choose 1 to {len(boxes)}, counted from left to right."
         raise UserError(f"there is no face {number}", file=photo, field="--face", cure=cure)
@@ -133,14 +133,14 @@ def animate(
     face: int | None = None,
     refine: int = 0,
     seeds: list[int] | None = None,
-    seconds: float = 5.0,
+    seconds: float | None = None,
     mark: bool = True,
 ) -> Iterator[str]:
     """Write what `invert` writes, and `<photo>_<seed>.mp4`: the aligned photo, its inversion, the video that begins so.
 
     Args:
         seeds: of the motion (0 where none are given).
-        seconds: of each video.
+        seconds: of each video; as for `Model.times`.
         mark: add a visible line that says that it is synthetic.
         photo, run, setting, out, aligned, landmarks, face, refine: as for `invert`.
     """
@@ -153,7 +153,7 @@ def animate(
         still = (repeat(picture, len(times)) for picture in (image, found.image))
         film = side_by_side([*still, moving.stream(seed, times)])
         path = out / f"{photo.stem}_{seed:06d}.mp4"
-        yield str(write_film(path, marked(film) if mark else film, model.fps, model.note))
+        yield str(write_film(path, film, model.fps, model.note, mark))
 
 
 def edit(
@@ -165,7 +165,7 @@ def edit(
     away: Path | None = None,
     towards: Path | None = None,
     strength: float = 2.0,
-    seconds: float = 5.0,
+    seconds: float | None = None,
     mark: bool = False,
 ) -> Iterator[str]:
     """Write `<seed>.mp4` per seed: the video moved against a direction of W, as it is, and moved along it.
@@ -177,7 +177,7 @@ def edit(
         component: the direction is this principal component of W, in standard deviations; or
         away, towards: folders of aligned pictures, between whose mean inversions it leads.
         strength: how far.
-        seconds: of each video.
+        seconds: of each video; as for `Model.times`.
         mark: add a visible line that says that they are synthetic.
 
     Raises:
@@ -197,7 +197,7 @@ def edit(
         columns = [model.edit(direction, sign * strength).stream(seed, times) for sign in (-1, 0, 1)]
         film = side_by_side(columns)
         path = out / f"{seed:06d}.mp4"
-        yield str(write_film(path, marked(film) if mark else film, model.fps, model.note))
+        yield str(write_film(path, film, model.fps, model.note, mark))
 
 
 def _pictures(folder: Path, model: Model, setting: Setting) -> list[np.ndarray]:

@@ -27,6 +27,7 @@ from styleinv.provenance import Recorder, code_commit
 from styleinv.report.figures import read_curves
 from styleinv.runs import Run
 from styleinv.schema import Layer, fingerprint, parse
+from styleinv.stages.model import load_generator_of
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import device_of
 
@@ -43,25 +44,7 @@ def load_scored(run: Run, model: Path, setting: Setting) -> VideoGenerator:
     if makes_stills(run):
         check_unchanged(model)
         return methods.get(run.method).load_image_generator(model, device_of(setting.scale.device))
-    return load_generator_of(run, model, setting)
-
-
-def load_generator(run: Run, setting: Setting) -> VideoGenerator:
-    """Load the `VideoGenerator` of a trained run; see `load_generator_of`."""
-    return load_generator_of(run, setting.paths.model(run), setting)
-
-
-def load_generator_of(run: Run, model: Path, setting: Setting) -> VideoGenerator:
-    """Load the `VideoGenerator` of one model of a run.
-
-    Raises:
-        UserError: for methods that make no videos, and missing, changed or foreign models.
-    """
-    module = methods.get(run.method)
-    if not hasattr(module, "load_generator"):
-        raise UserError(f"{run.method} makes no videos", cure="Evaluate a video method, such as styleinv.")
-    check_unchanged(model)
-    return module.load_generator(model, device_of(setting.scale.device))
+    return load_generator_of(run, model, device_of(setting.scale.device))
 
 
 def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:

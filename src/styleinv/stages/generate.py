@@ -11,7 +11,7 @@ from styleinv.runs import Run
 from styleinv.stages.model import Model
 from styleinv.stages.pack import load_model
 from styleinv.stages.setting import Setting
-from styleinv.stages.showing import grid, marked, side_by_side, write_film
+from styleinv.stages.showing import grid, side_by_side, write_film
 
 
 def generate(
@@ -50,7 +50,7 @@ def generate(
 
 
 def interpolate(
-    run: Run | Path, setting: Setting, out: Path, seeds: list[int], seconds: float, fps: float
+    run: Run | Path, setting: Setting, out: Path, seeds: list[int], fps: float, seconds: float | None = None
 ) -> Iterator[str]:
     """Write `<seed>.mp4` per seed at another frame rate: times between the training's frames are sampled, not blended.
 
@@ -61,7 +61,13 @@ def interpolate(
 
 
 def stylize(
-    run: Run | Path, style: Run, setting: Setting, out: Path, seeds: list[int], seconds: float, mark: bool = False
+    run: Run | Path,
+    style: Run,
+    setting: Setting,
+    out: Path,
+    seeds: list[int],
+    seconds: float | None = None,
+    mark: bool = False,
 ) -> Iterator[str]:
     """Write `<seed>.mp4` per seed: the run's own video on the left, the same latents in another style on the right."""
     model = load_model(run, setting)
@@ -75,4 +81,4 @@ def _write(path: Path, film: Iterable[np.ndarray], fps: float, model: Model, for
     path = path if format == "png" else path.with_suffix(f".{format}")
     if format == "png" and path.is_dir() and any(path.iterdir()):
         raise UserError("holds something already", file=path, cure="Give another --out.")
-    return str(write_film(path, marked(film) if mark else film, fps, model.note))
+    return str(write_film(path, film, fps, model.note, mark))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from styleinv import methods
 from styleinv.errors import UserError
-from styleinv.files import check_unchanged, sha256
+from styleinv.files import check_unchanged, read_json, sha256
 from styleinv.generator import VideoGenerator, to_float, to_uint8
 from styleinv.methods.inversion.invert import Inverter, load_inverter
 from styleinv.methods.truncation import truncate
@@ -40,6 +42,27 @@ class Inverted:
     error: float
 
 
+def load_generator_of(run: Run, file: Path, device: torch.device) -> VideoGenerator:
+    """Load the `VideoGenerator` of one model of a run.
+
+    Raises:
+        UserError: for methods that make no videos, and missing, changed or foreign models.
+    """
+    module = methods.get(run.method)
+    if not hasattr(module, "load_generator"):
+        raise UserError(f"{run.method} makes no videos", cure="Take a video method, such as styleinv.")
+    check_unchanged(file)
+    return module.load_generator(file, device)
+
+
+def encoder_of(run: Run, paths: Paths) -> Run | None:
+    """Find the inversion that a trained run was built on, in the record of its training; None where there was none."""
+    record = paths.provenance(paths.run(run), "train")
+    names = [Path(name).parts for name in read_json(record)["inputs"]] if record.exists() else []
+    below = [parse_run("/".join(parts[-3:-1])) for parts in names if parts[-1] == paths.model(run).name]
+    return next((one for one in below if one.method == "inversion"), None)
+
+
 class Model:
     """A trained run to make videos with.
 
@@ -59,11 +82,7 @@ class Model:
     def __init__(self, run: Run, paths: Paths, device: str = "auto", psi: float = 1.0):
         self.run, self.paths, self.device = run, paths, device_of(device)
         self.file = paths.model(run)
-        module = methods.get(run.method)
-        if not hasattr(module, "load_generator"):
-            raise UserError(f"{run.method} makes no videos", cure="Take a video method, such as styleinv.")
-        check_unchanged(self.file)
-        self.generator: VideoGenerator = module.load_generator(self.file, self.device)
+        self.generator = load_generator_of(run, self.file, self.device)
         if psi != 1:
             truncate(self.generator, psi)
 
@@ -77,7 +96,7 @@ class Model:
         """Side of its frames in pixels."""
         return self.generator.resolution
 
-    @property
+    @functools.cached_property
     def note(self) -> str:
         """What files with its videos say of themselves."""
         made = f"the model {self.run} (sha256 {sha256(self.file)[:16]}) of styleinv"
@@ -101,11 +120,15 @@ class Model:
             raise UserError("say the same", field="--frames and --seconds", cure="Give one of them.")
         rate = self.fps if fps is None else fps
         long = 5.0 if seconds is None else seconds
-        wrong = [name for name, value in (("--frames", frames), ("--seconds", long), ("--fps", rate))
-                 if value is not None and not value > 0]  # fmt: skip
-        if wrong or not start >= 0:
-            raise UserError("must be positive", field=wrong[0] if wrong else "--start", cure="Give a positive number.")
         count = max(1, round(long * rate)) if frames is None else frames
+        for name, good in (
+            ("--frames", count > 0),
+            ("--seconds", long > 0),
+            ("--fps", rate > 0),
+            ("--start", start >= 0),
+        ):
+            if not good:
+                raise UserError("must be positive", field=name, cure="Give a positive number.")
         return torch.arange(count) / (rate / self.fps) + start * self.fps
 
     def stream(self, seed: int, times: torch.Tensor) -> Iterator[np.ndarray]:
@@ -165,7 +188,7 @@ class Model:
         if image.shape != (self.resolution, self.resolution, 3) or image.dtype != np.uint8:
             size = f"uint8 {self.resolution} x {self.resolution} x 3"
             raise UserError(f"must be {size}, not {image.dtype} {image.shape}", field="image", cure="Align it first.")
-        inverter, pixels = self._inverter(), torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+        inverter, pixels = self._inverter, torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
         wanted = to_float(pixels.to(self.device))
         latent = inverter.invert(wanted)
         if steps:
@@ -234,9 +257,13 @@ class Model:
         other.generator = generator
         return other
 
+    @functools.cached_property
     def _inverter(self) -> Inverter:
         self._require("started", "does not begin with a given image")
-        below = self.run.model_copy(update={"method": "inversion", "variant": ""})
+        below = encoder_of(self.run, self.paths)
+        if below is None:
+            cure = "Take a run that builds on an inversion."
+            raise UserError("was trained without an inversion encoder", file=self.file, cure=cure)
         file = self.paths.model(below)
         if not file.exists():
             raise UserError("does not exist", file=file, cure=f"Run `styleinv train {below}`: it finds latents.")

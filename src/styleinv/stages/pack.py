@@ -13,7 +13,7 @@ from styleinv.files import check_unchanged, read_json, read_scores, sha256, writ
 from styleinv.paths import Paths
 from styleinv.runs import CARD, Run, parse_model, parse_run
 from styleinv.stages.compare import STAND_IN, scored_text
-from styleinv.stages.model import Model
+from styleinv.stages.model import Model, encoder_of
 from styleinv.stages.setting import Setting
 from styleinv.stages.showing import grid, write_film
 
@@ -73,8 +73,8 @@ def pack(run: Run, setting: Setting, out: Path) -> Iterator[str]:
     if out.exists():
         raise UserError("is there already", file=out, cure="Give another --out.")
     model = Model(run, setting.paths, setting.scale.device)
-    below = run.model_copy(update={"method": "inversion", "variant": ""})
-    runs = [run] + ([below] if hasattr(model.generator, "started") and setting.paths.model(below).exists() else [])
+    below = encoder_of(run, setting.paths) if hasattr(model.generator, "started") else None
+    runs = [run] + ([below] if below and setting.paths.model(below).exists() else [])
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         folder = Path(temporary) / out.name
@@ -88,7 +88,7 @@ def pack(run: Run, setting: Setting, out: Path) -> Iterator[str]:
         hashes = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
         write_json(folder / CARD, {"run": str(run), "files": hashes})
         folder.rename(out)
-    yield f"{out}: {len(hashes) + 1} files, {sum(file.stat().st_size for file in out.rglob('*')) / 1e6:.1f} MB"
+    yield f"{out}: {len(hashes) + 1} files, {sum((out / name).stat().st_size for name in hashes) / 1e6:.1f} MB"
     yield f"styleinv verify {out}"
 
 
@@ -122,11 +122,14 @@ def _copy(run: Run, source: Paths, target: Paths) -> None:
         if file.exists():
             shutil.copyfile(file, target.run(run) / file.name)
     record = {key: value for key, value in _record(run, source).items() if key not in PRIVATE}
-    write_json(target.run(run) / "provenance.json", record)
+    # Paths begin with the folders of whoever made it; what they end with says which run or data set is meant.
+    for side in ("inputs", "outputs"):
+        record[side] = {"/".join(Path(name).parts[-3:]): value for name, value in record[side].items()}
+    write_json(target.provenance(target.run(run), "train"), record)
 
 
 def _record(run: Run, paths: Paths) -> dict[str, Any]:
-    return read_json(paths.run(run) / "provenance.json")
+    return read_json(paths.provenance(paths.run(run), "train"))
 
 
 def _card(run: Run, setting: Setting, paths: Paths) -> str:

@@ -51,8 +51,10 @@ def grid(films: Sequence[Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
         yield np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
-def write_film(path: Path, frames: Iterable[np.ndarray], fps: float, comment: str) -> Path:
+def write_film(path: Path, frames: Iterable[np.ndarray], fps: float, comment: str, mark: bool = False) -> Path:
     """Write a film as the ending of its name says; a name without one is a folder of PNG frames from 000000.png on."""
+    if mark:
+        frames = marked(frames)
     if path.suffix:
         write_video(path, frames, fps, comment=comment)
         return path

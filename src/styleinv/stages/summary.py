@@ -19,7 +19,7 @@ from styleinv.report.html import RunView, write_report
 from styleinv.report.seeds import over_seeds
 from styleinv.report.tables import RunResult, make_table, write_table
 from styleinv.runs import Run
-from styleinv.stages.evaluate import load_generator
+from styleinv.stages.model import Model
 from styleinv.stages.setting import Setting
 
 # The report shows frames at least this wide: those of the demo have 32 pixels.
@@ -45,7 +45,7 @@ def figures(runs: list[Run], setting: Setting) -> None:
             {str(r): setting.paths.curves(r) for r in lineage(run, setting.config.parent)},
             folder / f"{stem}-curves.png",
         )
-        generator = load_generator(run, setting)
+        generator = Model(run, setting.paths, setting.scale.device).generator
         film_strip(generator.videos(range(4), torch.arange(128), "round"), folder / f"{stem}-strip.png")
 
 
