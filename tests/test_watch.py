@@ -132,8 +132,8 @@ def test_the_outlook_is_the_cost_corrected_by_the_measured_rate(study: Paths) ->
     assert view.jobs[2].left == pytest.approx(800)  # by its own rate
     assert view.jobs[3].left == pytest.approx(2000) and view.jobs[4].left == pytest.approx(1000)  # twice as slow
     assert view.left == pytest.approx(3000)
-    # A cost of another length, as of another scale, says nothing.
-    table.write_text(table.read_text().replace("stylegan2,10,100", "stylegan2,10,25000"))
+    # A cost of another scale says nothing.
+    table.write_text(table.read_text().replace("paper,x,sky/stylegan2", "demo,x,sky/stylegan2"))
     assert Watcher(study).view().jobs[3].left is None
 
 

@@ -322,12 +322,9 @@ def _usual(jobs: Sequence[Job], attempts: Sequence[Attempt | None]) -> dict[str,
 
 
 def _cost(run: Run, kimg: float | None, tables: Sequence[Mapping[str, dict[str, str]]]) -> float | None:
-    """Seconds of a training, from the first table of `styleinv cost` that knows it at its present length."""
-    for table in tables:
-        row = cost_of(run, table)
-        if row is not None and kimg is not None and float(row["total_kimg"]) == kimg:
-            return float(row["seconds_per_kimg"]) * kimg
-    return None
+    """Seconds of a training, from the first table of `styleinv cost` that knows its rate."""
+    rows = [row for table in tables if (row := cost_of(run, table)) is not None]
+    return float(rows[0]["seconds_per_kimg"]) * kimg if rows and kimg is not None else None
 
 
 def without_cost(study: Study, paths: Paths) -> list[str]:
