@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 # Commands that are told of other packages start cold.
@@ -40,7 +41,6 @@ LATE = """
 """.split()
 CLIENT = """
 import array, json, os, signal, socket, sys
-from pathlib import Path
 name = os.path.basename(sys.argv[0])
 words = sys.argv[1:]
 script = words and (words[0].endswith(".py") or words[0] == "-m")
@@ -148,10 +148,8 @@ def become(name: str, words: list[str], place: str, environment: dict[str, str],
 def end(pid: int) -> None:
     """Kill a command and all that it has started, as killing a process group does."""
     for kill in (os.killpg, os.kill):
-        try:
+        with suppress(ProcessLookupError):
             kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def serve(path: str) -> None:
@@ -178,10 +176,8 @@ def serve(path: str) -> None:
             if pidfd in ready:
                 _, status = os.waitpid(pid, 0)
                 code = os.waitstatus_to_exitcode(status)
-                try:
+                with suppress(OSError):  # nobody waits for it any more
                     client.sendall(bytes([-code, 0] if code < 0 else [0, code]))
-                except OSError:
-                    pass
                 client.close()
                 os.close(pidfd)
                 del clients[pidfd]

@@ -12,7 +12,7 @@ from styleinv.files import read_json
 from styleinv.generator import VideoGenerator
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
-from styleinv.stages.evaluate import load_generator
+from styleinv.stages.model import load_generator_of
 from styleinv.stages.prepare import prepare_all
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import train
@@ -45,7 +45,7 @@ def name(study: Setting, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def generator(study: Setting, name: str) -> VideoGenerator:
-    return load_generator(parse_run(f"talking_faces/{name}"), study)
+    return load_generator_of(parse_run(f"talking_faces/{name}"), study)
 
 
 @pytest.mark.slow
