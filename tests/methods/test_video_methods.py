@@ -45,7 +45,8 @@ def name(study: Setting, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def generator(study: Setting, name: str) -> VideoGenerator:
-    return load_generator_of(parse_run(f"talking_faces/{name}"), study)
+    run = parse_run(f"talking_faces/{name}")
+    return load_generator_of(run, study.paths.model(run), torch.device("cpu"))
 
 
 @pytest.mark.slow
