@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo demo-all test test-fast lint bench lock dag
+.PHONY: install demo demo-all test test-fast lint bench docs lock dag
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,11 @@ lint: install
 
 bench: install
 	python -m benchmarks
+
+# The pages of docs/ as a site, results/site/index.html.
+docs: install
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
+	@echo results/site/index.html
 
 # Resolve pyproject.toml into requirements.lock (needs uv).
 lock:

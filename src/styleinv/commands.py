@@ -268,6 +268,7 @@ APPLY = {
             argument("--frames", type=int, metavar="N", help="of each video, instead of --seconds"),
             FPS,
             argument("--start", type=float, default=0.0, metavar="SECONDS", help="where it begins (default: 0)"),
+            argument("--speed", type=float, default=1.0, metavar="X", help="how fast things move (default: 1)"),
             argument("--format", choices=get_args(Format), default="mp4", help="png: a folder of frames each"),
             argument("--grid", dest="together", action="store_true", help="all seeds in one video, grid.mp4"),
             argument("--psi", type=float, default=1.0, help="truncation: towards 0, all become alike (default: 1)"),
@@ -350,6 +351,19 @@ APPLY = {
             SECONDS,
             MARK,
         ],
+    ),
+    "web": Command(
+        "web:web",
+        "try a run on a local page: seeds, styles, photos",
+        "styleinv web talking_faces/styleinv",
+        f"{PRINTS} the page's address, and serves it until Ctrl-C",
+        [
+            MODEL,
+            argument("--port", type=int, default=7860, metavar="N", help="default: %(default)s"),
+            argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: %(default)s, this machine alone"),
+            argument("--no-browser", dest="open_browser", action="store_false", help="do not open it"),
+        ],
+        "Needs the extra `web` (Gradio). Nothing is asked of or told to anybody outside.",
     ),
     "pack": Command(
         "pack:pack",

@@ -23,6 +23,7 @@ def generate(
     frames: int | None = None,
     fps: float | None = None,
     start: float = 0.0,
+    speed: float = 1.0,
     format: Format = "mp4",
     together: bool = False,
     psi: float = 1.0,
@@ -34,14 +35,14 @@ def generate(
         run, setting: the trained run.
         out: the folder for the videos.
         seeds: each gives the same video whatever else is generated with it.
-        seconds, frames, fps, start: as for `Model.times`.
+        seconds, frames, fps, start, speed: as for `Model.times`.
         format: png is a folder of frames for each video.
         together: all seeds in a grid.
         psi: truncation.
         mark: add a visible line that says that they are synthetic.
     """
     model = load_model(run, setting, psi)
-    times = model.times(frames, seconds, fps, start)
+    times = model.times(frames, seconds, fps, start, speed)
     films = {f"{seed:06d}": model.stream(seed, times) for seed in seeds}
     if together:
         films = {"grid": grid(list(films.values()))}

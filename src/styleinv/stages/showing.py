@@ -15,12 +15,17 @@ MARK = "synthetic"
 LEGIBLE = 128
 
 
+def enlarged(frame: np.ndarray, least: int) -> np.ndarray:
+    """Repeat the pixels of a frame [H, W, 3] so often that it is at least so many wide."""
+    factor = max(1, math.ceil(least / frame.shape[1]))
+    return frame.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
 def marked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield frames uint8 [H, W, 3] with a line below that says what they are, enlarged where they are small."""
     line = None
     for frame in frames:
-        factor = max(1, math.ceil(LEGIBLE / frame.shape[1]))
-        large = frame.repeat(factor, axis=0).repeat(factor, axis=1)
+        large = enlarged(frame, LEGIBLE)
         if line is None:
             line = _line(large.shape[1])
         yield np.concatenate([large, line])
