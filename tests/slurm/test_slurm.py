@@ -317,6 +317,12 @@ def test_the_dag(finished: Path, cluster: dict[str, str]) -> None:
     assert not [line for line in mine if "rule_fetch" in line]
 
 
+def test_watch_shows_a_study_that_ran_through_slurm(finished: Path) -> None:
+    shown = call(finished, "styleinv", "watch", "--once")
+    found = re.search(r"(\d+) of (\d+) jobs done; done after", shown)
+    assert found and int(found[1]) == int(found[2]) > 10, shown
+
+
 def test_the_study_is_there_in_another_clone_with_nothing_to_do(
     finished: Path, cluster: dict[str, str], tmp_path: Path
 ) -> None:

@@ -15,6 +15,9 @@ from styleinv.nn.host import to_device
 from styleinv.training.method import Method, Phase
 from styleinv.training.update import accumulate, step_optimizer
 
+# Seconds that the timed updates of a phase take at least: a few short ones say little beside other work.
+LEAST = 0.5
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -51,7 +54,7 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
     Args:
         size: samples of a group, even; the configuration's if None. Statistics over a group (minibatch standard
             deviation) must allow it.
-        repeats: timed updates per phase, after one that is not; the median counts.
+        repeats: timed updates per phase, after one that is not, and more until `LEAST` seconds; the median counts.
     """
     training = method.training
     size = size or training.group
@@ -97,8 +100,9 @@ def _update(method: Method, phase: Phase, device: torch.device, size: int) -> li
 
 
 def _time(method: Method, phase: Phase, device: torch.device, size: int, repeats: int) -> tuple[float, float]:
-    losses, steps = [], []
-    for _ in range(repeats + 1):
+    losses: list[float] = []
+    steps: list[float] = []
+    while len(losses) <= repeats or sum(losses[1:]) + sum(steps[1:]) < LEAST:
         start = _now(device)
         gradients = _update(method, phase, device, size)
         middle = _now(device)

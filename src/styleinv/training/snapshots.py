@@ -7,6 +7,7 @@ from PIL import Image
 
 from styleinv.data.video import write_video
 from styleinv.files import atomic
+from styleinv.generator import synthetic
 from styleinv.training.checkpoint import save_model
 from styleinv.training.method import Method
 
@@ -28,7 +29,8 @@ def save_samples(method: Method, folder: Path, stem: str) -> None:
         missing = -len(videos) % columns
         videos = np.concatenate([videos, np.zeros_like(videos[:1]).repeat(missing, axis=0)]) if missing else videos
         frames = videos.reshape(-1, columns, *videos.shape[1:])
-        write_video(folder / f"{stem}.mp4", (tile(frames[:, :, t]) for t in range(videos.shape[1])), fps)
+        film = (tile(frames[:, :, t]) for t in range(videos.shape[1]))
+        write_video(folder / f"{stem}.mp4", film, fps, comment=synthetic("a training of styleinv"))
 
 
 def save_model_snapshot(method: Method, folder: Path, step: int, images_per_step: int) -> None:
