@@ -34,7 +34,7 @@ def resolve(folder: Path, run: str, scale: str = "tiny"):
     return load_method(parsed, folder / "config" / f"{scale}.yaml", methods.get(parsed.method).Config)
 
 
-@pytest.mark.parametrize("scale", ["demo", "small", "paper"])
+@pytest.mark.parametrize("scale", ["demo", "laptop", "small", "paper"])
 @pytest.mark.parametrize("method", ["stylegan2", "inversion", "styleinv"])
 def test_shipped_configurations_are_valid(scale: str, method: str) -> None:
     for dataset in sorted((ROOT / "config" / "datasets").glob("*.yaml")):
@@ -130,6 +130,26 @@ def test_settings_that_nothing_would_read_are_refused(tmp_path: Path) -> None:
     refused(lambda: load_dataset("talking_faces", scale), "talking_faces.yaml: methods.digann:", "unknown method")
 
 
+def test_a_scale_may_extend_another(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    file, run = folder / "config/wide.yaml", "talking_faces/styleinv"
+    file.write_text("extends: tiny\nseed: 5\nmethods:\n  styleinv: {motion: {v_dim: 24}}\n")
+    config, base = resolve(folder, run, "wide"), resolve(folder, run)
+    assert (config.motion.v_dim, config.motion.z_dim) == (24, base.motion.z_dim) and base.motion.v_dim != 24
+    assert (
+        load_scale(file).seed == 5 and load_scale(file).evaluation == load_scale(folder / "config/tiny.yaml").evaluation
+    )
+    method = folder / "config/methods/styleinv.yaml"
+    edit(method, "variants:", "scales: {tiny: {lambda_recon: 6}}\nvariants:")
+    assert resolve(folder, run, "wide").lambda_recon == 6
+    edit(folder / "config/tiny.yaml", "methods:\n", "methods:\n  digann: {lr: 1}\n")
+    refused(lambda: load_scale(file), "tiny.yaml: methods.digann:", "unknown method")
+    file.write_text("extends: huge\n")
+    refused(lambda: load_scale(file), "wide.yaml: extends:", "there is no scale 'huge'")
+    file.write_text("extends: wide\n")
+    refused(lambda: load_scale(file), "wide.yaml: extends:", "extends itself")
+
+
 def test_a_data_set_may_change_a_variant(tmp_path: Path) -> None:
     folder = make_project(tmp_path)
     dataset = folder / "config/datasets/talking_faces.yaml"
@@ -207,8 +227,11 @@ def test_environment_files_are_in_step() -> None:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     pins = {Requirement(line).name: line for line in lines if re.match(r"[A-Za-z0-9]", line)}
     assert all("==" in line for line in pins.values())
-    for text in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    for text in project["dependencies"] + extras:
         wanted = Requirement(text)
+        if wanted.name == project["name"]:
+            continue  # an extra that holds others
         version = Version(pins[wanted.name].split("==")[1].split(";")[0].strip())
         assert version in wanted.specifier, text
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())

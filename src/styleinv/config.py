@@ -38,11 +38,13 @@ class Scale(Strict):
     """What one scale changes; every key of `methods` and `datasets` overrides the file of that name.
 
     Attributes:
+        extends: another scale, all of which holds here but for what this one says.
         seed: of runs whose names have none.
         snapshots: evenly spaced models that every training keeps besides its last one; where there are any, each video
             method is scored along its training, and the tables show its best snapshot too.
     """
 
+    extends: str | None = None
     seed: int = Field(0, ge=0)
     snapshots: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -120,14 +122,33 @@ def load_scale(file: Path) -> Scale:
     Raises:
         UserError: it is missing, broken, or names a method, a variant or a data set that does not exist.
     """
-    layer = read_layer(file)
-    scale = parse(Scale, layer)
+    layers = scale_layers(file)
     known = _names(file.parent / "datasets")
-    for name in scale.datasets:
-        if name not in known:
-            raise UserError("unknown data set", file=file, field=f"datasets.{name}", cure=f"Known: {', '.join(known)}.")
-    check_methods(layer.at("methods"), file.parent)
-    return scale
+    for layer in layers:
+        for name in layer.at("datasets").value:
+            if name not in known:
+                cure = f"Known: {', '.join(known)}."
+                raise UserError("unknown data set", file=layer.file, field=layer.name("datasets", name), cure=cure)
+        check_methods(layer.at("methods"), file.parent)
+    return parse(Scale, *layers)
+
+
+def scale_layers(file: Path) -> list[Layer]:
+    """Read a scale and those that it extends, the last of them first.
+
+    Raises:
+        UserError: one is missing or broken, or extends itself.
+    """
+    layers = [read_layer(file)]
+    while (name := layers[0].value.get("extends")) is not None:
+        base = file.with_name(f"{name}.yaml")
+        if base in [layer.file for layer in layers]:
+            raise UserError("extends itself", file=layers[0].file, field="extends", cure="Name another scale.")
+        if not base.exists():
+            cure = "Name a file of its folder without the ending, such as demo."
+            raise UserError(f"there is no scale {name!r}", file=layers[0].file, field="extends", cure=cure)
+        layers.insert(0, read_layer(base))
+    return layers
 
 
 def check_methods(layer: Layer, config_folder: Path) -> None:
@@ -178,9 +199,10 @@ def load_dataset(name: str, scale_file: Path) -> DatasetConfig:
     """
     load_scale(scale_file)
     layer = read_layer(scale_file.parent / "datasets" / f"{name}.yaml")
-    dataset = parse_dataset(layer, read_layer(scale_file).at("datasets", name))
-    for methods in (layer.at("methods"), read_layer(scale_file).at("datasets", name, "methods")):
-        check_methods(methods, scale_file.parent)
+    layers = [layer, *(scale.at("datasets", name) for scale in scale_layers(scale_file))]
+    dataset = parse_dataset(*layers)
+    for one in layers:
+        check_methods(one.at("methods"), scale_file.parent)
     return dataset
 
 
@@ -210,12 +232,12 @@ def load_method(run: Run, scale_file: Path, schema: type[Model]) -> Model:
 def method_layers(run: Run, scale_file: Path) -> list[Layer]:
     """List what the settings of a run are merged from, see `load_method`."""
     base = read_method(run.method, scale_file.parent)
-    dataset, scale = _methods_of(run.dataset, scale_file.parent), read_layer(scale_file)
-    scales = (scale.at("datasets", run.dataset, "methods"), scale.at("methods"))
+    dataset, above = _methods_of(run.dataset, scale_file.parent), scale_layers(scale_file)
+    scales = [layer for scale in above for layer in (scale.at("datasets", run.dataset, "methods"), scale.at("methods"))]
     for name in base.at("scales").value:
         if not (scale_file.parent / f"{name}.yaml").exists():
             raise UserError("unknown scale", file=base.file, field=f"scales.{name}", cure="Name a file of config/.")
-    own = [base.without(*ABOUT), base.at("scales", scale_file.stem)]
+    own = [base.without(*ABOUT), *(base.at("scales", Path(str(scale.file)).stem) for scale in above)]
     layers = [*own, dataset.at(run.method).without("builds_on"), *(layer.at(run.method) for layer in scales)]
     if run.variant:
         layers += [_variant(run, base).without(*ABOUT_VARIANT), dataset.at(run.settings).without("builds_on")]

@@ -187,7 +187,7 @@ def test_the_sparse_variant_loses_as_styleinv_does_on_the_same_latents() -> None
     assert found[0] == pytest.approx(found[1], rel=1e-5) and found[0][1] > 0.1
 
 
-@pytest.mark.parametrize("scale", ["demo", "small", "paper"])
+@pytest.mark.parametrize("scale", ["demo", "laptop", "small", "paper"])
 def test_the_sparse_variant_has_the_settings_of_styleinv(scale: str) -> None:
     for dataset in sorted((ROOT / "config/datasets").glob("*.yaml")):
         file = ROOT / f"config/{scale}.yaml"

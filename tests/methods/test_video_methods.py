@@ -107,7 +107,7 @@ def test_the_shipped_configurations_are_valid(method: str) -> None:
     from styleinv.schema import read_yaml
 
     variants = read_yaml(ROOT / "config/methods" / f"{method}.yaml").get("variants", {})
-    for scale in ("demo", "small", "paper"):
+    for scale in ("demo", "laptop", "small", "paper"):
         for variant in ("", *variants):
             run = parse_run(f"talking_faces/{method}" + (f"-{variant}" if variant else ""))
             load_method(run, ROOT / "config" / f"{scale}.yaml", methods.get(method).Config)
