@@ -22,7 +22,12 @@ ROOT = Path(__file__).parent.parent
 PAGE, RECORD, CONFIG = ROOT / "docs/how-long.md", ROOT / "docs/how-long.csv", ROOT / "config"
 METHODS = ("styleinv", "stylegan_v", "digan", "mocogan_hd", "long_video_gan")
 # Whose size counts at each scale; costs depend on nothing else of a data set.
-DATASETS = {"demo": "talking_faces", "small": "talking_faces", "paper": "taichi"}
+DATASETS = {"demo": "talking_faces", "laptop": "talking_faces", "small": "talking_faces", "paper": "taichi"}
+# Scales that are measured on a CPU and for one, and what they are for.
+ON_CPU = {
+    "demo": "Demo scale: a CPU, 32 x 32",
+    "laptop": "Laptop scale: a CPU, 64 x 64, a recognisable face from one's own videos",
+}
 # Of a card, and what of it a training may have: the rest is the driver's and the allocator's.
 CARD_GB, USABLE = 24, 0.9
 # Of a frame of 256 x 256 as JPEG of quality 95: docs/scaling.md.
@@ -103,10 +108,10 @@ def row(method: str, scale: str) -> Row:
 
     # Time: as measured where the device is the scale's own, else by the paper's days and the share of its schedule.
     hours, hours_mark = None, ""
-    if scale == "demo" and len(there) == len(chain):
+    if scale in ON_CPU and len(there) == len(chain):
         hours = sum(float(one["seconds_per_kimg"]) * float(one["total_kimg"]) for one in there) / 3600
         hours_mark = "M"
-    elif (method, "gpu_days") in paper:
+    elif scale not in ON_CPU and (method, "gpu_days") in paper:
         shares = [training(part, scale)["total_kimg"] / training(part, "paper")["total_kimg"] for part in chain]
         if merged_method(run, CONFIG / f"{scale}.yaml").get("epochs") is None or scale == "paper":
             hours = paper[method, "gpu_days"] * 24 * max(shares) * area
@@ -139,8 +144,9 @@ def _number(value: float | None, mark: str = "") -> str:
     return "" if value is None else f"{value:.2g} {mark}".strip() if value < 100 else f"{value:.0f} {mark}".strip()
 
 
-def table(scale: str, cpu: bool = False) -> Iterator[str]:
-    """The table of one scale."""
+def table(scale: str) -> Iterator[str]:
+    """The table of one scale; on a CPU of what was measured there."""
+    cpu = scale in ON_CPU
     unit = "minutes, one core" if cpu else "V100 days"
     memory = "host memory, GB" if cpu else "GPU memory of a group, GB"
     fits = [] if cpu else [f"one {CARD_GB} GB card"]
@@ -149,6 +155,8 @@ def table(scale: str, cpu: bool = False) -> Iterator[str]:
     yield f"|---|---:|---:|---:|{'---|' * len(fits)}---:|"
     for method in METHODS:
         one = row(method, scale)
+        if cpu and one.hours is None:
+            continue
         hours = None if one.hours is None else one.hours * 60 if cpu else one.hours / 24
         host = measured(scale).get(f"{DATASETS[scale]}/{method}", {}).get("host_gb")
         size = _number(float(host), "M") if cpu and host else _number(one.gigabytes, one.gigabytes_mark)
@@ -199,11 +207,12 @@ def page() -> str:
     demo = [row(method, "demo").hours for method in ("styleinv", "stylegan_v")]
     text = [HEAD, "## Does one 24 GB card do this?", "", verdict(), ""]
     text += [f"- {line}" for line in answer()]
-    text += ["", "No GPU at all: the demo scale below, on any laptop.", ""]
-    text += ["## Demo scale: a CPU", "", *table("demo", cpu=True), ""]
+    text += ["", "No GPU at all: the demo and the laptop scale below.", ""]
+    for scale, title in ON_CPU.items():
+        text += [f"## {title}", "", *table(scale), ""]
     text += [
-        f"Measured on a machine that others shared ({' and '.join(devices)}). `make demo` is the first two rows,"
-        f" {sum(hours * 60 for hours in demo if hours):.0f} minutes of one core on it; two cores train them side by"
+        f"Measured on a machine that others shared ({' and '.join(devices)}). `make demo` is the first two rows of"
+        f" the demo scale, {sum(hours * 60 for hours in demo if hours):.0f} minutes of one core on it; two cores train them side by"
         " side. Making videos, scoring and figures come on top.",
         "",
     ]

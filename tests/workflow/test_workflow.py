@@ -93,7 +93,7 @@ def test_on_a_cpu_jobs_run_side_by_side_and_the_longest_chain_goes_first(tmp_pat
         return {rule: said[1] for rule, said in found.items() if said}
 
     chain = ("train_stylegan2", "train_inversion", "train_styleinv")
-    assert asked("threads") == dict.fromkeys(chain, "2")
+    assert asked("threads") == {chain[-1]: "2"}  # beside the others there may be trainings of other methods
     assert asked("priority") == dict.fromkeys(chain, "3") | {"train_digan": "1"}
     scale = folder / "config/tiny.yaml"
     scale.write_text(scale.read_text().replace("device: cpu", "device: auto"))

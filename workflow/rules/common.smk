@@ -93,9 +93,10 @@ FIGURES = [
     for kind in ("curves", "strip")
 ]
 # DVC records what is up to date and MLflow shows it, once, after all jobs; neither may spoil a finished run.
+# Side by side, as most of either's time is its start.
 AFTERWARDS = (
-    f"python workflow/scripts/dvc_sync.py record {said()} || echo 'DVC: not recorded';"
-    " styleinv track || echo 'MLflow: not updated'"
+    f"(python workflow/scripts/dvc_sync.py record {said()} || echo 'DVC: not recorded') &"
+    " (styleinv track || echo 'MLflow: not updated'); wait"
 )
 # `logged FILE COMMAND`: what a command writes goes to the job's log, which Snakemake empties before every attempt, to
 # FILE's history beside it, which keeps all attempts, and on. `exec` puts it in the shell's place, and `tee` is deaf to

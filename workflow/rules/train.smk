@@ -35,8 +35,9 @@ def longest_chain(method):
 
 
 def threads_of(method):
-    """Threads for each GPU of a training; on a CPU the longest chain, which all wait for, has two."""
-    return THREADS + int(THREADS == 1 and longest_chain(method) > 2)
+    """Threads for each GPU of a training; on a CPU the end of the longest chain, beside which no other is left, has two."""
+    ends = {parts[-1].method for parts in CHAINS.values() if len(parts) > 2}
+    return THREADS + int(THREADS == 1 and method in ends)
 
 
 def launcher(wildcards, resources, threads):
