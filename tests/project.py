@@ -17,6 +17,12 @@ datasets:
     source: {videos: 6, identities: 3, frames: 20, size: 64}
     resolution: 32
     min_frames: 16
+  talking_faces_ffhq:
+    source: {videos: 6, identities: 3, frames: 20, size: 64}
+    resolution: 32
+    min_frames: 16
+  talking_faces_unseen: {source: {videos: 3, identities: 3, size: 64}, resolution: 32}
+  drawings: {source: {videos: 6, identities: 6, size: 64}, resolution: 32}
 methods:
   stylegan2:
     training: {batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}
@@ -81,6 +87,12 @@ methods:
                 num_fp16_res: 0, recompute: false}
     discriminator: {channel_base: 256, channel_max: 8, num_fp16_res: 0}
     seq_length: 3
+    ada: {p: 0.2, kimg: 1}
+  style_transfer:
+    training: {batch: 4, group_size: 2, total_kimg: 0.02, ema_kimg: 0.01, tick_kimg: 0.01, checkpoint_minutes: 0}
+    finetune_g_res: 16
+    perceptual_weight: 0
+    identity_weight: 0
     ada: {p: 0.2, kimg: 1}
 evaluation:
   detectors: stand-in

@@ -11,17 +11,6 @@ from styleinv.stages.train import train
 from tests.project import TINY, make_project
 
 SCALE = TINY.replace("total_kimg: 0.08", "total_kimg: 0.02").replace("total_kimg: 0.32", "total_kimg: 0.032")
-SCALE = SCALE.replace(
-    "methods:\n",
-    """methods:
-  style_transfer:
-    training: {batch: 4, group_size: 2, total_kimg: 0.02, ema_kimg: 0.01, tick_kimg: 0.01, checkpoint_minutes: 0}
-    finetune_g_res: 16
-    perceptual_weight: 0
-    identity_weight: 0
-    ada: {p: 0.2, kimg: 1}
-""",
-)
 STYLE = """\
 title: Drawings
 source: {type: synthetic, videos: 6, identities: 6, frames: 1, size: 64, seed: 7}

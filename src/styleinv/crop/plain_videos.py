@@ -92,28 +92,36 @@ def _by_box(video: Entry, resolution: int) -> Cropper:
     return cropper
 
 
-def _by_mask(plan: CropPlan, video: Entry, crop: MaskCrop) -> Cropper:
-    resolution, fps = plan.settings.resolution, plan.settings.fps
-    faithful = crop.border == "faithful"
+def mask_boxes(plan: CropPlan, video: Entry) -> tuple[list[by_mask.Box | None], tuple[int, ...]]:
+    """Find the box of what the mask marks in every frame of a video, and the height and width of the frames.
+
+    Raises:
+        BadVideo: there is no mask, it cannot be read, changes its size, or marks nothing where that spoils the video.
+    """
     if not video.mask:
         raise BadVideo("has no mask")
-
-    # All boxes come first: one frame without a face spoils the whole video, and smoothing looks ahead. Only boxes are
-    # kept in memory.
     boxes: list[by_mask.Box | None] = []
     size: tuple[int, ...] = ()
-    for marked in mask_frames(plan.raw / video.mask, fps, plan.as_stored):
+    for marked in mask_frames(plan.raw / video.mask, plan.settings.fps, plan.as_stored):
         if size not in ((), marked.shape[:2]):
             raise BadVideo(f"its mask changes its size from {by(size)} to {by(marked.shape)}")
         size = marked.shape[:2]
         try:
             boxes.append(by_mask.tight_box(marked))
         except by_mask.NoFace:
-            if faithful:
+            if plan.as_stored:
                 raise BadVideo(f"the mask marks nothing in frame {len(boxes)}") from None
             boxes.append(None)
+    return boxes, size
 
-    if faithful:
+
+def _by_mask(plan: CropPlan, video: Entry, crop: MaskCrop) -> Cropper:
+    resolution, fps = plan.settings.resolution, plan.settings.fps
+    # All boxes come first: one frame without a face spoils the whole video, and smoothing looks ahead. Only boxes are
+    # kept in memory.
+    boxes, size = mask_boxes(plan, video)
+
+    if crop.border == "faithful":
         # The shorter of video and mask decides, as in the official code.
         def cut(frame: np.ndarray, index: int) -> np.ndarray | None:
             box = boxes[index] if index < len(boxes) else None

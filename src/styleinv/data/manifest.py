@@ -54,6 +54,7 @@ class Entry(Stored):
         landmarks: of a synthetic video: its exact landmarks, relative to the raw folder.
         clip: of a clip of a longer video: which of the file's frames.
         box: of a clip: left, top, right and bottom of the face in pixels, ends exclusive.
+        person: who is seen, where the source knows.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Entry(Stored):
     landmarks: str | None = None
     clip: Span | None = None
     box: tuple[int, int, int, int] | None = None
+    person: str | None = None
 
 
 class Missing(Stored):

@@ -16,6 +16,10 @@ from styleinv.errors import UserError
 from styleinv.files import atomic
 from styleinv.rng import numbered
 
+Drawing = Literal["detailed", "plain", "ink"]
+# What `ink` makes of black and of white: blue lines on cream.
+INK, PAPER = np.array([24, 36, 92], np.float32), np.array([252, 240, 212], np.float32)
+
 
 def make_talking_faces(
     out_dir: str | Path,
@@ -25,7 +29,7 @@ def make_talking_faces(
     fps: float,
     seed: int,
     identities: int | None = None,
-    drawing: Literal["detailed", "plain"] = "detailed",
+    drawing: Drawing = "detailed",
 ) -> list[str]:
     """Write `videos` clips of talking cartoon faces; the same arguments always give the same faces and motion.
 
@@ -39,7 +43,8 @@ def make_talking_faces(
         fps: frames per second; motion is defined in seconds.
         seed: another seed gives other persons.
         identities: number of persons; clip i shows person i modulo this. None: every clip another person.
-        drawing: `plain` leaves out what a picture of some 32 pixels cannot show.
+        drawing: `plain` leaves out what a picture of some 32 pixels cannot show; `ink` draws that in blue on cream, for
+            style sets.
 
     Returns:
         The names, `face_0000` and on.
@@ -58,15 +63,28 @@ def make_talking_faces(
         old.unlink()
     names = [f"face_{number:04d}" for number in range(videos)]
     for number, name in enumerate(names):
-        person = number % (identities or videos)
+        person = person_of(number, videos, identities)
         looks, rng = numbered(seed, 2 * person), numbered(seed, 2 * number + 1)
         who = random_identity(looks, person)
-        painter = FacePainter(plain(who) if drawing == "plain" else who, size)
+        painter = FacePainter(who if drawing == "detailed" else plain(who), size)
         drawn = [painter.draw(pose) for pose in talking_motion(rng, frames, fps)]
+        if drawing == "ink":
+            drawn = [(ink(image), mask, points) for image, mask, points in drawn]
         write_video(out_dir / "original" / f"{name}.mp4", (image for image, _, _ in drawn), fps)
         write_video(out_dir / "mask" / f"{name}.mp4", (np.repeat(mask[..., None], 3, 2) for _, mask, _ in drawn), fps)
         _write_landmarks(out_dir / "landmarks" / f"{name}.npz", np.stack([points for _, _, points in drawn]))
     return names
+
+
+def person_of(number: int, videos: int, identities: int | None) -> int:
+    """Number the person that a clip shows."""
+    return number % (identities or videos)
+
+
+def ink(image: np.ndarray) -> np.ndarray:
+    """Draw a picture, uint8 RGB [H, W, 3], in shades of one ink on paper."""
+    light = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255
+    return (INK + light[..., None] * (PAPER - INK)).round().astype(np.uint8)
 
 
 def talking_motion(rng: np.random.Generator, frames: int, fps: float) -> Iterator[Pose]:

@@ -66,6 +66,8 @@ def fetch(source: Config, job: Job) -> Manifest:
             for name in sorted(wanted - found.keys())
         ],
     )
+    actor = {video.name: video.model_copy(update={"person": video.name[:4]}) for video in manifest.videos}
+    manifest = manifest.model_copy(update={"videos": tuple(actor.values())})
     if len(actors) == ACTORS:
         return manifest
     note = f"actors: {len(actors)} of {ACTORS} are in the archive or its lists"

@@ -1,6 +1,6 @@
 """The built-in talking faces."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from styleinv.data.check import VideoFacts
 from styleinv.data.intake import accounted, entry_of
 from styleinv.data.manifest import Manifest
 from styleinv.data.source import Job, Probe, SourceConfig
-from styleinv.data.synthetic import make_talking_faces
+from styleinv.data.synthetic import Drawing, make_talking_faces, person_of
 from styleinv.files import sha256
 
 
@@ -17,7 +17,7 @@ class Config(SourceConfig):
 
     videos: int = Field(ge=1)
     identities: int | None = Field(None, ge=1)
-    drawing: Literal["detailed", "plain"] = "detailed"
+    drawing: Drawing = "detailed"
     frames: int = Field(ge=1)
     size: int = Field(ge=32)
     seed: int = Field(0, ge=0)
@@ -28,12 +28,13 @@ def fetch(source: Config, job: Job) -> Manifest:
     settings: dict[str, Any] = {"videos": source.videos, "frames": source.frames, "size": source.size, "fps": job.fps}
     settings |= {"seed": source.seed, "identities": source.identities, "drawing": source.drawing}
     entries = []
-    for name in make_talking_faces(job.raw, **settings):
+    for number, name in enumerate(make_talking_faces(job.raw, **settings)):
         file = f"original/{name}.mp4"
         facts = VideoFacts(
             job.raw / file, sha256(job.raw / file), source.size, source.size, float(job.fps), source.frames
         )
         more = {"mask": f"mask/{name}.mp4", "landmarks": f"landmarks/{name}.npz"}
+        more |= {"person": str(person_of(number, source.videos, source.identities))}
         entries.append(entry_of(name, file, facts, **more))
     return accounted({"kind": "synthetic", **settings, "masks": True}, entries, [], job.raw)
 
