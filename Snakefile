@@ -1,4 +1,4 @@
-"""The whole study: videos in, benchmark table out. `snakemake demo`, `snakemake table1`, `snakemake all`."""
+"""The whole study: videos in, benchmark table out. `snakemake demo`, `snakemake table1`, `snakemake figure6`, `snakemake all`."""
 
 import os
 import signal
@@ -41,14 +41,17 @@ localrules:
     demo,
     fetch,
     figures,
+    gallery,
     report,
+    what_if,
 
 
 rule all:
-    """Every table, and the report."""
+    """Every table and figure, and the report."""
     default_target: True
     input:
-        tables(*EXPERIMENTS),
+        tables(*EXPERIMENTS, "table_s1"),
+        drawn(*FIGURES),
         REPORT,
 
 

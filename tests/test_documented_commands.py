@@ -16,7 +16,7 @@ import yaml
 
 from styleinv.cli import _parse
 from styleinv.commands import COMMANDS
-from styleinv.config import Study, experiments, load_dataset, load_scale, method_title
+from styleinv.config import Study, experiments, figure_names, load_dataset, load_scale, method_title
 from styleinv.data.weights import WEIGHTS
 from styleinv.errors import UserError
 from styleinv.runs import CARD, Run, parse_run
@@ -112,7 +112,7 @@ def check_snakemake(words: list[str]) -> None:
     from snakemake.cli import parse_args
 
     _, args = parse_args(words[1:])
-    targets = {"all", "demo", "figures", "report", *experiments(CONFIG)}
+    targets = {"all", "demo", "figures", "report", "table_s1", "what_if", *experiments(CONFIG), *figure_names(CONFIG)}
     assert all(target in targets or target.startswith("results/") for target in args.targets), args.targets
     items = [item.split("=", 1) for item in args.config or []]
     told = Layer("--config", {key: yaml.safe_load(value) for key, value in items})

@@ -15,7 +15,7 @@ CONFIG = ROOT / "config"
 
 def test_every_run_of_every_experiment_exists() -> None:
     names = experiments(CONFIG)
-    assert {"table1", "table2", "table3", "noise"} <= set(names)
+    assert {"table1", "table2", "table3", "table_s2", "table_s3"} <= set(names)
     for name in names:
         for run in load_experiment(name, CONFIG).rows(["talking_faces"], ["styleinv"]):
             assert lineage(run, CONFIG)[-1] == run
@@ -38,7 +38,9 @@ def test_an_unknown_variant_is_one_line() -> None:
         lineage(parse_run("sky/styleinv-no_nose"), CONFIG)
 
 
-@pytest.mark.parametrize(("table", "experiment"), [("2", "table2"), ("3", "table3"), ("S3", "noise"), ("S2", "noise")])
+@pytest.mark.parametrize(
+    ("table", "experiment"), [("2", "table2"), ("3", "table3"), ("S3", "table_s3"), ("S2", "table_s2")]
+)
 def test_published_numbers_find_their_rows(table: str, experiment: str) -> None:
     numbers = [n for n in read_published(CONFIG / "published.csv") if n.table == table]
     rows = {
@@ -51,5 +53,7 @@ def test_published_numbers_find_their_rows(table: str, experiment: str) -> None:
 def test_a_misspelt_key_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments/mine.yaml").write_text("title: x\nrun: [styleinv]\n")
-    with pytest.raises(UserError, match="mine.yaml: run: unknown key. Known keys: best_by, col.*runs, title"):
+    with pytest.raises(
+        UserError, match="mine.yaml: run: unknown key. Known keys: against, best_by, col.*runs, table, title"
+    ):
         load_experiment("mine", tmp_path)

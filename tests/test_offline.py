@@ -42,7 +42,7 @@ def test_everything_but_fetch_runs_without_a_network(tmp_path: Path, monkeypatch
     assert styleinv("lowres", "talking_faces") == 0
     for method in RUNS:
         assert styleinv("train", f"talking_faces/{method}") == 0
-    for stage in ("evaluate", "figures", "report"):
+    for stage in ("evaluate", "gallery", "report"):
         assert styleinv(stage, run) == 0
     assert styleinv("table", "table1", run) == 0
     assert styleinv("pca", "talking_faces/mocogan_hd") == 0

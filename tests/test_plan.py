@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from styleinv.cli import main
-from styleinv.config import Study, lineage
+from styleinv.config import Study, figure_names, lineage, load_figure, load_scale
 from styleinv.runs import parse_run
 from styleinv.schema import Layer, parse, read_layer
 from styleinv.stages.plan import Training, wall_days
@@ -69,7 +69,8 @@ PAPER = ["deeperforensics", "faceforensics", "taichi", "sky"]
         (["table1"], "tiny", ["talking_faces"], ["0"]),
         (["all"], "tiny", ["talking_faces"], ["0", "3"]),
         (["table1", "report"], "paper", PAPER, ["0"]),
-        (["table2", "noise"], "paper", PAPER, ["1", "2"]),
+        (["table2", "table_s2", "table_s3"], "paper", PAPER, ["1", "2"]),
+        (["figure9", "figure_s4"], "tiny", ["talking_faces"], ["0"]),
     ],
 )
 def test_the_plan_counts_what_snakemake_makes(
@@ -80,8 +81,11 @@ def test_the_plan_counts_what_snakemake_makes(
     made = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
     file = project / "config" / f"{scale}.yaml"
     said = Layer("here", {"datasets": datasets, "seeds": seeds})
-    tables = parse(Study, read_layer(project / "config/config.yaml"), said).tables(file)
-    chains = {part for rows in tables.values() for run in rows for part in lineage(run, project / "config")}
+    study, folder = parse(Study, read_layer(project / "config/config.yaml"), said), project / "config"
+    tables = study.tables(file)
+    drawn = [study.shown(load_figure(name, folder), load_scale(file), folder) for name in figure_names(folder)]
+    runs = [run for rows in (*tables.values(), *((*one.runs, *one.styles) for one in drawn)) for run in rows]
+    chains = {part for run in runs for part in lineage(run, folder)}
     rows = [f"{scale},x,{part},1000000,0,1,a GPU" for part in sorted(map(str, chains))]
     (project / "results/tables").mkdir(parents=True, exist_ok=True)
     head = "scale,method,stage,trained_parameters,frozen_parameters,days,device"
@@ -109,4 +113,7 @@ def test_several_gpus_a_training_and_models_along_it(tmp_path: Path, capsys: pyt
     days = float(re.search(r"at once +(\S+) days", text)[1])  # type: ignore[index]
     assert days == 2 * 8 / 8
     assert main(["plan", "table9", *options]) == 2
-    assert "Known: report, noise, table1, table2, table3, all, and runs." in capsys.readouterr().err
+    assert (
+        "Known: report, table1, table2, table3, table_s2, table_s3, table_s1, figure2, figure6,"
+        in capsys.readouterr().err
+    )

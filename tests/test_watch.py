@@ -246,7 +246,7 @@ def test_the_workflow_writes_down_what_it_does(tmp_path: Path) -> None:
     record = json.loads((folder / "results/logs/study.json").read_text())
     jobs = [Job(**one) for one in record["jobs"]]
     assert [one.rule for one in jobs[:3]] == ["fetch", "crop", "train_stylegan_v"] and record["ended"] == "failed"
-    assert {one.rule for one in jobs[3:]} == {"evaluate", "figures", "table1", "report"}
+    assert {one.rule for one in jobs[3:]} == {"evaluate", "gallery", "table1", "report"}
     assert [one.needs for one in jobs[:3]] == [[], [0], [1]] and all(one.wanted for one in jobs)
     assert record["scale"] == "config/tiny.yaml" and (folder / record["log"]).exists()
     view = Watcher(Paths(folder / "results")).view()  # from another folder

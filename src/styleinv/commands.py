@@ -179,7 +179,7 @@ TRAIN = {
         "cost:cost_text",
         "measure parameters, memory and time of trainings beforehand",
         "styleinv cost talking_faces/styleinv",
-        f"{P.table('cost')} and .md; prints the latter",
+        f"{P.table('<table>')}, .md and .tex; prints the second",
         [
             RUNS,
             argument(
@@ -188,6 +188,12 @@ TRAIN = {
                 metavar="N",
                 dest="size",
                 help="samples per group (default: the method's)",
+            ),
+            argument(
+                "--table",
+                default="cost",
+                metavar="NAME",
+                help="that is written; plans read the table cost (default: %(default)s)",
             ),
         ],
     ),
@@ -235,6 +241,12 @@ SCORE = {
             argument("--resize", choices=get_args(Kernel), help="bring generated folders to the size of the real one"),
             argument("--out", type=Path, metavar="FILE", help="also write the scores of folders to this JSON file"),
             argument("--keep", type=Path, metavar="DIR", help="keep the generated frames of a run here"),
+            argument(
+                "--what-if",
+                dest="other_rules",
+                action="store_true",
+                help="score a run with each rule changed: what_if.csv, what_if.png",
+            ),
         ],
     ),
     "progress": Command(
@@ -398,7 +410,7 @@ STUDY = {
         "styleinv plan talking_faces/styleinv --gpus 8",
         f"{PRINTS}, from the table of `cost`",
         [
-            argument("targets", nargs="+", metavar="target", help="experiments such as table1, report, all, or runs"),
+            argument("targets", nargs="+", metavar="target", help="such as table1, figure6, report, all, or runs"),
             argument("--gpus", type=int, default=1, metavar="N", help="of all trainings together (default: 1)"),
             argument("--each", type=int, metavar="N", help="GPUs of a training (default: `gpus` of config.yaml)"),
             argument("--datasets", nargs="+", metavar="D", help="default: those of config.yaml, likewise:"),
@@ -421,14 +433,29 @@ STUDY = {
         "summary:table",
         "write an experiment's table beside the published numbers",
         "styleinv table table1 talking_faces/styleinv talking_faces/stylegan_v",
-        f"{P.table('<experiment>')} and .md",
+        f"{P.table('<experiment>')}, .md and .tex",
         [argument("experiment", help="name of a file in config/experiments"), RUNS],
     ),
     "figures": Command(
-        "summary:figures",
-        "draw curves and film strips of runs",
-        "styleinv figures talking_faces/styleinv",
-        f"{P.figures}/",
+        "figures:figures",
+        "draw the paper's figures from the runs that there are",
+        "styleinv figures figure6 --methods styleinv stylegan_v",
+        f"{P.figure('<figure>')} and .json: caption, runs, seeds, frames",
+        [
+            argument("names", nargs="*", metavar="figure", help="of config/figures (default: all that the runs allow)"),
+            argument("--datasets", nargs="+", metavar="D", help="default: those of config.yaml, likewise:"),
+            argument("--methods", nargs="+", metavar="M"),
+            argument("--seeds", nargs="+", type=int, metavar="S", help="of trainings; the first one is shown"),
+            argument("--styles", nargs="*", metavar="D", help="style sets"),
+            argument("--unseen", nargs="*", metavar="D", help="data sets of persons that no training sees"),
+        ],
+        "A figure that lacks a run says so in a line, with the command that makes it.",
+    ),
+    "gallery": Command(
+        "summary:gallery",
+        "make the report's videos: the same seeds of all runs",
+        "styleinv gallery talking_faces/styleinv",
+        f"{P.film('<dataset>', '<method>', 0).parent}/<dataset>-<method>-<seed>.mp4, and real videos beside them",
         [RUNS],
     ),
     "report": Command(

@@ -5,13 +5,17 @@ config/<scale>.yaml         what a scale changes (demo, small, paper)
 config/datasets/<name>.yaml one data set
 config/methods/<name>.yaml  one method at paper scale, and its variants
 config/experiments/<name>.yaml  one table: which runs on which data sets
+config/figures/<name>.yaml  one figure: how it is drawn, of which runs, seeds and frames
 """
 
+import math
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from styleinv.crop.settings import Alignment, CropSettings
 from styleinv.data import sources
@@ -19,6 +23,7 @@ from styleinv.data.census import Expected
 from styleinv.data.source import SourceConfig
 from styleinv.errors import UserError
 from styleinv.evaluation.protocol import EvaluationConfig
+from styleinv.files import natural_order
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, Model, Strict, merge, parse, read_layer
 
@@ -57,28 +62,111 @@ class Scale(Strict):
 BEST_BY = "fvd16"
 
 
-class Experiment(Strict):
-    """One table: config/experiments/<name>.yaml.
+class Selection(Strict):
+    """Runs of a table or figure.
 
     Attributes:
-        title: heading of the table.
+        title: its heading.
         datasets: where the paper made it; of these, those that config.yaml lists, or all of its if it lists none.
         runs: rows, `<method>` or `<method>-<variant>`; the methods of config.yaml if none are named.
-        columns: metrics and motion diagnostics; all metrics that were computed if none are named.
-        best_by: the metric whose best value along a training is also shown, where models along it were kept.
     """
 
     title: str
     datasets: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    best_by: str = BEST_BY
 
     def rows(self, datasets: Sequence[str], methods: Sequence[str], seeds: Sequence[int | None] = (None,)) -> list[Run]:
         """List its runs, given the data sets, methods and seeds of the study."""
-        chosen = [name for name in datasets if name in self.datasets] or datasets
+        chosen = _listed(self.datasets, datasets)
         runs = [parse_run(f"{dataset}/{run}") for dataset in chosen for run in self.runs or methods]
         return [run.seeded(seed) for run in runs for seed in seeds]
+
+
+def _listed(printed: Sequence[str], own: Sequence[str]) -> Sequence[str]:
+    """Of a study's own names those that the paper has, or all of them."""
+    return [name for name in own if name in printed] or own
+
+
+class Experiment(Selection):
+    """One table: config/experiments/<name>.yaml.
+
+    Attributes:
+        columns: metrics and motion diagnostics; all metrics that were computed if none are named.
+        best_by: the metric whose best value along a training is also shown, where models along it were kept.
+        table: the printed table, as `table` of published.csv names it.
+        against: rows that are compared with another one, `(-)` where their score is lower, `(+)` where it is higher.
+        within: a score is reproduced within the first of these per cent of the printed one that it does not exceed.
+    """
+
+    columns: tuple[str, ...] = ()
+    best_by: str = BEST_BY
+    table: str = ""
+    against: dict[str, str] = {}
+    within: tuple[PositiveFloat, ...] = (5, 10, 20)
+
+
+class Figure(Selection):
+    """One figure: config/figures/<name>.yaml.
+
+    Attributes:
+        kind: how it is drawn: a row of `KINDS` in `stages/figures.py`.
+        caption: what it shows and how to read it, whatever runs it is drawn of.
+        models: whether it needs trained runs, or data alone.
+        styles: fine-tunings, such as `style_transfer`, each on every style set; the data sets are then those that the
+            generators were tuned from.
+        style_sets: those of the paper, chosen as `datasets` are.
+        real: real videos beside the generated ones.
+        initial: G(w0) before the first frame.
+        unseen: also persons of the study's `unseen` data sets.
+        seeds: of the videos, the same for all rows; real ones are chosen by them too.
+        frames: which frames of a video: (first, end, step), the end exclusive, one after the other.
+        unit: of `frames`.
+        columns: longer rows go on in another line.
+        marked: frames at multiples of this have a red border.
+        videos: real videos that are taken, where their number is not that of the seeds.
+    """
+
+    kind: str
+    caption: str
+    models: bool = True
+    styles: tuple[str, ...] = ()
+    style_sets: tuple[str, ...] = ()
+    real: bool = False
+    initial: bool = False
+    unseen: bool = False
+    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)
+    frames: tuple[tuple[NonNegativeFloat, NonNegativeFloat, PositiveFloat], ...] = ()
+    unit: Literal["frames", "seconds"] = "frames"
+    columns: PositiveInt = 16
+    marked: PositiveFloat | None = None
+    videos: PositiveInt = 2
+
+    def times(self, fps: float) -> list[float]:
+        """List the times of its frames, in frames of a data set of some frame rate."""
+        scale = fps if self.unit == "seconds" else 1.0
+        parts = [(first + step * i, end) for first, end, step in self.frames for i in range(_steps(first, end, step))]
+        return [round(time * scale, 6) for time, _ in parts]
+
+
+def _steps(first: float, end: float, step: float) -> int:
+    return max(0, math.ceil((end - first) / step - 1e-9))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a figure is drawn of.
+
+    Attributes:
+        runs: its rows.
+        styles: fine-tuned image generators.
+        datasets: whose real videos it shows.
+        unseen: data sets of persons that no training has seen.
+    """
+
+    runs: tuple[Run, ...]
+    styles: tuple[Run, ...]
+    datasets: tuple[str, ...]
+    unseen: tuple[str, ...]
 
 
 class Study(Strict):
@@ -88,6 +176,8 @@ class Study(Strict):
         scale: name of config/<scale>.yaml.
         datasets, methods: every method on every data set; methods are written `<method>` or `<method>-<variant>`.
         seeds: of the trainings; that of the scale if none are named.
+        styles: style sets, on which image generators are fine-tuned for figures.
+        unseen: data sets of persons that no training sees, for figures.
         gpus: of one node that a training takes, or fewer where its groups cannot be shared by so many.
         code_is_input: trainings whose code has changed are done again.
     """
@@ -96,13 +186,43 @@ class Study(Strict):
     datasets: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ...] = Field(min_length=1)
     methods: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+)?$")], ...] = Field(min_length=1)
     seeds: tuple[NonNegativeInt, ...] = ()
+    styles: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ...] = ()
+    unseen: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ...] = ()
     gpus: PositiveInt = 1
     code_is_input: bool = False
 
-    def rows(self, experiment: Experiment, scale: Scale) -> list[Run]:
+    def rows(self, experiment: Selection, scale: Scale) -> list[Run]:
         """List the runs of an experiment; the scale's own seed is not named, so that more may follow."""
-        seeds = [None if seed == scale.seed else seed for seed in dict.fromkeys(self.seeds or [scale.seed])]
-        return experiment.rows(self.datasets, self.methods, seeds)
+        return experiment.rows(self.datasets, self.methods, self._seeds(scale))
+
+    def _seeds(self, scale: Scale) -> list[int | None]:
+        return [None if seed == scale.seed else seed for seed in dict.fromkeys(self.seeds or [scale.seed])]
+
+    def shown(self, figure: Figure, scale: Scale, config_folder: Path) -> Shown:
+        """List what a figure is drawn of: the runs of the first of the study's seeds."""
+        seed = self._seeds(scale)[0]
+        style_sets = _listed(figure.style_sets, self.styles)
+        styles = [parse_run(f"{style_set}/{name}").seeded(seed) for style_set in style_sets for name in figure.styles]
+        parents = [lineage(style, config_folder)[0].dataset for style in styles]
+        datasets = list(dict.fromkeys(parents)) or list(_listed(figure.datasets, self.datasets))
+        every = figure.model_copy(update={"datasets": ()})
+        runs = every.rows(datasets, self.methods, [seed]) if figure.models else []
+        unseen = self.unseen if figure.unseen else ()
+        return Shown(tuple(runs), tuple(styles), tuple(datasets), tuple(unseen))
+
+    def said(self, file: Path) -> str:
+        """Write what differs from config.yaml in what is run, as words of a `snakemake` command; empty where none does.
+
+        Args:
+            file: config.yaml.
+        """
+        words = []
+        for key, usual in parse(Study, read_layer(file)):
+            value = getattr(self, key)
+            if key != "gpus" and value != usual:
+                listed = isinstance(value, tuple)
+                words.append(f"{key}=[{','.join(map(str, value))}]" if listed else f"{key}={value}")
+        return shlex.join(["--config", *words]) if words else ""
 
     def tables(self, scale_file: Path) -> dict[str, list[Run]]:
         """List the runs of the report, under that name, and of every experiment."""
@@ -335,6 +455,26 @@ def experiments(config_folder: Path) -> list[str]:
     return _names(config_folder / "experiments")
 
 
+def load_figure(name: str, config_folder: Path) -> Figure:
+    """Read config/figures/<name>.yaml."""
+    return parse(Figure, read_layer(config_folder / "figures" / f"{name}.yaml"))
+
+
+def figure_names(config_folder: Path) -> list[str]:
+    """List the names of all figures."""
+    return sorted((file.stem for file in (config_folder / "figures").glob("*.yaml")), key=natural_order)
+
+
+def figure_section(shown: Shown, scale_file: Path, name: str) -> dict[str, Any]:
+    """Give what a figure depends on besides models and data: its file, titles, the device."""
+    folder = scale_file.parent
+    told = load_figure(name, folder).model_dump(mode="json", exclude={"datasets", "style_sets"})
+    data = dict.fromkeys((*(run.dataset for run in (*shown.runs, *shown.styles)), *shown.datasets, *shown.unseen))
+    titles = {str(run): method_title(run, folder) for run in (*shown.runs, *shown.styles)}
+    titles |= {name: dataset_title(name, folder) for name in data}
+    return told | {"titles": titles, "device": load_scale(scale_file).device}
+
+
 def data_section(dataset: str, scale_file: Path, crop: bool) -> dict[str, Any]:
     """Give what the frames of a data set depend on, or its raw videos where `crop` is false."""
     config = load_dataset(dataset, scale_file)
@@ -374,6 +514,18 @@ def training_section(run: Run, scale_file: Path) -> dict[str, Any]:
         "snapshots": scale.snapshots,
         "settings": told,
     }
+
+
+def gallery_section(runs: Sequence[Run], scale_file: Path) -> dict[str, Any]:
+    """Give what the videos of a gallery depend on besides models and data."""
+    return {"runs": [str(run) for run in runs], "device": load_scale(scale_file).device}
+
+
+def cost_section(runs: Sequence[Run], scale_file: Path) -> dict[str, Any]:
+    """Give what a table of costs depends on: titles, and what each training of the runs' chains is told."""
+    parts = {str(part): part for run in runs for part in lineage(run, scale_file.parent)}
+    trainings = {name: training_section(part, scale_file) for name, part in parts.items()}
+    return {"runs": {str(run): method_title(run, scale_file.parent) for run in runs}, "trainings": trainings}
 
 
 def scoring_section(scale_file: Path) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 """Where everything made lies: the one place that command line, Snakemake and DVC take paths from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from styleinv.runs import Run
+
+# Of the videos of the report's gallery.
+GALLERY_SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -148,14 +152,32 @@ class Paths:
         """What the scored videos do, one row each (output of `evaluate`)."""
         return self.run(run) / "diagnostics.csv"
 
+    def what_if(self, run: Run) -> Path:
+        """Scores of a run by other rules (output of `evaluate --what-if`); a plot of them is the .png beside it."""
+        return self.run(run) / "what_if.csv"
+
+    def varied(self, run: Run) -> list[Path]:
+        """All outputs of `evaluate --what-if`, the scores first."""
+        plot = self.what_if(run).with_suffix(".png")
+        return [self.what_if(run), plot, self.provenance(self.run(run), "what_if")]
+
     def table(self, experiment: str) -> Path:
         """Table of an experiment, for programs; the same for people is a .md beside it."""
         return self.root / "tables" / f"{experiment}.csv"
 
-    @property
-    def figures(self) -> Path:
-        """Folder of figures (outputs of `figures`)."""
-        return self.root / "figures"
+    def film(self, dataset: str, who: str, seed: int) -> Path:
+        """A video of the report's gallery (output of `gallery`); `who` is a run without its data set, or `real`."""
+        return self.root / "gallery" / f"{dataset}-{who}-{seed}.mp4"
+
+    def films(self, runs: Sequence[Run]) -> list[Path]:
+        """All outputs of `gallery`: real videos of each data set, and those of each run."""
+        whose = [(name, "real") for name in dict.fromkeys(run.dataset for run in runs)]
+        whose += [(run.dataset, run.folder) for run in runs]
+        return [self.film(dataset, who, seed) for dataset, who in whose for seed in GALLERY_SEEDS]
+
+    def figure(self, name: str) -> Path:
+        """A figure of the paper (output of `figures`); what it shows is in the .json beside it."""
+        return self.root / "figures" / f"{name}.png"
 
     @property
     def report(self) -> Path:

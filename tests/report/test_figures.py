@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from styleinv.errors import UserError
-from styleinv.report.figures import curve_columns, curves_figure, film_strip, read_curves
+from styleinv.report.figures import curve_columns, curves_figure, read_curves, scatter_figure
 
 
 @pytest.fixture
@@ -51,21 +50,11 @@ def test_broken_curves(tmp_path: Path) -> None:
         curves_figure({}, tmp_path / "c.png")
 
 
-def test_film_strip(tmp_path: Path) -> None:
-    videos = torch.zeros(2, 33, 3, 32, 32, dtype=torch.uint8)
-    videos[1, 16, 0] = 200
-    film_strip(videos, tmp_path / "s.png", every=16, gap=2)
-    image = np.asarray(Image.open(tmp_path / "s.png"))
-    # Three frames of 2 videos, 32 pixels shown as 96.
-    assert image.shape == (2 * 98 - 2, 3 * 98 - 2, 4)
-    assert image[100, 100].tolist() == [200, 0, 0, 255] and image[0, 0].tolist() == [0, 0, 0, 255]
-    assert image[0, 97].tolist() == [0, 0, 0, 0]
-    film_strip(videos.numpy().repeat(4, -1).repeat(4, -2), tmp_path / "l.png", every=40)
-    assert Image.open(tmp_path / "l.png").size == (128, 2 * 130 - 2)
-
-
-def test_film_strip_refusals(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no frame"):
-        film_strip(torch.zeros(0, 3, 3, 8, 8, dtype=torch.uint8), tmp_path / "s.png")
-    with pytest.raises(ValueError, match="uint8"):
-        film_strip(torch.zeros(1, 3, 3, 8, 8), tmp_path / "s.png")
+def test_points_have_a_colour_for_each_group(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).standard_normal((30, 2))
+    for name in ("a.png", "b.png"):
+        scatter_figure({"One": (points, ["x"] * 15 + ["y"] * 15), "Two": (points, list("abc") * 10)}, tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    picture = Image.open(tmp_path / "a.png").convert("RGB")
+    colours = {colour for _, colour in picture.getcolors(1 << 24) or []}
+    assert {(31, 119, 180), (255, 127, 14), (44, 160, 44)} <= colours and picture.width > 1.8 * picture.height

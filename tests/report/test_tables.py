@@ -1,16 +1,20 @@
 """The printed numbers, and the table that puts ours beside them."""
 
 import csv
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from styleinv.errors import UserError
+from styleinv.report.cost_table import Stage, write_cost
 from styleinv.report.published import published_scores, read_published
 from styleinv.report.seeds import over_seeds
-from styleinv.report.tables import RunResult, make_table, score_text, write_table
+from styleinv.report.tables import NO_SCORES, RunResult, make_table, score_text, write_table
 from styleinv.runs import Run
+from styleinv.training.measure import Cost
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 
@@ -71,7 +75,9 @@ def test_damaged_numbers(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="has columns"):
         read_published(tmp_path / "p.csv")
-    (tmp_path / "p.csv").write_text("table,dataset,method,variant,metric,value,source,note\n1,sky,digan,,fid,many,x,\n")
+    (tmp_path / "p.csv").write_text(
+        "table,dataset,method,variant,metric,value,source,note,rank\n1,sky,digan,,fid,many,x,,\n"
+    )
     with pytest.raises(UserError, match="p.csv: is damaged"):
         read_published(tmp_path / "p.csv")
 
@@ -84,10 +90,12 @@ def test_columns_and_values(tmp_path: Path) -> None:
     )
     assert list(rows[0]) == (
         "dataset,method,fid,fvd16,fvd128,fid_std,fvd16_std,fvd128_std,fid_low,fvd16_low,fvd128_low,"
-        "fid_high,fvd16_high,fvd128_high,fid_published,fvd16_published,fvd128_published,published_note,"
+        "fid_high,fvd16_high,fvd128_high,fid_published,fvd16_published,fvd128_published,"
+        "fid_verdict,fvd16_verdict,fvd128_verdict,published_note,"
         "fvd16_best,fvd16_best_of,trainings,protocol,stand_in,unlike_paper"
     ).split(",")
-    values = "sky,styleinv,14,15,16,0.25,,1,13.5,,,14.5,,,14.32,77.04,194.25,,,,1,aa-11,false,"
+    values = "sky,styleinv,14,15,16,0.25,,1,13.5,,,14.5,,,14.32,77.04,194.25,"
+    values += "reproduced within 5 %,outside (-81 %),outside (-92 %),,,,1,aa-11,false,"
     assert list(rows[0].values()) == values.split(",")
     assert rows[1]["method"] == "styleinv-unheard_of" and rows[1]["fid_published"] == ""
     assert "**14.00 ± 0.25 [13.50, 14.50]** | 14.32" in text and "| <u>99.50 ± 0.25</u> |" in text
@@ -237,3 +245,81 @@ def test_trainings_of_several_seeds_are_one_row(tmp_path: Path) -> None:
     apart = over_seeds([trained(None, 10.0), trained(1, 12.0, protocol_ids={"fid": "other"})])
     assert [made.run.seed for made in apart] == [None, 1]
     assert "over the trainings" not in written(tmp_path, result("sky", "digan", 30.0))[1]
+
+
+def test_every_printed_number_has_a_verdict(tmp_path: Path) -> None:
+    here = result("sky", "styleinv", 14.0)
+    partly = replace(result("sky", "digan", 32.83 * 1.07), share="SkyTimelapse: 71 % of the paper's videos")
+    absent = replace(here, run=Run(dataset="sky", method="stylegan_v"), method="StyleGAN-V", metrics=dict(NO_SCORES))
+    rows, text = written(tmp_path, here, partly, absent, printed_table="1")
+    assert [row["fid_verdict"] for row in rows] == [
+        "reproduced within 5 %",
+        "not comparable: SkyTimelapse: 71 % of the paper's videos",
+        "not run",
+    ]
+    assert rows[2]["fid"] == "" and rows[2]["fid_published"] == "16.95"
+    assert "| FID: reproduced within 5 %; FVD16, FVD128: outside" not in text  # another distance each
+    assert "| not comparable | `aa-11` |" in text and "| not run |  |" in text
+    rows, _ = written(tmp_path, result("sky", "digan", 32.83 * 1.07), within=(1, 8))
+    assert rows[0]["fid_verdict"] == "reproduced within 8 %"
+    assert "verdict" not in written(tmp_path, result("toy", "digan", 3.0))[1]
+
+
+def test_printed_numbers_are_marked_as_they_are_printed(tmp_path: Path) -> None:
+    """Also where the paper underlines another number than the second best: TaiChi's FVD16."""
+    methods = ("digan", "stylegan_v", "long_video_gan", "styleinv")
+    rows, text = written(tmp_path, *(result("taichi", method, 99.0) for method in methods), printed_table="1")
+    assert [row["fvd16_rank_published"] for row in rows] == ["", "", "second", "best"]
+    assert "| 196.77 |" in text and "| <u>248.55</u> |" in text and "| **185.72** |" in text
+    assert "as the paper marks them" in text
+    rows, text = written(tmp_path, result("taichi", "styleinv", 99.0))
+    assert "fvd16_rank_published" not in rows[0] and "**185.72**" not in text
+    numbers = [number for number in read_published(PUBLISHED) if number.table == "1"]
+    for dataset, metric in {(n.dataset, n.metric) for n in numbers}:
+        group = [n for n in numbers if (n.dataset, n.metric) == (dataset, metric)]
+        assert [n.value for n in group if n.rank == "best"] == [min(n.value for n in group)]
+        assert sum(n.rank == "second" for n in group) == 1
+
+
+def test_extended_rows_say_whether_they_are_better(tmp_path: Path) -> None:
+    plain = result("deeperforensics", "digan", 190.0)
+    clip = replace(result("deeperforensics", "digan", 200.0, variant="clip128"))
+    clip.metrics["fvd128"] = 90.0
+    rows, text = written(tmp_path, plain, clip, against={"digan-clip128": "digan"})
+    assert [rows[1][f"{name}_change"] for name in ("fid", "fvd16", "fvd128")] == ["(+)", "(+)", "(-)"]
+    assert [rows[1][f"{name}_change_published"] for name in ("fid", "fvd16", "fvd128")] == ["(-)", "(+)", "(-)"]
+    assert rows[0]["fid_change"] == "" and "| (+), paper (-) |" in text and "| FID | change | paper |" in text
+    clip.metrics["protocol_ids"]["fid"] = "another rule"
+    assert written(tmp_path, plain, clip, against={"digan-clip128": "digan"})[0][1]["fid_change"] == ""
+
+
+def test_latex_holds_the_same_and_compiles(tmp_path: Path) -> None:
+    odd = result("sky", "digan", 3.0, variant="50%_of_&", unlike_paper=["n_fake 2 & 3"])
+    rows = [result("sky", "styleinv", 14.0), result("sky", "mocogan_hd", 99.0), odd, result("taichi", "digan", 5.0)]
+    written(tmp_path, *rows, printed_table="1", shares=["SkyTimelapse: 100 % of the paper's videos"])
+    text = (tmp_path / "t.tex").read_text()
+    body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
+    heads = text.partition(r"\toprule")[2].partition(r"\midrule")[0]
+    assert len(body) == len(rows) + 1 and body[3] == r"\midrule"
+    assert {line.count(" & ") for line in body if line != r"\midrule"} == {heads.count(" & ")} == {9}
+    assert r"\textbf{3.00 $\pm$ 0.25}" in body[2] and r"DIGAN (50\%\_of\_\&)" in body[2]
+    assert r"\textbf{14.32}" in body[0] and r"\textsuperscript{a}" in body[1]
+    assert r"100 \% of the paper's videos" in text and text.count("{") == text.count("}")
+    assert text.startswith(r"\documentclass") and r"\usepackage{booktabs" in text
+    if compiler := shutil.which("pdflatex"):
+        done = subprocess.run([compiler, "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and (tmp_path / "t.pdf").exists(), done.stdout[-2000:]
+
+
+def test_the_table_of_costs_judges_what_compares(tmp_path: Path) -> None:
+    chains = {
+        "sky/digan": [Stage("sky/digan", Cost(1_000_000, 0, 2, 1.32e9, None, 8.64, 25000))],
+        "sky/styleinv": [Stage("sky/styleinv", Cost(1_000_000, 0, 3, 4e9, None, 8.64, 25000))],
+    }
+    titles = {run: run for run in chains}
+    for scale, on_gpu, memory in (("paper", True, "reproduced within 5 %"), ("demo", False, "not comparable")):
+        write_cost(chains, titles, scale, "a GPU", on_gpu, PUBLISHED, tmp_path / "c.csv", tmp_path / "c.md")
+        first, second = (tmp_path / "c.md").read_text().splitlines()[2:4]
+        assert f"frames per video: reproduced; GB: {memory}" in first and "days: not comparable" in first
+        assert "frames per video: outside (3 against 4)" in second
+        assert r"\begin{tabular}" in (tmp_path / "c.tex").read_text()

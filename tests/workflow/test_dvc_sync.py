@@ -44,7 +44,7 @@ def test_a_clone_that_pulls_has_nothing_to_do_until_something_changes(recorded: 
     assert planned(second) == {}
     scale = second / "config/tiny.yaml"
     scale.write_text(scale.read_text().replace("nframes: 6", "nframes: 5"))
-    stale = {"train_mocogan_hd": 1, "evaluate": 1, "figures": 1, "table1": 1, "report": 1}
+    stale = {"train_mocogan_hd": 1, "evaluate": 1, "gallery": 1, "table1": 1, "report": 1}
     assert planned(second) == stale
     call(second, *SYNC, "restore")
     assert planned(second) == stale, "what is stale stays so"
@@ -61,7 +61,7 @@ def test_what_was_run_with_config_is_recorded_with_it(recorded: Path) -> None:
     finish(recorded, "--config", *words)
     call(recorded, *SYNC, "record", "--config", *words)
     made = stages(recorded)
-    assert all(word in made[name]["cmd"] for name in ("table1", "figures", "report") for word in words)
+    assert all(word in made[name]["cmd"] for name in ("table1", "gallery", "report") for word in words)
     for name in ("train-mine-styleinv", "evaluate-mine-styleinv"):  # whichever other runs there are
         assert "--config scale=other --" in made[name]["cmd"]
     assert "--config" not in made["train-talking_faces-styleinv"]["cmd"]

@@ -32,13 +32,13 @@ EDITS = {
     "evaluation": ([("tiny.yaml", "  batch: 2", "  batch: 3")], {"evaluate": 5, "table1": 1, "report": 1}),
     "the rate of one method": (
         [("methods/styleinv.yaml", "lr: 0.0001", "lr: 0.0002")],
-        {"train_styleinv": 1, "evaluate": 1, "figures": 1, "table1": 1, "report": 1},
+        {"train_styleinv": 1, "evaluate": 1, "gallery": 1, "table1": 1, "report": 1},
     ),
     "the size of a network at this scale": (
         [("tiny.yaml", "    encoder: {widths: [8,", "    encoder: {widths: [16,")],
-        {"train_inversion": 1, "train_styleinv": 1, "evaluate": 1, "figures": 1, "table1": 1, "report": 1},
+        {"train_inversion": 1, "train_styleinv": 1, "evaluate": 1, "gallery": 1, "table1": 1, "report": 1},
     ),
-    "a title": ([("methods/digan.yaml", "title: DIGAN", "title: Digan")], {"figures": 1, "table1": 1, "report": 1}),
+    "a title": ([("methods/digan.yaml", "title: DIGAN", "title: Digan")], {"table1": 1, "report": 1}),
     "one table": ([("experiments/table1.yaml", "Table 1", "First table")], {"table1": 1}),
 }
 
@@ -69,7 +69,7 @@ def test_a_further_data_set_makes_only_its_own_jobs(finished: Path) -> None:
     trained = {f"train_{name}": 1 for name in ("stylegan2", "inversion", "styleinv", "stylegan_v", "digan")}
     trained |= {f"train_{name}": 1 for name in ("mocogan_hd", "long_video_gan_lr", "long_video_gan")}
     prepared = {"fetch": 1, "crop": 1, "pca": 1, "lowres": 1}
-    assert planned(finished) == prepared | trained | {"evaluate": 5, "figures": 1, "table1": 1, "report": 1}
+    assert planned(finished) == prepared | trained | {"evaluate": 5, "gallery": 1, "table1": 1, "report": 1}
 
 
 def test_code_is_an_input_where_the_study_says_so(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Snakemake drives, DVC versions, MLflow shows: the real tools on the shipped files, at a scale of seconds."""
 
+import json
 import os
 import random
 import re
@@ -268,6 +269,30 @@ def test_a_second_clone_pulls_and_has_nothing_to_do(done: Path, tmp_path: Path) 
     assert "train_styleinv" in planned(second)
     assert "fvd16" in call(second, "dvc", "metrics", "show")
     assert "index.html" in call(second, "dvc", "plots", "show", "-o", str(tmp_path / "plots"))
+
+
+@pytest.mark.slow
+def test_figures_of_the_runs_at_hand(done: Path) -> None:
+    """The last one that looks at what has run: it makes more files."""
+    said = call(done, "snakemake", "figures", "--profile", "profiles/demo", "--no-hooks")
+    at_hand = ("figure2", "figure6", "figure_s1", "figure_s2")
+    for name in at_hand:
+        assert f"results/figures/{name}.png: " in said
+    assert "figure7: lacks talking_faces/mocogan_hd-ffa_st and 1 more. Run `snakemake figure7`." in said
+    assert "figure8: lacks talking_faces_ffhq/stylegan2 and " in said and "Run `snakemake figure8`." in said
+    record = json.loads((done / "results/figures/figure6.json").read_text())
+    methods = [f"talking_faces/{name}" for name in ("styleinv", "stylegan_v", "digan", "mocogan_hd", "long_video_gan")]
+    assert list(record["runs"]) == methods
+    assert [(row.get("run"), row["seed"]) for row in record["rows"]] == [
+        (run, seed) for seed in (0, 1) for run in (None, *methods)
+    ]
+    assert all(row["frames"] == list(range(0, 128, 16)) for row in record["rows"] if "run" in row)
+    # By its name a figure is a stage as any other.
+    call(done, "snakemake", *at_hand, "--profile", "profiles/demo")
+    assert json.loads((done / "results/figures/figure6.json").read_text())["rows"] == record["rows"]
+    assert "Nothing to be done" in call(done, "snakemake", *at_hand, "--profile", "profiles/demo", "--no-hooks")
+    assert "figure6:" in (done / "dvc.yaml").read_text() and "up to date" in call(done, "dvc", "status")
+    assert "DVC and Snakemake agree on" in call(done, "python", "workflow/scripts/dvc_sync.py", "check")
 
 
 def test_the_dag_of_the_whole_paper_builds_in_seconds(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import shlex
 import sys
 from itertools import chain
 from pathlib import Path
@@ -11,7 +10,12 @@ from styleinv import config as configuration
 from styleinv import schema  # its `parse` would hide Snakemake's own
 from styleinv.config import (
     Study,
+    cost_section,
+    figure_names,
+    figure_section,
+    gallery_section,
     load_dataset,
+    load_figure,
     load_scale,
     preparation_section,
     summary_section,
@@ -23,6 +27,7 @@ from styleinv.files import write_text
 from styleinv.methods import preparation as preparation_of
 from styleinv.methods import preparations
 from styleinv.paths import Paths
+from styleinv.report.published import read_published
 
 # Every job asks; the files do not change in between.
 lineage = functools.cache(configuration.lineage)
@@ -45,6 +50,15 @@ try:
     SCALE = CONFIG / f"{STUDY.scale}.yaml"
     EXPERIMENTS = STUDY.tables(SCALE)
     RUNS = EXPERIMENTS.pop("report")
+    # The rows of the supplement's table of costs, on the first data set.
+    COSTED = [
+        Run(dataset=STUDY.datasets[0], method=method, variant=variant)
+        for method, variant in dict.fromkeys(
+            (number.method, number.variant)
+            for number in read_published(CONFIG / "published.csv")
+            if number.table == "S1"
+        )
+    ]
     for dataset in STUDY.datasets:
         load_dataset(dataset, SCALE)
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
@@ -52,7 +66,12 @@ try:
     SNAPSHOTS = load_scale(SCALE).snapshots
     # On a CPU most jobs take one: two side by side do more than one after the other with two threads each.
     THREADS = 1 if load_scale(SCALE).device == "cpu" else 8
-    for run in chain(*EXPERIMENTS.values()):
+    FIGURES = {name: load_figure(name, CONFIG) for name in figure_names(CONFIG)}
+    SHOWN = {
+        name: STUDY.shown(figure, load_scale(SCALE), CONFIG)
+        for name, figure in FIGURES.items()
+    }
+    for run in chain(*EXPERIMENTS.values(), *(shown.runs for shown in SHOWN.values())):
         lineage(run, CONFIG)
 except UserError as error:
     sys.exit(str(error))
@@ -61,19 +80,6 @@ except UserError as error:
 ANY = Run(dataset="{dataset}", method="{run}")
 # Any run can be made by its name.
 TRAINED = sorted(file.stem for file in (CONFIG / "methods").glob("*.yaml"))
-
-
-def said():
-    """What `--config` says of what is run besides config/config.yaml, as words of a command."""
-    file, words = CONFIG / "config.yaml", []
-    for key, usual in schema.parse(Study, schema.Layer(file, schema.read_yaml(file))):
-        value = getattr(STUDY, key)
-        if key != "gpus" and value != usual:
-            listed = isinstance(value, tuple)
-            words.append(
-                f"{key}=[{','.join(map(str, value))}]" if listed else f"{key}={value}"
-            )
-    return shlex.join(["--config", *words]) if words else ""
 
 
 def resource_text(resources, name):
@@ -87,15 +93,11 @@ def usual(name):
 
 
 REPORT = [str(P.report)]
-FIGURES = [
-    str(P.figures / f"{run.dataset}-{run.folder}-{kind}.png")
-    for run in RUNS
-    for kind in ("curves", "strip")
-]
+GALLERY = [str(file) for file in P.films(RUNS)]
 # DVC records what is up to date and MLflow shows it, once, after all jobs; neither may spoil a finished run.
 # Side by side, as most of either's time is its start.
 AFTERWARDS = (
-    f"(python workflow/scripts/dvc_sync.py record {said()} || echo 'DVC: not recorded') &"
+    f"(python workflow/scripts/dvc_sync.py record {STUDY.said(CONFIG / 'config.yaml')} || echo 'DVC: not recorded') &"
     " (styleinv track || echo 'MLflow: not updated'); wait"
 )
 # `logged FILE COMMAND`: what a command writes goes to the job's log, which Snakemake empties before every attempt, to
@@ -132,17 +134,36 @@ def run_of(wildcards):
 
 
 def tables(*names):
-    """Both files of each table."""
+    """All files of each table."""
     return [
         str(P.table(name).with_suffix(kind))
         for name in names
-        for kind in (".csv", ".md")
+        for kind in (".csv", ".md", ".tex")
     ]
 
 
 wildcard_constraints:
     dataset="[a-z0-9_]+",
     run="[a-z0-9_]+(-[a-z0-9_]+){0,2}",
+
+
+def drawn(*names):
+    """Both files of each figure."""
+    return [
+        str(P.figure(name).with_suffix(kind))
+        for name in names
+        for kind in (".png", ".json")
+    ]
+
+
+def drawn_from(name):
+    """The models and the data that a figure needs."""
+    shown = SHOWN[name]
+    runs = (*shown.runs, *shown.styles) if FIGURES[name].models else ()
+    models = {str(P.model(part)) for run in runs for part in lineage(run, CONFIG)}
+    data = (*shown.datasets, *shown.unseen)
+    kinds = (P.raw, P.census, P.frames)
+    return sorted(models) + [str(kind(one)) for one in data for kind in kinds]
 
 
 def upstream(dataset, name):

@@ -1,4 +1,4 @@
-"""Tables, figures and the report."""
+"""Tables, figures, gallery and the report."""
 
 for experiment, rows in EXPERIMENTS.items():
 
@@ -21,6 +21,7 @@ for experiment, rows in EXPERIMENTS.items():
                 category="Tables",
             ),
             f"results/tables/{experiment}.md",
+            f"results/tables/{experiment}.tex",
         log:
             f"results/logs/{experiment}.log",
         localrule: True
@@ -32,21 +33,101 @@ for experiment, rows in EXPERIMENTS.items():
             "logged {log} styleinv table {params.experiment} {params.runs} --config {params.scale}"
 
 
-rule figures:
-    """Draw curves and film strips of all runs."""
+rule table_s1:
+    """Measure what the methods cost, on a device of the scale: supplement Table 1."""
     input:
-        settings=lambda w: settings("figures", "", summary_section(RUNS, SCALE)),
-        models=[str(P.model(run)) for run in RUNS],
-        curves=chain_files(P.curves),
+        settings=lambda w: settings("table_s1", "", cost_section(COSTED, SCALE)),
+        published="config/published.csv",
     output:
-        report(FIGURES, caption="../report/figures.rst", category="Figures"),
+        report(
+            "results/tables/table_s1.csv",
+            caption="../report/cost.rst",
+            category="Tables",
+        ),
+        "results/tables/table_s1.md",
+        "results/tables/table_s1.tex",
     log:
-        "results/logs/figures.log",
+        "results/logs/table_s1.log",
+    threads: THREADS
+    resources:
+        gpu=1,
+    params:
+        scale=SCALE,
+        runs=[str(run) for run in COSTED],
+    shell:
+        "logged {log} styleinv cost {params.runs} --table table_s1 --config {params.scale}"
+
+
+rule what_if:
+    """How far the scores of all runs move with the rules."""
+    input:
+        [str(P.what_if(run)) for run in RUNS],
+
+
+# What the study is of, as `styleinv figures` is told it.
+CHOSEN = " ".join(
+    f"--{key} {' '.join(map(str, values))}"
+    for key in ("datasets", "methods", "seeds", "styles", "unseen")
+    if (values := getattr(STUDY, key)) or key in ("styles", "unseen")
+)
+
+for figure, shown in SHOWN.items():
+
+    rule:
+        """Draw a figure of config/figures from the runs it needs."""
+        name:
+            figure
+        input:
+            settings=lambda w, name=figure, shown=shown: settings(
+                name, "", figure_section(shown, SCALE, name)
+            ),
+            made=drawn_from(figure),
+        output:
+            report(
+                f"results/figures/{figure}.png",
+                caption="../report/figure.rst",
+                category="Figures",
+            ),
+            f"results/figures/{figure}.json",
+        log:
+            f"results/logs/{figure}.log",
+        threads: THREADS
+        resources:
+            gpu=1,
+        params:
+            scale=SCALE,
+            figure=figure,
+            chosen=CHOSEN,
+        shell:
+            "logged {log} styleinv figures {params.figure} --config {params.scale} {params.chosen}"
+
+
+rule figures:
+    """Draw all figures that the runs at hand allow, and say what the others lack."""
+    input:
+        "config/config.yaml",
+    params:
+        scale=SCALE,
+        chosen=CHOSEN,
+    shell:
+        "styleinv figures --config {params.scale} {params.chosen}"
+
+
+rule gallery:
+    """Make the videos of the report: the same seeds of all runs, beside real ones."""
+    input:
+        settings=lambda w: settings("gallery", "", gallery_section(RUNS, SCALE)),
+        models=[str(P.model(run)) for run in RUNS],
+        frames=sorted({str(P.frames(run.dataset)) for run in RUNS}),
+    output:
+        GALLERY,
+    log:
+        "results/logs/gallery.log",
     params:
         scale=SCALE,
         runs=[str(run) for run in RUNS],
     shell:
-        "logged {log} styleinv figures {params.runs} --config {params.scale}"
+        "logged {log} styleinv gallery {params.runs} --config {params.scale}"
 
 
 rule report:
@@ -65,7 +146,7 @@ rule report:
                 for file in trained(part)
             }
         ),
-        figures=FIGURES,
+        gallery=GALLERY,
     output:
         report("results/report.html", caption="../report/report.rst", category="Report"),
     log:

@@ -27,7 +27,7 @@ from ruamel.yaml.comments import CommentedMap
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", re.MULTILINE)
 SETTINGS = "results/settings/"
 # Keys of config.yaml that say which runs there are, and the stages besides tables that are of all of them.
-LISTS, SUMMARIES = ("datasets", "methods", "seeds"), ("figures", "report")
+LISTS, SUMMARIES = ("datasets", "methods", "seeds", "styles", "unseen"), ("gallery", "report")
 
 
 class Job(NamedTuple):
@@ -40,12 +40,13 @@ class Job(NamedTuple):
     @property
     def name(self) -> str:
         """Its stage in dvc.yaml: `<stage>-<data set>-<run>`, as far as it has these."""
-        parts = [part for part in Path(self.outputs[0]).parent.parts[1:] if part not in ("data", "tables", "figures")]
+        kinds = ("data", "tables", "figures", "gallery")
+        parts = [part for part in Path(self.outputs[0]).parent.parts[1:] if part not in kinds]
         return "-".join([re.sub("^(train|crop)_.*", r"\1", self.rule), *parts])
 
     def stage(self, words: list[str]) -> dict:
         """It as a stage of dvc.yaml, run with the configuration of some words, as far as it hears them."""
-        if self.name not in SUMMARIES and not self.outputs[0].startswith("results/tables/"):
+        if self.name not in SUMMARIES and not self.outputs[0].startswith(("results/tables/", "results/figures/")):
             words = [word for word in words if word.partition("=")[0] not in LISTS]
         config = ["--config", *words] if words else []
         command = ["snakemake", "--cores", "all", "--force", "--allowed-rules", self.rule, *config, "--"]

@@ -1,4 +1,4 @@
-"""Figures for the report: training curves and film strips. The same input gives the same bytes."""
+"""Plots: training curves, and points in the plane. The same input gives the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import torch
 from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from styleinv.errors import UserError
 from styleinv.files import atomic
@@ -102,34 +100,58 @@ def curves_figure(curves: Mapping[str, str | Path], out: str | Path, columns: Se
             figure.savefig(temporary, dpi=110, transparent=True, metadata=blank)
 
 
-def film_strip(
-    videos: torch.Tensor | np.ndarray, out: str | Path, every: int = 16, least: int = 96, gap: int = 2
-) -> None:
-    """Write a grid of frames as PNG: one row per video, every k-th frame from the first.
+def intervals_figure(table: pd.DataFrame, out: str | Path) -> None:
+    """Draw scores with their intervals under each other, a panel for each metric; the first row is a line through all.
 
     Args:
-        videos: uint8 [N, T, 3, H, W].
-        out: the PNG.
-        every: distance between the frames shown.
-        least: frames narrower than this are enlarged by a whole factor (nearest neighbour), so that pixels stay pixels.
-        gap: pixels between frames.
-
-    Raises:
-        UserError: there is no frame.
+        table: columns `rule`, `value`, `title` (of the metric), `score`, `low` and `high`; the rows of each metric in
+            the same order.
+        out: .png.
     """
-    frames = np.asarray(videos)[:, ::every]
-    if frames.ndim != 5 or frames.shape[2] != 3 or frames.dtype != np.uint8:
-        raise ValueError(f"videos must be uint8 [N, T, 3, H, W], got {frames.dtype} {list(frames.shape)}")
-    if frames.size == 0:
-        raise UserError("no frame to show", file=out)
-    scale = max(1, -(-least // frames.shape[-1]))
-    frames = frames.repeat(scale, axis=-2).repeat(scale, axis=-1).transpose(0, 1, 3, 4, 2)
-    rows, columns, height, width, _ = frames.shape
-    # Four channels: the gaps are transparent, so they look right on any page.
-    canvas = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
-    for row, column in np.ndindex(rows, columns):
-        top, left = row * (height + gap), column * (width + gap)
-        canvas[top : top + height, left : left + width, :3] = frames[row, column]
-        canvas[top : top + height, left : left + width, 3] = 255
-    with atomic(out) as temporary:
-        Image.fromarray(canvas).save(temporary, "PNG")
+    titles = list(dict.fromkeys(table["title"]))
+    count = len(table) // len(titles)
+    with mpl.rc_context(STYLE):
+        size = (1.6 + 2.6 * len(titles), 0.9 + 0.24 * count)
+        figure = Figure(figsize=size, layout="constrained", facecolor="white")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, len(titles), squeeze=False, sharey=True)[0]
+        for number, (title, axes) in enumerate(zip(titles, panels, strict=True)):
+            rows = table[table["title"] == title].reset_index(drop=True)
+            values, ends = rows["score"].astype(float), rows[["low", "high"]].astype(float)
+            places = np.arange(len(rows))
+            axes.axvline(values[0], color=INK, linewidth=0.7)
+            axes.hlines(places, ends["low"], ends["high"], color=LINES[number % len(LINES)], linewidth=1.4)
+            axes.plot(values, places, "o", markersize=3.5, color=LINES[number % len(LINES)])
+            labels = (rows["rule"] + " " + rows["value"]).str.strip()
+            axes.set_yticks(places, labels)
+            axes.set_title(title)
+        panels[0].invert_yaxis()
+        with atomic(out) as temporary:
+            figure.savefig(temporary, dpi=130, metadata={"Software": None})
+
+
+def scatter_figure(panels: Mapping[str, tuple[np.ndarray, Sequence[str]]], out: str | Path) -> None:
+    """Draw points in the plane, a colour and a letter of the legend for each group, one panel beside the other.
+
+    Args:
+        panels: title -> points [N, 2] and the group of each.
+        out: .png.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.4 * len(panels), 4.6), layout="constrained", facecolor="white")
+        FigureCanvasAgg(figure)
+        for (title, (points, groups)), axes in zip(
+            panels.items(), figure.subplots(1, len(panels), squeeze=False)[0], strict=True
+        ):
+            names, labels = list(dict.fromkeys(groups)), np.array(groups)
+            colours = mpl.colormaps["tab10" if len(names) <= 10 else "turbo"]
+            for number, name in enumerate(names):
+                colour = colours(number if len(names) <= 10 else number / max(1, len(names) - 1))
+                chosen = points[labels == name]
+                axes.scatter(chosen[:, 0], chosen[:, 1], s=9, color=colour, linewidths=0, label=name)
+            axes.set_title(title)
+            axes.set(xticks=[], yticks=[])
+            if len(names) <= 20:
+                axes.legend(title="person", fontsize=6, title_fontsize=7, markerscale=1.5, framealpha=0.8)
+        with atomic(out) as temporary:
+            figure.savefig(temporary, dpi=150, metadata={"Software": None})

@@ -3,7 +3,7 @@
 import base64
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from styleinv.errors import UserError
 from styleinv.files import write_text
 from styleinv.report import figures, tables
+from styleinv.report.verdicts import joined
 
 MEDIA = {
     ".png": "image/png",
@@ -24,12 +25,14 @@ MEDIA = {
     ".mp4": "video/mp4",
 }
 
+MEMORY = ("peak_gpu_memory_mb", "peak_memory_mb")
 # What the provenance line of a run shows, in this order: key, title.
 PROVENANCE = {
     "commit": "commit",
     "config_hash": "configuration",
     "seconds": "wall time",
     "peak_memory_mb": "peak memory",
+    "peak_gpu_memory_mb": "peak GPU memory",
     "host": "host",
     "device": "device",
     "job_id": "job",
@@ -37,38 +40,85 @@ PROVENANCE = {
 
 
 @dataclass(frozen=True)
+class StageView:
+    """One training of a run's chain, as the page shows it.
+
+    Attributes:
+        run, method: its name, and its method for people.
+        command: what makes it.
+        curves_csv: its training curves.
+        samples: a picture of what it makes, and the width at which it is shown.
+        provenance: content of its provenance.json.
+        log: its log, relative to the page; empty where none is there.
+    """
+
+    run: str
+    method: str
+    command: str
+    curves_csv: Path
+    samples: tuple[Path, int] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    log: str = ""
+
+
+@dataclass(frozen=True)
 class RunView:
-    """One stage of one run, as the page shows it.
+    """One run, as the page shows it.
 
     Attributes:
         run: `<dataset>/<method>[-<variant>]`.
         dataset, method: the same for people.
-        stage: name of the stage.
-        curves_csv: its training curves, None where it has none.
-        videos: .mp4 files.
-        images: film strips and other pictures.
-        provenance: content of its provenance.json.
-        metrics: the content of its metrics.json, None where it was not evaluated.
-        widths: how wide the page shows a file, in pixels; those that are not named at their own width.
+        stages: the trainings that it comes of, its own last.
+        hashes: what it is made of -> SHA-256: its checkpoint, its data.
+        metrics: the content of its metrics.json.
+        scoring: provenance of its scores.
+        command: what scores it.
+        files: title -> a file of it, relative to the page.
     """
 
     run: str
     dataset: str
     method: str
-    stage: str
-    curves_csv: Path | None = None
-    videos: list[Path] = field(default_factory=list)
-    images: list[Path] = field(default_factory=list)
-    provenance: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] | None = None
-    widths: dict[Path, int] = field(default_factory=dict)
+    stages: Sequence[StageView]
+    hashes: Mapping[str, str]
+    metrics: dict[str, Any]
+    scoring: dict[str, Any]
+    command: str
+    files: Mapping[str, str]
+
+    @property
+    def anchor(self) -> str:
+        """Where the page tells of it."""
+        return self.run.replace("/", "-")
+
+
+@dataclass(frozen=True)
+class Film:
+    """One video of the gallery: what it is, the .mp4, its width on the page, and the run that the page tells of."""
+
+    label: str
+    file: Path
+    width: int
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Videos of one seed beside each other."""
+
+    dataset: str
+    seed: int
+    films: Sequence[Film]
 
 
 def write_report(
     out_html: str | Path,
     title: str,
+    story: Sequence[str],
     table: tables.Table,
     runs: Sequence[RunView],
+    gallery: Sequence[Shelf] = (),
+    enlarged: str = "",
     shares: Sequence[str] = (),
 ) -> None:
     """Write the page.
@@ -76,30 +126,44 @@ def write_report(
     Args:
         out_html: the file.
         title: its heading.
+        story: what was run, in sentences.
         table: the scores.
         runs: in the order of the page.
+        gallery: one seed after the other.
+        enlarged: how small videos were enlarged, in words.
         shares: how much of the paper's data each data set holds, in words.
 
     Raises:
         UserError: a picture, video or curve is missing, or of a kind that a page cannot show.
     """
-    stand_in = any(row["stand_in"] for row in table.rows) or any((v.metrics or {}).get("stand_in") for v in runs)
+    stand_in = any(row["stand_in"] for row in table.rows) or any(view.metrics.get("stand_in") for view in runs)
     page = (
         _environment()
         .get_template("report.html")
         .render(
             title=title,
+            story=story,
             table=table,
+            anchors=[_anchor(row, runs) for row in table.rows],
             notes=[_bold(note) for note in tables.notes(table) if note != tables.STAND_IN_NOTE],
             stand_in=stand_in,
             shares=tables.shares_text(shares) if shares else "",
             legend=f"{tables.legend(table)} Green: best, underlined: second best of comparable rows, {tables.TIES}.",
             footnotes=tables.footnotes_text(table),
             records=_records(runs),
-            groups=_groups(runs),
+            shelves=gallery,
+            enlarged=enlarged,
+            runs=[_item(view) for view in runs],
+            failures=[(view, line) for view in runs for line in view.metrics.get("signatures", [])],
         )
     )
     write_text(out_html, page)
+
+
+def _anchor(row: Mapping[str, Any], runs: Sequence[RunView]) -> str:
+    """Find the run that a row is of; of a row over several seeds the first."""
+    name = f"{row['dataset']}/{row['method']}"
+    return next((view.anchor for view in runs if view.run == name or view.run.startswith(f"{name}-seed")), "")
 
 
 def data_uri(path: str | Path) -> str:
@@ -133,24 +197,37 @@ def _environment() -> jinja2.Environment:
         "published": tables.published_text,
         # An id is two hashes: it may be broken between them.
         "breakable": lambda text: Markup("-<wbr>").join(text.split("-")),
+        "verdict": lambda row, table: joined(row, table.scores),
+        "facts": provenance_facts,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
     return environment
 
 
-def _groups(runs: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
-    """Runs by data set, each with its provenance and motion in words."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for view in runs:
-        metrics = view.metrics or {}
-        real = metrics.get("diagnostics_real", {})
-        facts = provenance_facts(view.provenance)
-        for name, value in metrics.get("diagnostics", {}).items():
-            of_real = "" if real.get(name) is None else f" (real {real[name]:.3g})"
-            facts += [] if value is None else [(name.replace("_", " "), f"{value:.3g}{of_real}")]
-        item = {"view": view, "facts": facts, "signatures": metrics.get("signatures", [])}
-        groups.setdefault(view.run.partition("/")[0], []).append(item)
-    return groups
+def _item(view: RunView) -> dict[str, Any]:
+    """A run with its facts, motion and costs in words."""
+    metrics, stages = view.metrics, view.stages
+    own = stages[-1].provenance
+    facts = [
+        (title, _fact(key, own[key])) for key, title in (("commit", "commit"), ("device", "device")) if own.get(key)
+    ]
+    motion = []
+    real = metrics.get("diagnostics_real", {})
+    for name, value in metrics.get("diagnostics", {}).items():
+        of_real = "" if real.get(name) is None else f" (real {real[name]:.3g})"
+        motion += [] if value is None else [(name.replace("_", " "), f"{value:.3g}{of_real}")]
+    seconds = [
+        float(stage.provenance.get("training_seconds") or stage.provenance.get("seconds") or 0) for stage in stages
+    ]
+    memory = [stage.provenance[key] for stage in stages for key in MEMORY if stage.provenance.get(key)]
+    cost = {
+        "parts": " + ".join(duration(part) for part in seconds),
+        "whole": duration(sum(seconds)),
+        "memory": _fact("peak_memory_mb", max(memory)) if memory else "–",
+        "scoring": duration(float(view.scoring["seconds"])) if view.scoring.get("seconds") else "–",
+        "device": own.get("device", "–"),
+    }
+    return {"view": view, "facts": facts, "motion": motion, "cost": cost, "signatures": metrics.get("signatures", [])}
 
 
 def provenance_facts(provenance: dict[str, Any]) -> list[tuple[str, str]]:
@@ -165,7 +242,7 @@ def provenance_facts(provenance: dict[str, Any]) -> list[tuple[str, str]]:
 def _fact(key: str, value: Any) -> str:
     if key == "seconds":
         return duration(float(value))
-    if key == "peak_memory_mb":
+    if key in MEMORY:
         return f"{float(value) / 1024:.2f} GiB" if float(value) >= 1024 else f"{float(value):.0f} MiB"
     # Hashes are long; their beginning is what people compare.
     return str(value)[:12] if key in ("commit", "config_hash") else str(value)
@@ -184,7 +261,7 @@ def duration(seconds: float) -> str:
 
 def _records(runs: Sequence[RunView]) -> dict[str, Any]:
     """Protocol id -> record, each once, those of further protocols too."""
-    scores = [one for view in runs if view.metrics for one in (view.metrics, *view.metrics.get("also", {}).values())]
+    scores = [one for view in runs for one in (view.metrics, *view.metrics.get("also", {}).values())]
     return {one["protocol_id"]: one["protocol"] for one in scores}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from styleinv.errors import UserError
 
-COLUMNS = ["table", "dataset", "method", "variant", "metric", "value", "source", "note"]
+COLUMNS = ["table", "dataset", "method", "variant", "metric", "value", "source", "note", "rank"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Published:
         value: the number.
         source: where it is printed.
         note: how it was not made like the others of its table, empty where it was.
+        rank: `best` where it is printed bold, `second` where it is underlined, else empty.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Published:
     value: float
     source: str
     note: str
+    rank: str = ""
 
 
 def read_published(path: str | Path) -> list[Published]:
@@ -48,7 +50,9 @@ def read_published(path: str | Path) -> list[Published]:
                     file=path,
                     cure="Restore config/published.csv.",
                 )
-            return [Published(*_texts(row), float(row["value"]), row["source"], row["note"]) for row in reader]
+            return [
+                Published(*_texts(row), float(row["value"]), row["source"], row["note"], row["rank"]) for row in reader
+            ]
     except FileNotFoundError:
         raise UserError("does not exist", file=path, cure="It is part of the repository: restore it.") from None
     except (ValueError, TypeError) as error:

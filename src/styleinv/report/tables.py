@@ -1,15 +1,17 @@
-"""The result table: measured scores beside the printed ones, as CSV for programs and Markdown for people."""
+"""The result table: measured scores beside the printed ones, as CSV for programs, as Markdown and as LaTeX."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from styleinv.errors import UserError
 from styleinv.files import write_text
+from styleinv.report.latex import marked, write_latex
 from styleinv.report.published import by_run, read_published
+from styleinv.report.verdicts import MEANINGS, joined, verdict
 from styleinv.runs import Run
 
 STAND_IN_NOTE = (
@@ -24,6 +26,8 @@ LEGEND = (
 # (row number, name of a column).
 Cells = set[tuple[int, str]]
 TIES = "with all whose intervals overlap theirs"
+# The scores of a run that the paper prints and nobody has made.
+NO_SCORES: Mapping[str, Any] = {"protocol": {"metrics": {}}, "protocol_ids": {}}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Table:
         best_by: the metric whose best value along the training is shown; None where no model along it was kept.
         best, second: (row number, metric) of the best and second best scores.
         footnotes: what is particular about a printed number -> the letter that marks it.
+        ranked: whether the paper marks the best of its numbers in this table.
+        compared: whether rows are compared with others, `(-)` or `(+)`.
     """
 
     columns: list[Column]
@@ -82,6 +88,18 @@ class Table:
     best: Cells = field(default_factory=set)
     second: Cells = field(default_factory=set)
     footnotes: dict[str, str] = field(default_factory=dict)
+    ranked: bool = False
+    compared: bool = False
+
+    @property
+    def scores(self) -> dict[str, str]:
+        """The metrics that are scores, with their titles."""
+        return {column.name: column.title for column in self.columns if column.score}
+
+    @property
+    def judged(self) -> bool:
+        """Whether any cell has a printed number, and so a verdict."""
+        return any(row[f"{name}_verdict"] for row in self.rows for name in self.scores)
 
 
 def make_table(
@@ -90,6 +108,9 @@ def make_table(
     best_by: str,
     columns: Sequence[str] = (),
     file: object = None,
+    printed_table: str = "",
+    against: Mapping[str, str] | None = None,
+    within: Sequence[float] = (5, 10, 20),
 ) -> Table:
     """Put results and printed numbers together.
 
@@ -99,6 +120,9 @@ def make_table(
         best_by: the metric that `RunResult.along` holds.
         columns: names of metrics and diagnostics; all metrics that any result has if none are named.
         file: where `columns` stands, for messages.
+        printed_table: the printed table whose marks of the best are shown.
+        against: run without its data set -> the one that it is compared with.
+        within: see `verdicts.verdict`.
 
     Raises:
         UserError: a column that no result has.
@@ -109,18 +133,21 @@ def make_table(
             cure = f"These scores have {', '.join(known) or 'none'}; more metrics: `evaluation.metrics` of the scale."
             raise UserError(f"{name!r} is in none of the scores", file=file, field="columns", cure=cure)
     chosen = [known[name] for name in columns] or [column for column in known.values() if column.score]
-    printed, footnotes = by_run(read_published(published_csv)), dict[str, str]()
+    numbers, footnotes = read_published(published_csv), dict[str, str]()
+    printed, own = by_run(numbers), by_run([number for number in numbers if number.table == printed_table])
     kept = any(result.along for result in results)
     rows = []
     for result in results:
         run, metrics = result.run, result.metrics
-        paper = printed.get((run.dataset, run.method, run.variant), {})
+        key = run.dataset, run.method, run.variant
+        paper, ranks = printed.get(key, {}), own.get(key, {})
         row: dict[str, Any] = {"dataset": run.dataset, "method": run.folder, "trainings": metrics.get("trainings", 1)}
         row |= {column.name: _value(metrics, column.name) for column in chosen}
         for name in (column.name for column in chosen if column.score):
             row |= {f"{name}_{end}": metrics.get(f"{name}_{end}") for end in ("std", "low", "high")}
             number = paper.get(name)
-            row |= {f"{name}_published": number and number.value, f"{name}_mark": ""}
+            rank = ranks[name].rank if name in ranks else ""
+            row |= {f"{name}_published": number and number.value, f"{name}_mark": "", f"{name}_rank_published": rank}
             if number and number.note:
                 row[f"{name}_mark"] = footnotes.setdefault(number.note, chr(ord("a") + len(footnotes)))
         row["published_note"] = "; ".join(dict.fromkeys(number.note for number in paper.values() if number.note))
@@ -131,7 +158,32 @@ def make_table(
         row |= {"unlike_paper": [*metrics.get("unlike_paper", []), *filter(None, [result.share])]}
         row |= {"rules": metrics["protocol"].get("rules", {}).get("protocol", "")}
         rows.append(row)
-    return Table(chosen, rows, known.get(best_by) if kept else None, *_ranked(chosen, rows), footnotes)
+    for row in rows:
+        for name in (column.name for column in chosen if column.score):
+            row[f"{name}_verdict"] = verdict(row, name, within)
+    _compare(rows, [column.name for column in chosen if column.score], against or {})
+    best_of = known.get(best_by) if kept else None
+    ranked = any(number.rank for row in own.values() for number in row.values())
+    return Table(chosen, rows, best_of, *_ranked(chosen, rows), footnotes, ranked, bool(against))
+
+
+def _compare(rows: Sequence[dict[str, Any]], names: Sequence[str], against: Mapping[str, str]) -> None:
+    """Say of each score, the measured and the printed one, whether it is lower or higher than that of another row."""
+    others = {(row["dataset"], row["method"]): row for row in rows}
+    for row in rows:
+        other = others.get((row["dataset"], against.get(row["method"], "")))
+        for name in names:
+            alike = other and row["ids"].get(name) == other["ids"].get(name)
+            row[f"{name}_change"] = _change(row[name], other[name]) if other and alike else ""
+            ends = (row[f"{name}_published"], other[f"{name}_published"]) if other else (None, None)
+            row[f"{name}_change_published"] = _change(*ends)
+
+
+def _change(value: float | None, other: float | None) -> str:
+    """(-) for a smaller, better score, (+) for a larger one, as the paper's Table 2 has them."""
+    if value is None or other is None or value == other:
+        return ""
+    return "(-)" if value < other else "(+)"
 
 
 def _known_columns(results: Sequence[RunResult]) -> dict[str, Column]:
@@ -210,15 +262,22 @@ def published_text(row: dict[str, Any], column: Column) -> str:
     return f"({printed:.2f})" if row["unlike_paper"] else f"{printed:.2f}"
 
 
+def change_text(row: dict[str, Any], column: Column) -> str:
+    """Write (-) or (+), the measured one and the printed one: `(-), paper (+)`; empty where rows are not compared."""
+    own, printed = row[f"{column.name}_change"], row[f"{column.name}_change_published"]
+    return ", ".join(filter(None, [own, printed and f"paper {printed}"]))
+
+
 def write_table(
     table: Table, out_csv: str | Path, out_md: str | Path, title: str = "", shares: Sequence[str] = ()
 ) -> None:
-    """Write a table as CSV for programs and as Markdown for people.
+    """Write a table as CSV for programs and as Markdown for people; a LaTeX document beside it has its name.
 
     Args:
-        out_csv: columns `dataset, method`, those of the table, `_std`, `_low`, `_high` and `_published` of its scores,
-            `published_note`, `<best_by>_best` and `<best_by>_best_of` (the lowest of so many models along the
-            training), `trainings` (their number), `protocol`, `stand_in`, `unlike_paper`; empty where there is nothing.
+        out_csv: columns `dataset, method`, those of the table, `_std`, `_low`, `_high`, `_published` and `_verdict` of
+            its scores, where the paper has them `_rank_published`, `_change` and `_change_published`, `published_note`,
+            `<best_by>_best` and `<best_by>_best_of` (the lowest of so many models along the training), `trainings`
+            (their number), `protocol`, `stand_in`, `unlike_paper`; empty where there is nothing.
         out_md: the same for people: mean ± std [low, high] beside the printed number, of comparable scores the best
             bold and the second best underlined, warnings first.
         title: heading of the second.
@@ -227,12 +286,20 @@ def write_table(
     write_text(out_csv, _csv(table))
     heading = f"# {title}\n\n" if title else ""
     write_text(out_md, heading + _markdown(table, shares))
+    heads, rows = _cells(table, marked, "")
+    lines = [line for line in _below(table, shares) if line]
+    write_latex(
+        Path(out_csv).with_suffix(".tex"), title or "Scores", heads, _ruled(table, rows), [*notes(table), *lines]
+    )
 
 
 def _csv(table: Table) -> str:
     scores = [column.name for column in table.columns if column.score]
     names = ["dataset", "method", *(column.name for column in table.columns)]
-    names += [f"{name}_{end}" for end in ("std", "low", "high", "published") for name in scores] + ["published_note"]
+    names += [f"{name}_{end}" for end in ("std", "low", "high", "published") for name in scores]
+    ends = ["verdict", *(["rank_published"] if table.ranked else [])]
+    ends += ["change", "change_published"] if table.compared else []
+    names += [f"{name}_{end}" for end in ends for name in scores] + ["published_note"]
     names += [name for name in (table.rows[0] if table.rows else {}) if name.endswith(("_best", "_best_of"))]
     names += ["trainings", "protocol", "stand_in", "unlike_paper"]
     file = io.StringIO()
@@ -253,34 +320,75 @@ def _csv_cell(value: Any) -> Any:
 
 def _markdown(table: Table, shares: Sequence[str]) -> str:
     lines = [f"> **Note.** {note}\n" for note in notes(table)]
-    titles = [
-        cell for column in table.columns for cell in ([column.title, "paper"] if column.score else [column.title])
-    ]
-    if table.best_by:
-        titles.append(f"{table.best_by.title}, best of k")
-    lines.append(_line(["data set", "method", *titles, "protocol"]))
-    lines.append(_line(["---", "---", *["---:"] * len(titles), "---"]))
+    heads, rows = _cells(table, _bold, "<sup>{}</sup>")
+    numbers = len(heads) - 3 - table.judged
+    lines.append(_line(heads))
+    lines.append(_line(["---", "---", *["---:"] * numbers, *["---"] * (1 + table.judged)]))
+    lines += map(_line, rows)
+    return "\n".join([*lines, *(f"\n{line}" for line in _below(table, shares))]) + "\n"
+
+
+def _bold(text: str, rank: str) -> str:
+    if not text or not rank:
+        return text
+    return f"**{text}**" if rank == "best" else f"<u>{text}</u>"
+
+
+def _cells(table: Table, mark: Callable[[str, str], str], footnote: str) -> tuple[list[str], list[list[str]]]:
+    """Give the heads and the cells for people; `mark` writes what is best or second, `footnote` a letter."""
+    heads = ["data set", "method"]
+    for column in table.columns:
+        changes = ["change"] if column.score and table.compared else []
+        heads += [column.title, *changes, "paper"] if column.score else [column.title]
+    heads += [f"{table.best_by.title}, best of k"] if table.best_by else []
+    heads += ["verdict"] if table.judged else []
+    rows = []
     for number, row in enumerate(table.rows):
-        cells = list(row["titles"])
+        cells = [mark(title, "") for title in row["titles"]]
         for column in table.columns:
-            text, place = cell_text(row, column), (number, column.name)
-            cells.append(f"**{text}**" if place in table.best else f"<u>{text}</u>" if place in table.second else text)
+            place = number, column.name
+            rank = "best" if place in table.best else "second" if place in table.second else ""
+            cells.append(mark(cell_text(row, column), rank))
             if column.score:
-                mark = row[f"{column.name}_mark"]
-                cells.append(published_text(row, column) + (f"<sup>{mark}</sup>" if mark else ""))
-        if table.best_by:
-            cells.append(best_text(row, table.best_by))
-        lines.append(_line([*cells, f"`{row['protocol']}`" if row["protocol"] else ""]))
+                cells += [mark(change_text(row, column), "")] if table.compared else []
+                letter = row[f"{column.name}_mark"]
+                raised = (footnote or r"\textsuperscript{{{}}}").format(letter) if letter else ""
+                cells.append(mark(published_text(row, column), row[f"{column.name}_rank_published"]) + raised)
+        cells += [mark(best_text(row, table.best_by), "")] if table.best_by else []
+        cells += [mark(joined(row, table.scores), "")] if table.judged else []
+        name = row["protocol"] or ""
+        rows.append([*cells, f"`{name}`" if name and footnote else mark(name, "")])
+    return [*heads, "protocol"], rows
+
+
+def _ruled(table: Table, rows: Sequence[list[str]]) -> list[list[str]]:
+    """Put a rule between the data sets."""
+    ruled: list[list[str]] = []
+    for number, row in enumerate(rows):
+        if number and table.rows[number]["dataset"] != table.rows[number - 1]["dataset"]:
+            ruled.append([])
+        ruled.append(row)
+    return ruled
+
+
+def _below(table: Table, shares: Sequence[str]) -> list[str]:
+    """List what stands under the table."""
+    lines = []
     if table.best_by:
         lines.append(
-            f"\nBest of k: the lowest {table.best_by.title} of k models along the training, a choice that knows the "
+            f"Best of k: the lowest {table.best_by.title} of k models along the training, a choice that knows the "
             "test data. All other scores are the last model's."
         )
-    lines.append(f"\n{legend(table)} Bold: best, underlined: second best of the comparable rows, {TIES}.")
-    lines += [f"\n{footnote}" for footnote in footnotes_text(table)]
-    if shares:
-        lines.append(f"\n{shares_text(shares)}")
-    return "\n".join(lines) + "\n"
+    lines.append(f"{legend(table)} Bold: best, underlined: second best of the comparable rows, {TIES}.")
+    if table.ranked:
+        lines[-1] += " Printed numbers are marked as the paper marks them."
+    if table.compared:
+        lines.append("Change: (-) lower, that is better, (+) higher than the method as it is, ours and the paper's.")
+    said = {row[f"{name}_verdict"].partition(":")[0] for row in table.rows for name in table.scores}
+    if meant := [text for word, text in MEANINGS.items() if word in said]:
+        lines.append(f"Verdict: {'; '.join(meant)}.")
+    lines += footnotes_text(table)
+    return [*lines, shares_text(shares)] if shares else lines
 
 
 def legend(table: Table) -> str:

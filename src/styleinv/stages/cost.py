@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 VIDEOS, FRAMES = 16, 256
 
 
-def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
-    """Measure the trainings that each run needs and write results/tables/cost.csv and .md.
+def cost(runs: list[Run], setting: Setting, size: int | None = None, table: str = "cost") -> Path:
+    """Measure the trainings that each run needs and write results/tables/<table>.csv, .md and .tex.
 
     No artefact is needed: where a data set is not there yet, frames of noise of its size stand in for it, and untrained
     networks of the right shape for the models a method builds on. Costs depend on neither.
@@ -49,7 +49,7 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
                     _frames(part, setting, trial)
                     measured[part] = _measure(part, trial, world, size)
             chains[str(run)] = [Stage(str(part), measured[part]) for part in chain]
-    out = setting.paths.table("cost")
+    out = setting.paths.table(table)
     name = torch.cuda.get_device_name() if world.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     published = setting.config.parent / "published.csv"
     titles = {str(run): method_title(run, setting.config.parent) for run in runs}
@@ -58,9 +58,9 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None) -> Path:
     return out.with_suffix(".md")
 
 
-def cost_text(runs: list[Run], setting: Setting, size: int | None = None) -> str:
+def cost_text(runs: list[Run], setting: Setting, size: int | None = None, table: str = "cost") -> str:
     """Measure as `cost` does and return the table for people."""
-    return cost(runs, setting, size).read_text()
+    return cost(runs, setting, size, table).read_text()
 
 
 def _measure(run: Run, trial: Setting, world: World, size: int | None) -> Cost:

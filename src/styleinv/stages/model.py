@@ -69,6 +69,21 @@ def trained(paths: Paths) -> list[Run]:
     return [parse_run(f"{folder.parent.name}/{folder.name}") for folder in sorted(folders)]
 
 
+def load_encoder(run: Run, paths: Paths, device: torch.device) -> Inverter:
+    """Load the encoder of an inversion.
+
+    Raises:
+        UserError: the run is none, or its model is missing or has changed.
+    """
+    file = paths.model(run)
+    if run.method != "inversion":
+        raise UserError(f"{run} finds no latents", field="run", cure="Take an inversion.")
+    if not file.exists():
+        raise UserError("does not exist", file=file, cure=f"Run `styleinv train {run}`: it finds latents.")
+    check_unchanged(file)
+    return load_inverter(file, device)
+
+
 class Model:
     """A trained run to make videos with.
 
@@ -292,10 +307,6 @@ class Model:
         if below is None:
             cure = "Take a run that builds on an inversion."
             raise UserError("was trained without an inversion encoder", file=self.file, cure=cure)
-        file = self.paths.model(below)
-        if not file.exists():
-            raise UserError("does not exist", file=file, cure=f"Run `styleinv train {below}`: it finds latents.")
-        check_unchanged(file)
-        inverter = load_inverter(file, self.device)
-        inverter.require(self.generator.G, file)  # type: ignore[attr-defined]
+        inverter = load_encoder(below, self.paths, self.device)
+        inverter.require(self.generator.G, self.paths.model(below))  # type: ignore[attr-defined]
         return inverter

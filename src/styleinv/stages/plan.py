@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from styleinv import methods
-from styleinv.config import Study, gpus_of, is_aligned, lineage, needs
+from styleinv.config import Study, figure_names, gpus_of, is_aligned, lineage, load_figure, needs
 from styleinv.errors import UserError
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, parse, read_layer
 from styleinv.stages.schedule import Task, finish
 from styleinv.stages.setting import Setting
 
+# The target that measures costs, which needs no training.
+COST_TABLE = "table_s1"
 # Float32: what continues a training (networks, averages, both moments of Adam); a model has networks and averages.
 STATE_BYTES, MODEL_BYTES, FROZEN_BYTES = 4 * 4, 2 * 4, 4
 
@@ -79,7 +81,7 @@ def plan(
     """Write the plan of a study as text: what `snakemake` makes of the same targets where nothing is made yet.
 
     Args:
-        targets: experiments, `report`, `all`, or runs; what they build on is counted once.
+        targets: experiments, figures, `report`, `all`, or runs; what they build on is counted once.
         gpus: GPUs that trainings may hold at the same time.
         datasets, methods, seeds: of the study, instead of those of config.yaml.
         each: GPUs that a training takes, where its groups can be shared by so many, instead of `gpus` of config.yaml.
@@ -92,11 +94,11 @@ def plan(
     given = {"datasets": datasets, "methods": methods, "seeds": seeds, "gpus": each}
     said = Layer("--datasets, --methods, --seeds, --each", {k: v for k, v in given.items() if v is not None})
     study = parse(Study, read_layer(setting.config.parent / "config.yaml"), said)
-    runs, summaries = _targets(targets, study, setting)
-    trainings, device = _trainings(runs, setting, min(gpus, study.gpus))
+    runs, drawn, more, summaries = _targets(targets, study, setting)
+    trainings, device = _trainings([*runs, *drawn], setting, min(gpus, study.gpus))
     days = sum(training.days for training in trainings.values())
     lines = [f"{'stage':28} {'jobs':>5} {'device days':>12}"]
-    counts = job_counts(runs, trainings, setting) | summaries
+    counts = job_counts(runs, trainings, setting, more) | summaries
     for stage, count in counts.items():
         spent = sum(t.days for t in trainings.values() if stage == f"train_{t.run.method}")
         lines.append(f"{stage:28} {count:5d} {f'{spent:12.2f}' if spent else '':>12}")
@@ -116,23 +118,34 @@ def plan(
     return "\n".join(lines)
 
 
-def _targets(targets: Sequence[str], study: Study, setting: Setting) -> tuple[list[Run], dict[str, int]]:
-    """Give the runs that some targets need scored, and the jobs that sum them up."""
-    tables = study.tables(setting.config)
+def _targets(
+    targets: Sequence[str], study: Study, setting: Setting
+) -> tuple[list[Run], list[Run], list[str], dict[str, int]]:
+    """Give the runs that some targets need scored, those that they draw, data sets besides, and the jobs for these."""
+    tables, folder = study.tables(setting.config), setting.config.parent
+    figures = figure_names(folder)
     runs: dict[Run, None] = {}
+    drawn: dict[Run, None] = {}
+    data: dict[str, None] = {}
     summaries: dict[str, int] = {}
     for target in targets:
         if "/" in target:
             runs[parse_run(target)] = None
             continue
-        if target not in (*tables, "all"):
-            raise UserError(f"unknown target {target!r}", cure=f"Known: {', '.join(tables)}, all, and runs.")
-        summaries |= dict.fromkeys([*tables, "all"] if target == "all" else [target], 1)
+        every = [*tables, COST_TABLE, *figures]
+        if target not in (*every, "all"):
+            raise UserError(f"unknown target {target!r}", cure=f"Known: {', '.join(every)}, all, and runs.")
+        summaries |= dict.fromkeys([*every, "all"] if target == "all" else [target], 1)
     if "report" in summaries:
-        summaries["figures"] = 1
+        summaries["gallery"] = 1
     for name in summaries:
         runs |= dict.fromkeys(tables.get(name, []))
-    return list(runs), summaries
+        if name in figures:
+            figure = load_figure(name, folder)
+            shown = study.shown(figure, setting.scale, folder)
+            drawn |= dict.fromkeys((*shown.runs, *shown.styles) if figure.models else ())
+            data |= dict.fromkeys((*shown.datasets, *shown.unseen))
+    return list(runs), list(drawn), list(data), summaries
 
 
 def _trainings(runs: Sequence[Run], setting: Setting, gpus: int) -> tuple[dict[Run, Training], str]:
@@ -157,9 +170,11 @@ def _trainings(runs: Sequence[Run], setting: Setting, gpus: int) -> tuple[dict[R
     return found, next(iter(measured.values()))["device"] if measured else ""
 
 
-def job_counts(runs: Sequence[Run], trainings: Mapping[Run, Training], setting: Setting) -> dict[str, int]:
-    """Count the jobs of every rule that some runs and their trainings need, without those that sum them up."""
-    datasets = {run.dataset for run in trainings}
+def job_counts(
+    runs: Sequence[Run], trainings: Mapping[Run, Training], setting: Setting, more: Sequence[str] = ()
+) -> dict[str, int]:
+    """Count the jobs of every rule that runs, their trainings and more data sets need, without those that sum up."""
+    datasets = {run.dataset for run in trainings} | set(more)
     crops = Counter("crop_aligned" if is_aligned(setting.dataset(name)) else "crop" for name in sorted(datasets))
     counts = {"fetch": len(datasets), **crops}
     prepared = {

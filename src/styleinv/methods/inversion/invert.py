@@ -39,7 +39,7 @@ class Inverter:
 
     @torch.no_grad()
     def invert(self, image: Tensor) -> Tensor:
-        """Compute w [1, w_dim] of an image [1, 3, R, R] in [-1, 1]."""
+        """Compute w [N, w_dim] of images [N, 3, R, R] in [-1, 1]."""
         return self.psp(image)[:, 0]
 
     def refine(self, w: Tensor, image: Tensor, steps: int) -> Tensor:
