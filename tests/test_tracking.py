@@ -229,6 +229,26 @@ def test_scores_along_a_training_are_curves(results: Path, uri: str) -> None:
     assert "styleinv-no_ffa_ape" in table and "styleinv (paper)" in table and not any("/" in name for name in table)
 
 
+def test_tables_and_figures_are_artifacts(results: Path, uri: str) -> None:
+    (results / "figures").mkdir()
+    for name in ("tables/table1.csv", "tables/table1.md", "figures/figure6.png", "report.html"):
+        (results / name).write_text(name)
+    told = {"title": "Figure 6", "caption": "Nobody chose these.", "runs": {"sky/styleinv": {}, "sky/digan": {}}}
+    (results / "figures/figure6.json").write_text(json.dumps(told))
+    before = sync(results, uri, published=None).new
+    assert before == 3 + 3 and sync(results, uri, published=None).new == 0
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("tables and figures").experiment_id
+    runs = {run.info.run_name: run for run in client.search_runs([experiment])}
+    assert set(runs) == {"table1", "figure6", "report"}
+    artifacts = {file.name for file in (results.parent / "mlartifacts/tables and figures").rglob("*") if file.is_file()}
+    assert artifacts == {"table1.csv", "table1.md", "figure6.json", "figure6.png", "report.html"}
+    tags = runs["figure6"].data.tags
+    assert (tags["caption"], tags["runs"], tags["kind"]) == ("Nobody chose these.", "sky/styleinv sky/digan", "figure")
+    (results / "tables/table1.csv").write_text("another")
+    assert sync(results, uri, published=None).new == 1
+
+
 def test_broken_files_are_named_and_skipped(results: Path, uri: str, caplog: pytest.LogCaptureFixture) -> None:
     run = results / "sky" / "digan"
     run.mkdir()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from styleinv.errors import UserError
-from styleinv.files import read_json, read_scores, sha256
+from styleinv.files import read_json, read_object, read_scores, sha256
 from styleinv.report.published import published_scores, read_published
 from styleinv.runs import Run, parse_run
 from styleinv.schema import read_yaml
@@ -27,6 +27,9 @@ STUDY = "study"
 FINAL = ("evaluate", "train")
 
 MODEL = "model.safetensors"
+
+# The experiment of what all runs come to: tables, figures, the report.
+SUMMARY = "tables and figures"
 
 # What grows with the steps of a training, by the stage that writes it.
 CURVES = {"train": "curves.csv", "progress": "progress.csv"}
@@ -189,6 +192,28 @@ def study(stages: list[StageRun]) -> StageRun:
         end=max(stage.end or 0 for stage in stages),
         data={path: digest for stage in final for path, digest in stage.data.items()},
     )
+
+
+def summaries(results: Path) -> Iterator[StageRun]:
+    """Give every table, every figure and the report as a run of their own, with their files as artifacts.
+
+    Raises:
+        UserError: the record of a figure is broken.
+    """
+    found: list[tuple[str, str, Iterable[Path]]] = []
+    found += [("table", file.stem, file.parent.glob(f"{file.stem}.*")) for file in (results / "tables").glob("*.csv")]
+    found += [
+        ("figure", file.stem, file.parent.glob(f"{file.stem}.*")) for file in (results / "figures").glob("*.json")
+    ]
+    found += [("report", file.stem, [file]) for file in results.glob("report.html")]
+    for kind, name, those in sorted(found, key=lambda one: one[:2]):
+        files = sorted(file for file in those if file.is_file() and not file.name.startswith("."))
+        tags = {"source": "run", "kind": kind}
+        if kind == "figure":
+            record = read_object(results / "figures" / f"{name}.json")
+            tags |= {key: str(record.get(key, "")) for key in ("title", "caption", "scale", "commit")}
+            tags |= {"runs": " ".join(record.get("runs", {})), "mlflow.note.content": str(record.get("caption", ""))}
+        yield StageRun(SUMMARY, name, kind, f"{SUMMARY}/{name}", _content(files), tags=tags, artifacts=files)
 
 
 def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from styleinv.errors import UserError
 from styleinv.tracking import LOCAL
-from styleinv.tracking.records import StageRun, provenance_files, published_stages, read_stage, study
+from styleinv.tracking.records import StageRun, provenance_files, published_stages, read_stage, study, summaries
 from styleinv.tracking.store import Store, patience
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) ->
                 store.add(study(list(children.values())), list(children))
             if published is not None:
                 added += [store.add(stage)[1] for stage in published_stages(published, {name for name, _ in studies})]
+            added += [store.add(stage)[1] for stage in summaries(results)]
             store.add_views()
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]
