@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from styleinv.errors import UserError
+from styleinv.evaluation.protocol import Protocol
 from styleinv.files import read_json, read_scores, write_json
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
@@ -102,3 +103,48 @@ def test_a_run_without_a_declared_resize_is_refused_and_leaves_nothing(study: Se
     with pytest.raises(stage.UserError, match="32 pixels wide, the generated videos are 16.*evaluation.resize"):
         stage.evaluate_any(RUN, study)
     assert not study.paths.metrics(RUN).exists()
+
+
+def test_what_if_changes_one_rule_at_a_time(study: Setting) -> None:
+    stage.evaluate(RUN, study)
+    usual = read_scores(study.paths.metrics(RUN))
+    lines = list(stage.what_if(RUN, study))
+    table = pd.read_csv(study.paths.what_if(RUN), keep_default_na=False, na_values=[""])
+    rules = list(dict.fromkeys(table["rule"].dropna()))
+    assert rules == ["number of videos", "clip choice", "codec", "resize kernel", "rounding", "generation seed"]
+    assert list(table["metric"].unique()) == ["fid", "fvd4", "fvd16"]
+    first = table[table["rule"].isna()].set_index("metric")
+    for name in ("fid", "fvd4", "fvd16"):
+        # The rules as they are give the score as it is; each other row is another protocol.
+        assert first.loc[name, "score"] == pytest.approx(usual[name], rel=1e-5)
+        assert first.loc[name, "low"] < first.loc[name, "high"] and first.loc[name, "moved_percent"] == 0
+    ids = table[table["metric"] == "fvd16"]["protocol"]
+    seeds = table[(table["metric"] == "fvd16") & (table["rule"] == "generation seed")]["protocol"]
+    assert ids.nunique() == len(ids) - len(seeds)  # generation seeds alone are the same rules
+    assert set(table[table["rule"] == "number of videos"]["value"]) == {"3"}
+    fewer = table[(table["rule"] == "generation seed") & (table["metric"] == "fid")]["score"]
+    assert fewer.nunique() == 2
+    assert len(lines) == len(ids) and lines[0].startswith("number of videos 3: FID ") and lines[-1].endswith(".png")
+    picture = study.paths.what_if(RUN).with_suffix(".png")
+    assert picture.stat().st_size > 5000 and read_json(study.paths.varied(RUN)[2])["stage"] == "what_if"
+
+
+def test_what_if_leaves_out_what_cannot_be() -> None:
+    from styleinv.evaluation.what_if import changes
+
+    rules = Protocol(n_fake=64, fvd_lengths=(16,), clip_length=16)
+    made = list(changes(rules, shortest=31, resized=False))
+    assert [c.value for c in made if c.rule == "stride"] == ["2"] and made[0].rules == rules
+    assert not [c for c in made if c.rule == "resize kernel"]
+    assert [c.rules.n_fake for c in made if c.rule == "number of videos"] == [16, 32]
+    assert [c.value for c in changes(rules, shortest=16, resized=True) if c.rule in ("stride", "resize kernel")] == [
+        "bilinear",
+        "bicubic",
+    ]
+
+
+def test_what_if_is_for_runs(study: Setting) -> None:
+    with pytest.raises(UserError, match="--what-if: is for runs"):
+        stage.evaluate_any(None, study, Path("a"), Path("b"), other_rules=True)
+    with pytest.raises(UserError, match="--what-if: keeps nothing of other rules"):
+        stage.evaluate_any(RUN, study, keep=Path("a"), other_rules=True)

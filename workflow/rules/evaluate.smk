@@ -38,3 +38,22 @@ rule progress:
         scale=SCALE,
     shell:
         "logged {log} styleinv progress {wildcards.dataset}/{wildcards.run} --config {params.scale}"
+
+
+rule vary:
+    """Score a run with each rule of its protocol changed alone."""
+    input:
+        settings=lambda w: settings("vary", run_of(w), scoring_section(SCALE)),
+        frames="results/data/{dataset}/frames.zip",
+        model="results/{dataset}/{run}/model.safetensors",
+    output:
+        P.varied(ANY),
+    log:
+        "results/logs/vary/{dataset}/{run}.log",
+    threads: THREADS
+    resources:
+        gpu=1,
+    params:
+        scale=SCALE,
+    shell:
+        "logged {log} styleinv evaluate {wildcards.dataset}/{wildcards.run} --what-if --config {params.scale}"

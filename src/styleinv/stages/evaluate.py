@@ -4,7 +4,7 @@ import datetime
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from styleinv.evaluation.protocol import EvaluationConfig, Name, Protocol
 from styleinv.evaluation.score import score
 from styleinv.evaluation.signatures import signatures
 from styleinv.evaluation.stores import side
+from styleinv.evaluation.what_if import changes
 from styleinv.files import Hashes, atomic, check_unchanged, sha256, write_json, write_scores
 from styleinv.generator import VideoGenerator
 from styleinv.provenance import Recorder, code_commit
-from styleinv.report.figures import read_curves
+from styleinv.report.figures import intervals_figure, read_curves
 from styleinv.runs import Run
 from styleinv.schema import Layer, fingerprint, parse
 from styleinv.stages.model import load_generator_of
@@ -98,6 +99,48 @@ def evaluate(run: Run, setting: Setting, keep: Path | None = None) -> list[str]:
     return scores["signatures"]
 
 
+def what_if(run: Run, setting: Setting) -> Iterator[str]:
+    """Score a run by its scale's rules and with each of them changed, and write what_if.csv and what_if.png.
+
+    Features of real videos, and of generated ones that are stored alike, come from the cache.
+
+    Yields:
+        A line for each other rule: how far each score moves, in per cent.
+    """
+    paths, config, model = setting.paths, setting.scale.evaluation, setting.paths.model(run)
+    generator, hashes = load_scored(run, model, setting), Hashes(paths.hashes)
+    store = FrameStore(paths.frames(run.dataset), hashes)
+    recorder = Recorder("what_if", str(run), fingerprint(config), [store.path, model], hashes)
+    device = device_of(setting.scale.device)
+    detectors = load_detectors(config.detectors, device)
+    options: dict[str, Any] = {"cache": paths.features, "fake_id": sha256(model), "dataset": run.dataset}
+    options |= {"name": str(run), "batch": config.batch, "replicates": config.bootstrap}
+    rules = config.changed().of_stills() if makes_stills(run) else config.changed()
+    resized = generator.resolution != store.resolution
+    rows: list[dict[str, Any]] = []
+    usual: dict[str, float] = {}
+    for change in changes(rules, int(store.lengths.min()), resized):
+        scores = score(store, generator, change.rules, detectors, **options)
+        moved = []
+        for name, made in scores["protocol"]["metrics"].items():
+            value = scores[name]
+            usual.setdefault(name, value)
+            percent = 100 * (value / usual[name] - 1) if usual[name] else None
+            about = {"rule": change.rule, "value": change.value, "metric": name, "title": made["title"], "score": value}
+            about |= {end: scores[f"{name}_{end}"] for end in ("std", "low", "high")}
+            rows.append(about | {"moved_percent": percent, "protocol": scores["protocol_id"]})
+            moved += [] if percent is None else [f"{made['title']} {percent:+.1f} %"]
+        if change.rule:
+            yield f"{change.rule} {change.value}: {', '.join(moved)}"
+    table = pd.DataFrame(rows)
+    with atomic(file := paths.what_if(run)) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    intervals_figure(table, picture := file.with_suffix(".png"))
+    record = paths.provenance(paths.run(run), "what_if")
+    recorder.write(record, [file, picture], str(device), seed=setting.seed(run), scale=setting.config.stem)
+    yield str(picture)
+
+
 def findings(watched: pd.DataFrame, curves: pd.DataFrame | None = None) -> dict[str, Any]:
     """Sum up diagnostics for metrics.json: means of both sides, None where there is none, and failure signatures."""
     means = {
@@ -167,9 +210,12 @@ def evaluate_any(
     fake: Path | None = None,
     keep: Path | None = None,
     out: Path | None = None,
+    other_rules: bool = False,
     **rules: Any,
-) -> str:
+) -> str | Iterator[str]:
     """Score a run and return its failure signatures, or one folder against another and return the scores as JSON.
+
+    With `other_rules` a run is scored as `what_if` does.
 
     Raises:
         UserError: neither is named, options that would do nothing, or what the two raise.
@@ -180,10 +226,16 @@ def evaluate_any(
         if idle := [name for name, value in of_folders.items() if value is not None]:
             cure = "A run is scored by its scale (--config), into its metrics.json."
             raise UserError(f"is for folders, not for the run {run}", field=f"--{idle[0]}", cure=cure)
+        if other_rules and keep is not None:
+            raise UserError("keeps nothing of other rules", field="--what-if", cure="Leave --keep out.")
+        if other_rules:
+            return what_if(run, setting)
         found = evaluate(run, setting, keep)
         return "\n".join(found) or f"{run}: no failure signature"
     if real is None or fake is None:
         raise UserError("nothing to evaluate", cure="Name a run, or give --real DIR and --fake DIR.")
+    if other_rules:
+        raise UserError("is for runs", field="--what-if", cure="Name one.")
     if keep is not None:
         raise UserError("is for runs; the videos of a folder lie in it already", field="--keep", cure="Leave it out.")
     scores = evaluate_folders(real, fake, setting, **given)
