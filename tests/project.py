@@ -21,8 +21,12 @@ datasets:
     source: {videos: 6, identities: 3, frames: 20, size: 64}
     resolution: 32
     min_frames: 16
-  talking_faces_unseen: {source: {videos: 3, identities: 3, size: 64}, resolution: 32}
-  drawings: {source: {videos: 6, identities: 6, size: 64}, resolution: 32}
+  talking_faces_unseen:
+    source: {videos: 3, identities: 3, size: 64}
+    resolution: 32
+  drawings:
+    source: {videos: 6, identities: 6, size: 64}
+    resolution: 32
 methods:
   stylegan2:
     training: {batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02, checkpoint_minutes: 0}

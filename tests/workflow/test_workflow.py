@@ -274,7 +274,7 @@ def test_a_second_clone_pulls_and_has_nothing_to_do(done: Path, tmp_path: Path) 
 @pytest.mark.slow
 def test_figures_of_the_runs_at_hand(done: Path) -> None:
     """The last one that looks at what has run: it makes more files."""
-    said = call(done, "snakemake", "figures", "--profile", "profiles/demo", "--no-hooks")
+    said = call(done, "snakemake", "figures", "--profile", "profiles/demo")
     at_hand = ("figure2", "figure6", "figure_s1", "figure_s2")
     for name in at_hand:
         assert f"results/figures/{name}.png: " in said
@@ -288,8 +288,6 @@ def test_figures_of_the_runs_at_hand(done: Path) -> None:
     ]
     assert all(row["frames"] == list(range(0, 128, 16)) for row in record["rows"] if "run" in row)
     # By its name a figure is a stage as any other.
-    call(done, "snakemake", *at_hand, "--profile", "profiles/demo")
-    assert json.loads((done / "results/figures/figure6.json").read_text())["rows"] == record["rows"]
     assert "Nothing to be done" in call(done, "snakemake", *at_hand, "--profile", "profiles/demo", "--no-hooks")
     assert "figure6:" in (done / "dvc.yaml").read_text() and "up to date" in call(done, "dvc", "status")
     assert "DVC and Snakemake agree on" in call(done, "python", "workflow/scripts/dvc_sync.py", "check")

@@ -186,7 +186,8 @@ def job_counts(
         counts[name] = sum(stage == name for stage, _ in prepared)
     for method in sorted({run.method for run in trainings}):
         counts[f"train_{method}"] = sum(run.method == method for run in trainings)
-    return counts | {"evaluate": len(runs)} | ({"progress": len(runs)} if setting.scale.snapshots else {})
+    scoring = ["evaluate", *(["progress"] if setting.scale.snapshots else [])] if runs else []
+    return counts | dict.fromkeys(scoring, len(runs))
 
 
 def wall_days(trainings: Mapping[Run, Training], gpus: int) -> float:
