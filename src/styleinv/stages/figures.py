@@ -412,6 +412,9 @@ def _outlined(frame: np.ndarray, square: np.ndarray, points: np.ndarray | None) 
 
 
 def _clock(seconds: float) -> str:
+    """Write `0.25 s` within the first minute, `1:05:00` after it."""
+    if seconds < 60:
+        return f"{seconds:g} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
