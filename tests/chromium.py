@@ -24,7 +24,7 @@ frame.addEventListener("load", async () => {
     video.scrollIntoView({block: "center", inline: "center"});
     for (let i = 0; i < 50 && !video.currentTime; i++) await sleep(100);
     const sooner = video.currentTime;
-    await sleep(200);
+    for (let i = 0; i < 50 && video.currentTime === sooner; i++) await sleep(100);
     times.push([sooner, video.currentTime]);
   }
   const links = [...page.querySelectorAll("a")].map((a) => a.getAttribute("href"));
