@@ -14,6 +14,7 @@ from styleinv.cli import main
 from styleinv.config import Figure, Scale, Study, figure_names, lineage, load_figure
 from styleinv.data.manifest import Manifest
 from styleinv.data.store import FrameStore
+from styleinv.data.video import read_frames
 from styleinv.files import sha256
 from styleinv.report.published import read_published
 from styleinv.runs import Run, parse_run
@@ -23,6 +24,7 @@ from styleinv.stages.fetch import fetch
 from styleinv.stages.figures import KINDS, persons, real_video
 from styleinv.stages.model import Model
 from styleinv.stages.setting import Setting
+from styleinv.stages.summary import gallery
 from styleinv.stages.train import train
 from tests.project import ROOT
 from tests.styled import RUN, STYLED, make_styled_study
@@ -230,6 +232,23 @@ def test_crops_lie_where_the_outline_says(study: Setting, draw: Draw) -> None:
     left, top = raw["corners"][0][0]
     right, bottom = raw["corners"][0][2]
     assert 0 < right - left < entry.width and abs((right - left) - (bottom - top)) < 1e-6
+
+
+def test_the_gallery_has_the_same_seeds_of_all_beside_real_videos(study: Setting) -> None:
+    gallery([RUN, OTHER], study)
+    files = study.paths.films([RUN, OTHER])
+    assert len(files) == 9 and all(file.is_file() for file in files)
+    store = FrameStore(study.paths.frames("talking_faces"))
+    for seed in (0, 1, 2):
+        number, frames = real_video(store, seed, range(128))
+        wanted = {"real": store.frames(number, frames)}
+        wanted |= {run.folder: made(study, run, seed, [float(t) for t in range(20)]) for run in (RUN, OTHER)}
+        for who, clip in wanted.items():
+            film = list(read_frames(study.paths.film("talking_faces", who, seed)))
+            assert film[0].shape == (192, 192, 3) and len(film) == (20 if who == "real" else 128)
+            # Enlarged six times, pixel by pixel, but for what the codec loses.
+            away = np.abs(np.stack(film[:20])[:, 3::6, 3::6].astype(float) - clip[:20])
+            assert away.mean() < 8, (who, seed, away.mean())
 
 
 def test_a_missing_run_is_one_line_with_the_command(study: Setting, capsys: pytest.CaptureFixture[str]) -> None:
