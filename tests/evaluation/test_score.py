@@ -1,6 +1,8 @@
 """The whole evaluation on tiny videos: what it returns, what may not matter, and what it refuses."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,28 @@ def test_repeated_draws_count_as_often_as_drawn(detectors: Detectors) -> None:
         for metric in both:
             assert both[metric][seed].n == alone[metric][0].n
             np.testing.assert_allclose(both[metric][seed].outer, alone[metric][0].outer, rtol=1e-5)
+
+
+def test_a_frame_is_decoded_once_for_all_metrics_and_seeds(detectors: Detectors) -> None:
+    class Counting(TinyStore):
+        def frames(self, video: int, indices: Sequence[int]) -> np.ndarray:
+            seen.update((video, index) for index in indices)
+            return super().frames(video, indices)
+
+    seen: Counter[tuple[int, int]] = Counter()
+    protocol = tiny_protocol(metrics=("fid", "fvd", "kvd"), fvd_lengths=(4, 5), stride=2, repeats=3)
+    together = real_summaries(Counting(LENGTHS), protocol, detectors, SummaryCache(None))
+    assert set(seen.values()) == {1} and len(seen) > 100
+    for metrics, lengths in (("fid",), (4,)), (("fvd",), (4,)), (("kvd",), (5,)):
+        seen.clear()
+        changed = protocol.changed(metrics=metrics, fvd_lengths=lengths)
+        for name, alone in real_summaries(Counting(LENGTHS), changed, detectors, SummaryCache(None)).items():
+            # The same items in the same batches, so the same bits.
+            for ours, theirs in zip(together[name], alone, strict=True):
+                assert ours.n == theirs.n
+                for array, same in zip(ours.arrays().values(), theirs.arrays().values(), strict=True):
+                    np.testing.assert_array_equal(array, same)
+        assert set(seen.values()) == {1}
 
 
 def test_stride_and_first_frames(detectors: Detectors) -> None:
@@ -330,7 +354,7 @@ def test_features_that_are_not_finite_name_side_metric_and_video(detectors: Dete
     detectors.video._network = broken
     try:
         with pytest.raises(UserError, match=r"real videos: FVD4: the features of video v\d+ are not finite"):
-            score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(), detectors)
+            score(TinyStore(LENGTHS), TinyGenerator(), tiny_protocol(fvd_lengths=(4,)), detectors)
     finally:
         detectors.video._network = original
 

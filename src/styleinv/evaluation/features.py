@@ -1,7 +1,8 @@
 """From videos to summaries of their features, each side in one streaming pass.
 
-Every evaluation seed draws its own images and clips. A pass visits the union of what the seeds drew, runs the
-detector once on each item and adds the feature to the summaries of every seed, as often as that seed drew it.
+Every evaluation seed draws its own images and clips. A pass visits the union of what the seeds drew for all metrics,
+decodes each frame once, runs the detectors once on each item and adds the feature to the summaries of every seed, as
+often as that seed drew it.
 """
 
 import logging
@@ -50,11 +51,11 @@ class Pool:
         self._counts: list[np.ndarray] = []
         self._summaries: Made = {kind: [kind(detector.dim) for _ in range(seeds)] for kind in kinds}
 
-    def add(self, clip: torch.Tensor, counts: np.ndarray, name: str) -> None:
-        """Add one item, uint8 [length, 3, R, R], of the video `name`, drawn `counts[s]` times by seed s."""
+    def add(self, frames: Iterable[torch.Tensor], counts: np.ndarray, name: str) -> None:
+        """Add one item, frames uint8 [3, R, R], of the video `name`, drawn `counts[s]` times by seed s."""
         # A copy: a view would keep the whole video in memory until its batch is full.
-        item = clip[0] if self._detector.kind == "image" else clip.transpose(0, 1)
-        self._items.append(item.clone())
+        image, *others = frames
+        self._items.append(image.clone() if self._detector.kind == "image" else torch.stack([image, *others], dim=1))
         self._counts.append(counts)
         self._names.append(name)
         if len(self._items) == self._batch:
@@ -132,6 +133,16 @@ def parts_of(seeds: Sequence[int], grouped: bool) -> list[Part]:
     return [*map(Part, seeds), *groups]
 
 
+@dataclass
+class Look:
+    """One detector's part in a pass over the real videos, for all metrics that look at the same items."""
+
+    items: Items
+    missing: list[Part]
+    drawn: Drawn
+    pool: Pool
+
+
 def real_summaries(
     store: VideoStore, protocol: Protocol, detectors: Detectors, cache: SummaryCache, grouped: bool = False
 ) -> dict[str, list[Summary]]:
@@ -145,45 +156,63 @@ def real_summaries(
     """
     lengths = [int(length) for length in store.lengths]
     parts = parts_of(protocol.seeds, grouped)
-    result = {}
-    for group in looking_alike(metrics_of(protocol)):
-        items, detector = group[0].items, detectors.of(group[0].items.detector)
-        # What earlier evaluations of the same videos have left need not be computed again.
-        base = {"side": "real", "videos": store.sha256, "detector": detector.sha256, "rule": items.real_rule}
-        kinds = dict.fromkeys(metric.summary for metric in group)
-        found = {(kind, part): cache.get(kind, base | part.key) for kind in kinds for part in parts}
-        missing = [part for part in parts if any(found[kind, part] is None for kind in kinds)]
+    groups = looking_alike(metrics_of(protocol))
+    found: list[dict[tuple[type[Summary], Part], Summary | None]] = []
+    looks: dict[int, Look] = {}
 
-        # One pass over the videos serves all seeds and all metrics of the group.
-        if missing:
-            drawn = Drawn([part.of(items.real, lengths) for part in missing])
-            pool = Pool(detector, kinds, len(missing), items.length, group[0].title)
-            made = _real_pass(store, items, pool, drawn, group[0].title)
-            for kind, summaries in made.items():
-                for part, summary in zip(missing, summaries, strict=True):
-                    cache.put(base | part.key, summary)
-                    found[kind, part] = summary
+    def key(items: Items, part: Part) -> dict[str, Any]:
+        detector = detectors.of(items.detector).sha256
+        return {"side": "real", "videos": store.sha256, "detector": detector, "rule": items.real_rule} | part.key
+
+    # What earlier evaluations of the same videos have left need not be computed again.
+    for number, group in enumerate(groups):
+        items, kinds = group[0].items, dict.fromkeys(metric.summary for metric in group)
+        found.append({(kind, part): cache.get(kind, key(items, part)) for kind in kinds for part in parts})
+        if missing := [part for part in parts if any(found[-1][kind, part] is None for kind in kinds)]:
+            pool = Pool(detectors.of(items.detector), kinds, len(missing), items.length, group[0].title)
+            looks[number] = Look(items, missing, Drawn([part.of(items.real, lengths) for part in missing]), pool)
+
+    # One pass over the videos serves all seeds and all metrics.
+    _real_pass(store, list(looks.values()))
+    for number, look in looks.items():
+        for kind, summaries in look.pool.close().items():
+            for part, summary in zip(look.missing, summaries, strict=True):
+                cache.put(key(look.items, part), summary)
+                found[number][kind, part] = summary
+
+    result = {}
+    for group, summaries_of in zip(groups, found, strict=True):
         for metric in group:
-            chosen = (found[metric.summary, part] for part in parts)
+            chosen = (summaries_of[metric.summary, part] for part in parts)
             result[metric.name] = [summary for summary in chosen if summary is not None]
     return result
 
 
-def _real_pass(store: VideoStore, items: Items, pool: Pool, drawn: Drawn, title: str) -> Made:
+class Reader:
+    """Reads items of one stored video, whose first frames ascend; a frame of several items is decoded once."""
+
+    def __init__(self, store: VideoStore, video: int):
+        self._store, self._video = store, video
+        self._kept: dict[int, torch.Tensor] = {}
+
+    def read(self, start: int, items: Items) -> list[torch.Tensor]:
+        """Return the frames of an item, uint8 [3, R, R] each."""
+        wanted = range(start, start + items.span, items.stride)
+        self._kept = {number: frame for number, frame in self._kept.items() if number >= start}
+        if missing := [number for number in wanted if number not in self._kept]:
+            self._kept.update(zip(missing, read_clip(self._store, self._video, missing), strict=True))
+        return [self._kept[number] for number in wanted]
+
+
+def _real_pass(store: VideoStore, looks: Sequence[Look]) -> None:
     """Read and look at everything that was drawn of the real videos."""
-    progress = Progress(f"real {title}", drawn.total)
-    for video in drawn.videos():
-        chosen = list(drawn.of(video))
-        offsets = np.arange(0, items.span, items.stride)
-        if items.length == 1:
-            frames = read_clip(store, video, [start for start, _ in chosen])
-            for number, (_, counts) in enumerate(chosen):
-                pool.add(frames[number : number + 1], counts, store.names[video])
-        else:
-            for start, counts in chosen:
-                pool.add(read_clip(store, video, (start + offsets).tolist()), counts, store.names[video])
+    progress = Progress("real videos", sum(look.drawn.total for look in looks))
+    for video in sorted({video for look in looks for video in look.drawn.videos()}):
+        reader = Reader(store, video)
+        chosen = [(start, counts, look) for look in looks for start, counts in look.drawn.of(video)]
+        for start, counts, look in sorted(chosen, key=lambda one: one[0]):
+            look.pool.add(reader.read(start, look.items), counts, store.names[video])
         progress.step(len(chosen))
-    return pool.close()
 
 
 def fake_summaries(
