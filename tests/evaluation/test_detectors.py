@@ -87,6 +87,35 @@ def test_own_files(scripts: dict[str, Path]) -> None:
         assert detector(torch.ones(shape, dtype=torch.uint8)).shape == (2, 3)
 
 
+class ConvNet(torch.nn.Module):
+    """What a detector is made of: convolutions of several sizes, over frames too, and a mean at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = torch.nn.Conv3d(3, 8, 3, padding=1)
+        self.images = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3), torch.nn.ReLU(), torch.nn.Conv2d(16, 8, 1))
+
+    def forward(
+        self, x: torch.Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False
+    ) -> torch.Tensor:
+        frames = self.frames(x.float() / 127.5 - 1).transpose(1, 2)
+        return self.images(frames.reshape(-1, 8, 8, 8)).mean([2, 3]).reshape(x.shape[0], -1)
+
+
+def test_convolutions_of_a_file_run_in_channels_last(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = ConvNet()
+    torch.jit.script(network).save(str(tmp_path / "video.pt"))
+    detector = load_detector("video", tmp_path / "video.pt", sha256=sha256(tmp_path / "video.pt"))
+    clips = torch.randint(0, 256, (2, 3, 16, 8, 8), dtype=torch.uint8)
+    with torch.no_grad():
+        plain = network.images(network.frames(clips.float() / 127.5 - 1).transpose(1, 2).reshape(-1, 8, 8, 8))
+    np.testing.assert_allclose(detector(clips), plain.mean([2, 3]).reshape(2, -1).numpy(), atol=1e-5)
+    first, _, second, *_ = detector._network.parameters()
+    assert first.ndim == 5 and first.is_contiguous()
+    assert second.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_no_file_is_opened_before_its_hash_is_right(scripts: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*args, **kwargs):
         raise AssertionError("opened")
