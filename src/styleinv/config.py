@@ -501,11 +501,14 @@ def preparation_section(run: Run, scale_file: Path, key: str | None = None) -> d
     return told | {"seed": seed_of(run, scale), "device": scale.device}
 
 
+# What a training takes of its machine, which changes nothing of what it makes.
+OF_THE_MACHINE = ("batch_gpu", "raw_cache")
+
+
 def training_section(run: Run, scale_file: Path) -> dict[str, Any]:
     """Give what a training depends on besides its data set and the models below it, which it names."""
     scale, told = load_scale(scale_file), merged_method(run, scale_file)
-    # How much memory a training may take changes nothing of it.
-    told |= {"training": {key: value for key, value in told.get("training", {}).items() if key != "batch_gpu"}}
+    told |= {"training": {key: value for key, value in told.get("training", {}).items() if key not in OF_THE_MACHINE}}
     return {
         "builds_on": [str(part) for part in lineage(run, scale_file.parent)[:-1]],
         "needs": needs(run, scale_file.parent),

@@ -139,6 +139,11 @@ class Paths:
         return self.root / "cache" / "features"
 
     @property
+    def raw_frames(self) -> Path:
+        """Cache of decoded frames by the hash of their store."""
+        return self.root / "cache" / "raw"
+
+    @property
     def hashes(self) -> Path:
         """Cache of the hashes of large inputs."""
         return self.root / "cache" / "hashes"

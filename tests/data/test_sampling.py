@@ -22,12 +22,12 @@ class Numbered:
         self.lengths = np.array(lengths, np.int64)
         self.resolution = resolution
 
-    def frames(self, video: int, indices) -> np.ndarray:
-        out = np.zeros((len(indices), self.resolution, self.resolution, 3), np.uint8)
-        out[..., 0] = video
-        out[..., 1] = np.asarray(indices)[:, None, None]
-        out[:, :, : self.resolution // 2, 2] = 255
-        return out
+    def planes(self, video: int, indices, mirrored: bool, out: np.ndarray) -> None:
+        out[...] = 0
+        out[:, 0] = video
+        out[:, 1] = np.asarray(indices)[:, None, None]
+        half = self.resolution // 2
+        out[:, 2, :, half if mirrored else 0 :][..., :half] = 255
 
 
 def ends(rng: np.random.Generator, length: int) -> np.ndarray:

@@ -9,14 +9,16 @@ import struct
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from styleinv.data.raw_cache import use_raw
 from styleinv.data.store import FrameStore, encode, new_store, write_store
-from styleinv.data.stored_zip import StoredZipWriter, member, read_index
-from styleinv.errors import UserError
+from styleinv.data.stored_zip import StoredZipWriter, last_member, member, numbered_members, read_index
+from styleinv.errors import SystemTrouble, UserError
 from tests.data.conftest import pictures
 
 VIDEOS = [("a-1", pictures(3, 32, 32)), ("a", pictures(5, 32, 32)), ("ü", pictures(4, 32, 32)[::-1])]
@@ -92,6 +94,98 @@ def test_a_store_cut_or_thinned_anywhere_is_refused(tmp_path: Path) -> None:
     bad.write_bytes(content[:500] + content[600:])
     with pytest.raises(UserError, match="cut or damaged"):
         FrameStore(bad)
+
+
+def test_what_the_writer_wrote_is_read_without_a_search(tmp_path: Path) -> None:
+    """Names of several lengths and alphabets, more members than a pattern has rows, none, and one beyond 4 GiB."""
+    path, lengths = tmp_path / "s.zip", {"a": 1500, "none": 0, "bcd": 3, "ü": 70, "zz": 2000}
+    table = {"fps": 25, "resolution": 8, "codec": "jpeg95", "videos": lengths, "meta": {}}
+    with open(path, "wb") as file:
+        writer = StoredZipWriter(file)
+        for name, length in lengths.items():
+            for frame in range(length):
+                if (name, frame) == ("zz", 1700):
+                    writer._position += 5 << 30
+                    file.seek(5 << 30, 1)  # a hole: the file takes no room on the disk
+                writer.add(f"{name}/{frame:06d}.jpg", b"%d" % frame * (frame % 3 + 1))
+        writer.add("dataset.json", json.dumps(table).encode())
+        writer.finish()
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        content = memoryview(mapped)
+        counts = np.array(list(lengths.values()))
+        found = numbered_members(content, path, list(lengths), counts, ".jpg")
+        index = read_index(content, path)
+        assert found is not None and index.headers[-1] > 5 << 30 > index.headers[-400]
+        for ours, theirs in zip(found, (index.headers, index.sizes, index.crcs), strict=True):
+            assert np.array_equal(ours, theirs[:-1])
+        assert last_member(content, path, "dataset.json") == (index.headers[-1], index.sizes[-1])
+        assert last_member(content, path, "dataset.jsan") is None
+        for other in (counts[::-1], counts - 1, np.array([1500, 0, 4, 69, 2000])):
+            assert numbered_members(content, path, list(lengths), other, ".jpg") is None
+        del index, found
+        content.release()
+
+
+def test_any_other_bytes_of_a_directory_are_searched(tmp_path: Path) -> None:
+    """Each byte of the directory is changed: what is still taken for the writer's own is what a search finds."""
+    path = make(tmp_path / "s.zip")
+    content = bytearray(path.read_bytes())
+    start, end = content.index(b"PK\1\2"), content.rindex(b"PK\1\2")  # but for the record of the table
+    names, counts, taken = [name for name, _ in VIDEOS], np.array([len(frames) for _, frames in VIDEOS]), 0
+    for at in range(start, end):
+        content[at] ^= 0x41
+        found = numbered_members(memoryview(content), path, names, counts, ".jpg")
+        if found is not None:
+            index = read_index(memoryview(content), path)
+            for ours, theirs in zip(found, (index.headers, index.sizes, index.crcs), strict=True):
+                assert np.array_equal(ours, theirs[:-1])
+            taken += 1
+        content[at] ^= 0x41
+    # CRCs, and of a place what does not lead beyond the frames.
+    assert 4 * 12 <= taken < (end - start) // 3
+
+
+def test_decoded_frames_are_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    decoded, plain = FrameStore(make(tmp_path / "s.zip")), FrameStore(tmp_path / "s.zip")
+    caplog.set_level("INFO")
+    for _ in range(2):
+        use_raw(decoded, tmp_path / "raw")
+    assert caplog.text.count("decoding 12 frames") == 1
+    assert [file.name for file in (tmp_path / "raw").iterdir()] == [f"{plain.sha256}.npy"]
+    decoded._content = memoryview(b"")  # nothing of the zip is read any more
+    for video, length in enumerate(plain.lengths):
+        numbers = [int(length) - 1, 0, 1, 0]
+        assert np.array_equal(decoded.frames(video, numbers), plain.frames(video, numbers))
+        for mirrored in (False, True):
+            planes = [np.empty((4, 3, 32, 32), np.uint8) for _ in range(2)]
+            for store, out in zip((decoded, plain), planes, strict=True):
+                store.planes(video, numbers, mirrored, out)
+            want = plain.frames(video, numbers)[:, :, :: -1 if mirrored else 1].transpose(0, 3, 1, 2)
+            assert np.array_equal(planes[0], want) and np.array_equal(planes[1], want)
+        for bad in ([length], [-1]):
+            with pytest.raises(IndexError):
+                decoded.planes(video, bad, False, np.empty((1, 3, 32, 32), np.uint8))
+    again = pickle.loads(pickle.dumps(decoded))
+    assert np.array_equal(again.frames(1, [3]), plain.frames(1, [3])) and isinstance(again._raw, np.memmap)
+
+
+def test_decoded_frames_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FrameStore(make(tmp_path / "s.zip"))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=12 * 3 * 32 * 32 - 1))
+    with pytest.raises(SystemTrouble, match=r"raw: 3.69e-05 GB of decoded frames do not fit .* raw_cache: false"):
+        use_raw(store, tmp_path / "raw")
+    assert not list((tmp_path / "raw").iterdir())
+    monkeypatch.undo()
+    use_raw(store, tmp_path / "raw")
+    (file,) = (tmp_path / "raw").iterdir()
+    whole = file.read_bytes()
+    np.save(file, np.zeros((11, 3, 32, 32), np.uint8))
+    with pytest.raises(UserError, match=r"holds uint8 \[11, 3, 32, 32\]. Delete it"):
+        use_raw(store, tmp_path / "raw")
+    for broken in (b"", whole[:20], whole[:-1]):
+        file.write_bytes(broken)
+        with pytest.raises(UserError, match="is damaged .* Delete it"):
+            use_raw(store, tmp_path / "raw")
 
 
 def test_damaged_frames_are_named(tmp_path: Path) -> None:

@@ -203,8 +203,8 @@ def test_a_longer_run_continues_a_shorter_one(trained: Setting, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("method", ["inversion", "stylegan2"])
-def test_half_a_run_at_another_batch_gpu_is_the_same_run(trained: Setting, tmp_path: Path, method: str) -> None:
-    """The group of 8 is what decides; a run is stopped half-way and goes on with 4 of them in memory."""
+def test_half_a_run_on_another_machine_is_the_same_run(trained: Setting, tmp_path: Path, method: str) -> None:
+    """The group of 8 is what decides; a run is stopped half-way and goes on with 4 of them, and decoded frames."""
     config, run = tmp_path / "config", parse_run(f"talking_faces/{method}")
     shutil.copytree(trained.config.parent, config)
     text = (config / "tiny.yaml").read_text()
@@ -213,10 +213,12 @@ def test_half_a_run_at_another_batch_gpu_is_the_same_run(trained: Setting, tmp_p
         results = inputs_only(trained, tmp_path / name, method)
         for batch_gpu, kimg in steps:
             block = {"batch": 16, "group_size": 8, "batch_gpu": int(batch_gpu), "total_kimg": kimg, "tick_kimg": 0.02}
+            block |= {"raw_cache": batch_gpu == "4"}
             part = merge(yaml.safe_load(text), {"methods": {method: {"training": block}}})
             (config / "tiny.yaml").write_text(yaml.safe_dump(part))
             train(run, Setting(config / "tiny.yaml", Paths(results)))
         assert not [p for p in (results / str(run)).iterdir() if p.name.startswith("state-")]
+        assert len(list((results / "cache").glob("raw/*.npy"))) == (name == "changed")
         models.append(sha256(results / str(run) / "model.safetensors"))
     assert models[0] == models[1]
 

@@ -6,7 +6,6 @@ Item i = step * size + j of a run depends on (seed, i) alone, so neither workers
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 
@@ -15,14 +14,14 @@ from styleinv.rng import stream
 
 
 class Videos(Protocol):
-    """What the samplers need of a data set: `FrameStore` and `VideoFolder` have it."""
+    """What the samplers need of a data set; a `FrameStore` has it."""
 
     names: list[str]
     lengths: np.ndarray
     resolution: int
 
-    def frames(self, video: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """uint8 RGB [T, R, R, 3]."""
+    def planes(self, video: int, indices: Sequence[int] | np.ndarray, mirrored: bool, out: np.ndarray) -> None:
+        """Fill uint8 [T, 3, R, R]."""
 
 
 class ClassAwareFrames:
@@ -55,7 +54,7 @@ class ClassAwareFrames:
         for place, item in zip(images, items, strict=True):
             rng = stream(self._seed, "frame", item)
             video, frame = self._choose(item, rng)
-            _put(self._store.frames(video, [frame]), self._mirror and rng.random() < 0.5, place[None])
+            self._store.planes(video, [frame], self._mirror and rng.random() < 0.5, place[None])
         return torch.from_numpy(images)
 
     def _choose(self, item: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -154,7 +153,7 @@ class Clips:
                 raise ValueError(f"sample_times must give integers from 0 to {length - 1}, not {offsets.tolist()}")
             if clips is None:  # all at once: putting clips together afterwards would copy each again
                 clips = np.empty((len(items), len(chosen), 3, side, side), np.uint8)
-            _put(self._store.frames(video, start + chosen), flip, clips[place])
+            self._store.planes(video, start + chosen, flip, clips[place])
             times.append(offsets.astype(np.float32))
         return torch.from_numpy(clips), torch.from_numpy(np.stack(times))
 
@@ -179,10 +178,3 @@ def _share(step: int, size: int, rank: int, world: int) -> range:
     if size < 1 or size % world:
         raise UserError(f"a batch of {size} cannot be shared by {world} processes", cure="Make it a multiple.")
     return range(step * size + rank, (step + 1) * size, world)
-
-
-def _put(frames: np.ndarray, flip: bool, out: np.ndarray) -> None:
-    """Copy [T, H, W, 3], mirrored left to right if wanted, into [T, 3, H, W]."""
-    for frame, planes in zip(frames, out, strict=True):
-        # OpenCV separates the channels ten times faster than a transposing copy does.
-        cv2.split(cv2.flip(frame, 1) if flip else frame, list(planes))

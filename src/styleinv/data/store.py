@@ -23,7 +23,15 @@ import simplejpeg
 
 from styleinv import files
 from styleinv.data.settings import Codec
-from styleinv.data.stored_zip import Index, StoredZipWriter, member, read_index
+from styleinv.data.stored_zip import (
+    Index,
+    Places,
+    StoredZipWriter,
+    last_member,
+    member,
+    numbered_members,
+    read_index,
+)
 from styleinv.errors import UserError
 
 # OpenCV's encoder gives Pillow's bytes; simplejpeg's (a fast DCT) differs by up to 11 levels.
@@ -33,8 +41,6 @@ _ENCODER: dict[str, list[int]] = {
     "png": [cv2.IMWRITE_PNG_COMPRESSION, 4],
 }
 _TABLE = "dataset.json"
-# Frames whose names are compared together: their bytes stay in the processor's cache.
-_PIECE = 1 << 15
 _AGAIN = "Copy the store again or make it again (styleinv crop)."
 
 
@@ -191,9 +197,24 @@ class FrameStore:
     def __init__(self, path: str | Path, hashes: files.Hashes | None = None):
         self.path = Path(path)
         self._hashes = hashes
+        self._raw: np.ndarray | None = None
         self._size = self._map()
-        index = read_index(self._content, self.path)
-        table = self._read_table(index)
+        # An archive as `StoredZipWriter` writes it is only checked to be that; another one is searched.
+        frames = None
+        if place := last_member(self._content, self.path, _TABLE):
+            self._adopt(self._read_table(*place))
+            frames = numbered_members(self._content, self.path, self.names, self.lengths, self._suffix)
+        if frames is None:
+            index = read_index(self._content, self.path)
+            if (entry := index.find(_TABLE)) is None:
+                cure = "This is not a frame store: make one."
+                raise UserError("is missing", file=self.path, field=_TABLE, cure=cure)
+            self._adopt(self._read_table(int(index.headers[entry]), int(index.sizes[entry])))
+            frames = self._found(index)
+        self._headers, self._sizes, self._crcs = frames
+
+    def _adopt(self, table: dict[str, Any]) -> None:
+        """Take the attributes from the table."""
         try:
             videos, self.resolution, self.fps = table["videos"], int(table["resolution"]), float(table["fps"])
             self.codec: str = table["codec"]
@@ -203,8 +224,8 @@ class FrameStore:
             self.lengths = np.array([int(videos[name]) for name in self.names], np.int64)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"lacks or garbles {error}", file=self.path, field=_TABLE, cure=_AGAIN) from None
+        self._suffix = ".png" if self.codec == "png" else ".jpg"
         self._first = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
-        self._headers, self._sizes, self._crcs = self._in_order(index)
 
     def __len__(self) -> int:
         """Number of videos."""
@@ -229,13 +250,12 @@ class FrameStore:
             IndexError: no such video or frame.
             UserError: a stored frame is damaged or has another size.
         """
-        if not 0 <= video < len(self.names):
-            raise IndexError(f"video {video} of {len(self.names)}")
         out = np.empty((len(indices), self.resolution, self.resolution, 3), np.uint8)
         for place, index in zip(out, indices, strict=True):
-            if not 0 <= index < self.lengths[video]:
-                raise IndexError(f"frame {index} of {self.lengths[video]} in video {video}")
-            entry = self._first[video] + index
+            entry = self._entry(video, index)
+            if self._raw is not None:
+                cv2.merge(list(self._raw[entry]), dst=place)
+                continue
             data = member(self._content, int(self._headers[entry]), int(self._sizes[entry]), self.path)
             try:
                 decode(data, place)
@@ -243,6 +263,56 @@ class FrameStore:
                 where = f"{self.names[video]}, frame {index}"
                 raise UserError(str(error), file=self.path, field=where, cure=_AGAIN) from None
         return out
+
+    def planes(self, video: int, indices: Sequence[int] | np.ndarray, mirrored: bool, out: np.ndarray) -> None:
+        """Decode frames of one video into colour planes, as networks take them.
+
+        Args:
+            video, indices: as for `frames`.
+            mirrored: left and right are exchanged.
+            out: contiguous uint8 [T, 3, R, R], is filled.
+
+        Raises:
+            IndexError, UserError: as for `frames`.
+        """
+        if self._raw is None:
+            for frame, place in zip(self.frames(video, indices), out, strict=True):
+                # OpenCV separates the channels ten times faster than a transposing copy does.
+                cv2.split(cv2.flip(frame, 1) if mirrored else frame, list(place))
+            return
+        for place, index in zip(out, indices, strict=True):
+            planes = self._raw[self._entry(video, index)]
+            if mirrored:  # all rows of the three planes at once
+                cv2.flip(planes.reshape(-1, self.resolution), 1, dst=place.reshape(-1, self.resolution))
+            else:
+                place[...] = planes
+
+    def read_raw(self, path: Path) -> None:
+        """Read the frames from a file of all of them, decoded, uint8 [frames, 3, R, R] (see `raw_cache`), from now on.
+
+        Raises:
+            UserError: it is no such file.
+        """
+        cure = "Delete it: it is made anew."
+        try:
+            raw = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError) as error:
+            raise UserError(f"is damaged ({error})", file=path, cure=cure) from None
+        if raw.dtype != np.uint8 or raw.shape != (self.num_frames, 3, self.resolution, self.resolution):
+            raise UserError(f"holds {raw.dtype} {list(raw.shape)}", file=path, cure=cure)
+        self._raw_path, self._raw = path, raw
+
+    def _entry(self, video: int, index: int) -> int:
+        """Return the number of a frame among all frames.
+
+        Raises:
+            IndexError: there is none.
+        """
+        if not 0 <= video < len(self.names):
+            raise IndexError(f"video {video} of {len(self.names)}")
+        if not 0 <= index < self.lengths[video]:
+            raise IndexError(f"frame {index} of {self.lengths[video]} in video {video}")
+        return int(self._first[video]) + int(index)
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -259,10 +329,13 @@ class FrameStore:
                     raise UserError("is damaged", file=self.path, field=where, cure=_AGAIN)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_content"}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_content", "_raw")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._raw = None
+        if path := state.get("_raw_path"):
+            self.read_raw(path)
         if self._map() != self._size:
             raise UserError("has changed while it was in use", file=self.path, cure="Start again.")
 
@@ -280,11 +353,8 @@ class FrameStore:
             raise UserError("is a folder, not a frame store", file=self.path, cure="Crop it first.") from None
         return size
 
-    def _read_table(self, index: Index) -> dict[str, Any]:
-        entry = index.find(_TABLE)
-        if entry is None:
-            raise UserError("is missing", file=self.path, field=_TABLE, cure="This is not a frame store: make one.")
-        data = member(self._content, int(index.headers[entry]), int(index.sizes[entry]), self.path)
+    def _read_table(self, header: int, size: int) -> dict[str, Any]:
+        data = member(self._content, header, size, self.path)
         try:
             table = json.loads(bytes(data))
         except ValueError as error:
@@ -293,58 +363,17 @@ class FrameStore:
             raise UserError("is not a table", file=self.path, field=_TABLE, cure=_AGAIN)
         return table
 
-    def _in_order(self, index: Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _found(self, index: Index) -> Places:
         """Return positions, sizes and CRCs of all frames, video by video as the table names them."""
-        suffix = ".png" if self.codec == "png" else ".jpg"
-        entries: slice | list[int] = slice(self.num_frames)
-        if not self._lies_in_order(index, suffix):
-            # An archive that another tool has packed, or an incomplete one.
-            place = {index.name(entry): entry for entry in range(len(index))}
-            entries = []
-            for name, length in zip(self.names, self.lengths, strict=True):
-                for frame in range(length):
-                    entry = place.get(f"{name}/{frame:06d}{suffix}")
-                    if entry is None:
-                        raise UserError(f"frame {frame} is missing", file=self.path, field=name, cure=_AGAIN)
-                    entries.append(entry)
+        place = {index.name(entry): entry for entry in range(len(index))}
+        entries = []
+        for name, length in zip(self.names, self.lengths, strict=True):
+            for frame in range(length):
+                entry = place.get(f"{name}/{frame:06d}{self._suffix}")
+                if entry is None:
+                    raise UserError(f"frame {frame} is missing", file=self.path, field=name, cure=_AGAIN)
+                entries.append(entry)
         return index.headers[entries], index.sizes[entries], index.crcs[entries]
-
-    def _lies_in_order(self, index: Index, suffix: str) -> bool:
-        """Whether the archive is as `StoreWriter` writes it: all frames in the order of the table, then the table.
-
-        Names are compared as bytes, those of one length together.
-        """
-        longest, digits = int(self.lengths.max(initial=0)), 6
-        if len(index) != self.num_frames + 1 or longest > 10**digits or self.lengths.min(initial=0) < 0:
-            return False
-        # A name is a stem and a tail, "<video>/" and "<number>.jpg".
-        alike: dict[int, list[bytes]] = {}  # stems by their length
-        rows = np.empty(len(self.names), np.int64)  # of each video among those of its length
-        widths = np.empty(len(self.names), np.int64)
-        for video, name in enumerate(self.names):
-            stem = name.encode("utf-8", "surrogatepass") + b"/"
-            some = alike.setdefault(len(stem), [])
-            rows[video], widths[video] = len(some), len(stem)
-            some.append(stem)
-        tables = {width: np.frombuffer(b"".join(some), np.uint8).reshape(-1, width) for width, some in alike.items()}
-        numbers = np.arange(longest)[:, None] // 10 ** np.arange(digits)[::-1] % 10 + ord("0")
-        endings = np.broadcast_to(np.frombuffer(suffix.encode(), np.uint8), (longest, len(suffix)))
-        tails = np.concatenate([numbers.astype(np.uint8), endings], axis=1)
-        every = np.repeat(np.arange(len(self.names), dtype=np.int32), self.lengths)
-        for start in range(0, self.num_frames, _PIECE):
-            videos = every[start : start + _PIECE]
-            frames = np.arange(start, start + len(videos)) - self._first[videos]
-            wide = widths[videos]
-            entries = slice(start, start + len(videos))
-            if not np.array_equal(index.lengths[entries], wide + tails.shape[1]):
-                return False
-            if not np.array_equal(index.letters(entries, tails.shape[1], from_end=True), tails.take(frames, axis=0)):
-                return False
-            for width, table in tables.items():
-                chosen = np.flatnonzero(wide == width)
-                if not np.array_equal(index.letters(start + chosen, width), table.take(rows[videos[chosen]], axis=0)):
-                    return False
-        return True
 
 
 def _check_name(name: str, path: str | Path) -> None:

@@ -9,6 +9,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,7 @@ _ENCRYPTED = 1
 _PIECE = 1 << 20
 _UTF8_NAME = 0x800
 _ON_UNIX = 3 << 8
+_DIGITS = 6  # of the numbers in the names of frames
 _NOON_OF_NO_DAY = (0, (1 << 5) | 1)  # 1980-01-01 00:00, the first instant a zip can name
 
 
@@ -61,21 +63,12 @@ class StoredZipWriter:
     def add(self, name: str, data: bytes) -> None:
         """Append one member; a name that ends with "/" is a folder. Members are smaller than 4 GiB."""
         raw = name.encode("utf-8")
-        flags = 0 if name.isascii() else _UTF8_NAME
-        time, date = _NOON_OF_NO_DAY
-        crc, size, offset = zlib.crc32(data), len(data), self._position
-        mode, dos = (0o40755, 0x10) if name.endswith("/") else (0o100644, 0)
-        self._file.write(_LOCAL.pack(b"PK\3\4", 20, flags, 0, time, date, crc, size, size, len(raw), 0) + raw)
+        crc, size = zlib.crc32(data), len(data)
+        local = _LOCAL.pack(b"PK\3\4", 20, _flags(raw), 0, *_NOON_OF_NO_DAY, crc, size, size, len(raw), 0) + raw
+        self._file.write(local)
         self._file.write(data)
-        self._position += _LOCAL.size + len(raw) + size
-        # An offset above 4 GiB goes into an extra field, and the reader must know version 4.5 of the format.
-        extra = struct.pack("<2HQ", 1, 8, offset) if offset >= _BIG else b""
-        version = 45 if extra else 20
-        self._central += _CENTRAL.pack(
-            *(_SIGNATURE, _ON_UNIX | version, version, flags, 0, time, date, crc, size, size),
-            *(len(raw), len(extra), 0, 0, 0, mode << 16 | dos, min(offset, _BIG)),
-        )
-        self._central += raw + extra
+        self._central += _record(raw, crc, size, self._position)
+        self._position += len(local) + size
         self._count += 1
 
     def mark(self) -> tuple[int, int, int]:
@@ -101,6 +94,147 @@ class StoredZipWriter:
         self._file.write(_END.pack(b"PK\5\6", 0, 0, count, count, size, start, 0))
 
 
+def _flags(raw: bytes) -> int:
+    return 0 if raw.isascii() else _UTF8_NAME
+
+
+def _record(raw: bytes, crc: int, size: int, offset: int) -> bytes:
+    """Make the directory's record of a member."""
+    mode, dos = (0o40755, 0x10) if raw.endswith(b"/") else (0o100644, 0)
+    # An offset above 4 GiB goes into an extra field, and the reader must know version 4.5 of the format.
+    extra = struct.pack("<2HQ", 1, 8, offset) if offset >= _BIG else b""
+    version = 45 if extra else 20
+    fixed = _CENTRAL.pack(
+        *(_SIGNATURE, _ON_UNIX | version, version, _flags(raw), 0, *_NOON_OF_NO_DAY, crc, size, size),
+        *(len(raw), len(extra), 0, 0, 0, mode << 16 | dos, min(offset, _BIG)),
+    )
+    return fixed + raw + extra
+
+
+class _Pattern:
+    """How `StoredZipWriter` writes the directory's records of members whose names have one length.
+
+    Args:
+        raw: one of the names.
+        far: whether the members lie beyond 4 GiB.
+
+    Attributes:
+        width: bytes of a record.
+        wanted: uint8 [rows, width], the records that are looked for, zero where they may be anything.
+        first: number that the first of them has in its name; -1 where none has been set.
+    """
+
+    ROWS = 1024
+
+    def __init__(self, raw: bytes, far: bool):
+        record = np.frombuffer(_record(raw, 0, 0, _BIG if far else 0), np.uint8)
+        mask = np.full(len(record), 0xFF, np.uint8)
+        for field in ("crc", "stored", "size") if far else ("crc", "stored", "size", "header"):
+            place, kind = _FIELDS[field]
+            mask[place : place + np.dtype(kind).itemsize] = 0
+        if far:
+            mask[-8:] = 0
+        self.far, self.width, self.first = far, len(record), -1
+        self.wanted = np.tile(record & mask, (self.ROWS, 1))
+        self._mask, self._seen = np.tile(mask, (self.ROWS, 1)), np.empty_like(self.wanted)
+
+    def matching(self, content: memoryview, at: int, rows: int) -> int:
+        """Count the records from a place on that are as wanted, up to the first that is not."""
+        found = np.ndarray((rows, self.width), np.uint8, content, at)
+        same = np.bitwise_and(found, self._mask[:rows], out=self._seen[:rows]) == self.wanted[:rows]
+        return rows if same.all() else int(same.all(axis=1).argmin())
+
+    def places(self, content: memoryview, at: int, rows: int) -> np.ndarray:
+        """Read where members lie: int64 [rows] or uint32 [rows]."""
+        kind, offset = ("<i8", self.width - 8) if self.far else ("<u4", _FIELDS["header"][0])
+        return np.ndarray(rows, kind, content, at + offset, (self.width,))
+
+
+# Positions, sizes and CRCs of files: int64, int64, uint32 [N].
+Places = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def last_member(content: memoryview, path: str | Path, name: str) -> tuple[int, int] | None:
+    """Find position and size of a file that `StoredZipWriter` wrote last; None where another one is last.
+
+    Raises:
+        UserError: not a zip, or cut short.
+    """
+    start, size, _ = _find_directory(content, path)
+    for far in (False, True):
+        pattern = _Pattern(name.encode("utf-8"), far)
+        at = start + size - pattern.width
+        if at >= start and pattern.matching(content, at, 1):
+            (length,) = struct.unpack_from("<I", content, at + _FIELDS["size"][0])
+            return int(pattern.places(content, at, 1)[0]), length
+    return None
+
+
+def numbered_members(
+    content: memoryview, path: str | Path, folders: Sequence[str], counts: np.ndarray, suffix: str
+) -> Places | None:
+    """Read where all but the last member of an archive lie, if they are just these, as `StoredZipWriter` writes them.
+
+    Nothing is looked for: each record must be, byte for byte, what these names make of it, but for place, size and CRC.
+    That takes a third of the time of `read_index`, which knows nothing beforehand.
+
+    Args:
+        folders: in the order of the archive.
+        counts: int64 [folders], members of each: `000000<suffix>`, `000001<suffix>` and so on.
+        suffix: of their names.
+
+    Returns:
+        None where it is any other archive.
+
+    Raises:
+        UserError: not a zip, or cut short.
+    """
+    start, size, count = _find_directory(content, path)
+    longest = int(counts.max(initial=0))
+    if count != counts.sum() + 1 or longest > 10**_DIGITS or counts.min(initial=0) < 0:
+        return None
+    columns = np.empty((3, count - 1), np.uint32)  # CRC, stored size, size
+    headers = np.empty(count - 1, np.int64)
+    letters = np.frombuffer(suffix.encode("utf-8"), np.uint8)
+    numbers = np.arange(longest)[:, None] // 10 ** np.arange(_DIGITS)[::-1] % 10 + ord("0")
+    tails = np.concatenate([numbers.astype(np.uint8), np.broadcast_to(letters, (longest, len(letters)))], axis=1)
+    patterns: dict[tuple[int, bool, bool], _Pattern] = {}
+    at, entry, far = start, 0, False
+    for folder, total in zip(folders, counts.tolist(), strict=True):
+        stem = folder.encode("utf-8", "surrogatepass") + b"/"
+        first = 0
+        while first < total:
+            kind = (len(stem), stem.isascii(), far)
+            if kind not in patterns:
+                patterns[kind] = _Pattern(stem + tails[0].tobytes(), far)
+            pattern = patterns[kind]
+            rows = min(total - first, pattern.ROWS, (start + size - at) // pattern.width)
+            end = _CENTRAL.size + len(stem)
+            pattern.wanted[:rows, _CENTRAL.size : end] = np.frombuffer(stem, np.uint8)
+            if pattern.first != first:
+                numbered = tails[first : first + pattern.ROWS]
+                pattern.wanted[: len(numbered), end : end + tails.shape[1]] = numbered
+                pattern.first = first
+            matching = pattern.matching(content, at, rows) if rows else 0
+            if matching:
+                some = slice(entry, entry + matching)
+                columns[:, some] = np.ndarray((3, matching), "<u4", content, at + _FIELDS["crc"][0], (4, pattern.width))
+                headers[some] = pattern.places(content, at, matching)
+                at, entry, first = at + matching * pattern.width, entry + matching, first + matching
+            # Once a member lies beyond 4 GiB, so do all that follow.
+            if matching < rows or not rows:
+                if far:
+                    return None
+                far = True
+    crcs, stored, sizes = columns
+    if not np.array_equal(stored, sizes) or (headers == _BIG).any() or (sizes == _BIG).any():
+        return None
+    long = sizes.astype(np.int64)
+    if ((headers < 0) | (headers > start - _LOCAL.size - long)).any():
+        return None
+    return headers, long, crcs
+
+
 @dataclass(frozen=True)
 class Index:
     """The files of an archive in directory order (folders left out).
@@ -124,18 +258,12 @@ class Index:
         """Decode the name of one file."""
         return _name(self.content, int(self.starts[entry]), int(self.lengths[entry]))
 
-    def letters(self, entries: np.ndarray | slice, length: int, from_end: bool = False) -> np.ndarray:
-        """Return the first or last `length` bytes of the names of files, which are that long, uint8 [M, length]."""
-        places = self.starts[entries]
-        if from_end:
-            places = places + self.lengths[entries] - length
-        return _gather(self.content, places, f"V{length}").view(np.uint8).reshape(-1, length)
-
     def find(self, name: str) -> int | None:
         """Return the first file of this name, or None."""
         raw = np.frombuffer(name.encode("utf-8"), np.uint8)
         alike = np.flatnonzero(self.lengths == len(raw))
-        found = alike[(self.letters(alike, len(raw)) == raw).all(axis=1)]
+        letters = _gather(self.content, self.starts[alike], f"V{len(raw)}").view(np.uint8).reshape(-1, len(raw))
+        found = alike[(letters == raw).all(axis=1)]
         return int(found[0]) if len(found) else None
 
 

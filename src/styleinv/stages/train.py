@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from styleinv import methods
 from styleinv.code import code_hash
-from styleinv.config import lineage, load_method, needs
+from styleinv.config import OF_THE_MACHINE, lineage, load_method, needs
+from styleinv.data.raw_cache import use_raw
 from styleinv.data.store import FrameStore
 from styleinv.errors import OutOfMemory, UserError
 from styleinv.files import Hashes, write_text
@@ -29,7 +30,7 @@ from styleinv.training.loop import train as train_loop
 from styleinv.training.method import Method, TrainingConfig, set_precision
 
 # Changing these prolongs, documents or speeds up a run without making its state another run's.
-PROGRESS_ONLY = ("total_kimg", "batch_gpu", "tick_kimg", "snapshot_ticks", "checkpoint_minutes")
+PROGRESS_ONLY = ("total_kimg", "tick_kimg", "snapshot_ticks", "checkpoint_minutes", *OF_THE_MACHINE)
 
 
 def upstream_of(run: Run, setting: Setting) -> Run | None:
@@ -91,12 +92,12 @@ def train(
     config, inputs = configuration_of(run, setting), inputs_of(run, setting)
     world = World(scale.device)
     try:
-        method = build(run, setting, world)
+        hashes = Hashes(setting.paths.hashes)
+        method = build(run, setting, world, hashes)
         identity = config.model_dump(mode="json")
         for key in PROGRESS_ONLY:
             identity["training"].pop(key, None)
         identity.pop("epochs", None)
-        hashes = Hashes(setting.paths.hashes)
         maker = Maker(code_hash(run.method), commit_name())
         contents = {path.name: hashes.of(path) for path in inputs}
         decides = {"config": identity, "inputs": contents, "seed": setting.seed(run), "state": STATE_FORM}
@@ -153,8 +154,11 @@ def configuration_of(run: Run, setting: Setting) -> Any:
     return config
 
 
-def build(run: Run, setting: Setting, world: World) -> Method:
+def build(run: Run, setting: Setting, world: World, hashes: Hashes | None = None) -> Method:
     """Build a run's method as it is at its first step.
+
+    Args:
+        hashes: of large files, for a training that may keep its frames decoded where its settings want that.
 
     Raises:
         UserError: for impossible configurations and missing or unfit inputs.
@@ -163,8 +167,10 @@ def build(run: Run, setting: Setting, world: World) -> Method:
     for path in inputs_of(run, setting):
         if not path.exists():
             raise UserError("does not exist", file=path, cure="Run the stage that makes it first.")
-    store = FrameStore(paths.frames(run.dataset))
+    store = FrameStore(paths.frames(run.dataset), hashes)
     _check_resolution(store, setting, run)
+    if hashes and config.training.raw_cache:
+        use_raw(store, paths.raw_frames)
     models = ({below.method: paths.model(below)} if below else {}) | _needed(run, setting)
     context = Context(store, setting.seed(run), world.device, world.size, models, paths.weights)
     method = _create(methods.get(run.method), config, context, setting, run)

@@ -33,6 +33,8 @@ class TrainingConfig(Strict):
             loss): 8 on each GPU in the released recipe. A smaller batch is one group.
         batch_gpu: samples of a group whose activations stay on the GPU; those of the others wait in host memory for
             the backward pass. A matter of memory alone; null keeps them all.
+        raw_cache: keep the data set's frames decoded under results/cache/raw, R * R * 3 bytes each, and copy them from
+            there: for data that decoding would hold up. The numbers are the same.
         total_kimg: length in thousands of images (StyleInV counts every frame shown).
         ema_kimg: half-life of the averaged weights.
         ema_rampup: shortens the half-life early on; null for none.
@@ -47,6 +49,7 @@ class TrainingConfig(Strict):
     batch: int = Field(ge=1)
     group_size: int = Field(8, ge=1)
     batch_gpu: int | None = Field(None, ge=1)
+    raw_cache: bool = False
     total_kimg: float = Field(gt=0)
     ema_kimg: float = Field(20, gt=0)
     ema_rampup: float | None = None
