@@ -29,7 +29,7 @@ def test_kept_bytes_are_counted_once_and_released() -> None:
 
 
 def test_days_follow_from_rate_and_length() -> None:
-    assert Cost(1, 0, 4, 0, None, 8.64, 25000).days == pytest.approx(2.5)
+    assert Cost(1, 0, 4, 0, None, 1, 8.64, 25000).days == pytest.approx(2.5)
 
 
 def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +40,7 @@ def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "tensors kept for the backward pass" in capsys.readouterr().out
     table = pd.read_csv(folder / "results/tables/cost.csv").set_index(["method", "stage"])
     assert len(table) == 8 and (table["memory_gb_per_video"] > 0).all() and (table["days"] > 0).all()
-    assert (table["host_gb"] > 0.2).all()
+    assert (table["host_gb"] > 0.2).all() and (table["fits"] > 100).all()
     whole, without = (
         table.loc[f"talking_faces/{m}", f"talking_faces/{m}"] for m in ("styleinv", "styleinv-no_inversion")
     )
@@ -64,17 +64,20 @@ def test_a_training_that_does_not_fit_says_what_to_set(
 
 
 @pytest.mark.parametrize(
-    "batch_gpu,device,field,cure",
+    "batch_gpu,device,fits,field,cure",
     [
-        (None, "cuda", "training.batch_gpu", "Set it to 4: slower, but the same training"),
-        (4, "cuda", "training.batch_gpu", "Set it to 2: slower, but the same training"),
-        (1, "cuda", "training.group_size", "Set group_size to 4: other statistics"),
-        (None, "cpu", "training.group_size", "Set group_size to 4: other statistics"),
+        (None, "cuda", 0, "training.batch_gpu", "Set it to 4: slower, but the same training"),
+        (None, "cuda", 6, "training.batch_gpu", "Set it to 6, the most that fits: slower, but the same training"),
+        (None, "cuda", 9, "training.batch_gpu", "Set it to 7, the most that fits: slower"),
+        (4, "cuda", 0, "training.batch_gpu", "Set it to 2: slower, but the same training"),
+        (1, "cuda", 0, "training.group_size", "Set group_size to 4: other statistics"),
+        (None, "cpu", 0, "training.group_size", "Set group_size to 4: other statistics"),
+        (None, "cpu", 3, "training.group_size", "Set group_size to 2: other statistics"),
     ],
 )
 def test_the_cure_for_a_full_memory_is_true(
-    tiny: Setting, batch_gpu: int | None, device: str, field: str, cure: str
+    tiny: Setting, batch_gpu: int | None, device: str, fits: int, field: str, cure: str
 ) -> None:
     training = TrainingConfig(batch=64, batch_gpu=batch_gpu, total_kimg=1)
-    line = str(_does_not_fit(parse_run("talking_faces/styleinv"), tiny, training, device))
+    line = str(_does_not_fit(parse_run("talking_faces/styleinv"), tiny, training, device, fits))
     assert field in line and cure in line

@@ -27,6 +27,7 @@ from styleinv.training.distribution import World
 from styleinv.training.launch import launch
 from styleinv.training.loop import STATE_FORM, Maker, refuse_shorter
 from styleinv.training.loop import train as train_loop
+from styleinv.training.measure import samples_that_fit
 from styleinv.training.method import Method, TrainingConfig, set_precision
 
 # Changing these prolongs, documents or speeds up a run without making its state another run's.
@@ -90,7 +91,7 @@ def train(
         return verify(run, setting, verify_resume)
     scale, folder = setting.scale, setting.paths.run(run)
     config, inputs = configuration_of(run, setting), inputs_of(run, setting)
-    world = World(scale.device)
+    world, method = World(scale.device), None
     try:
         hashes = Hashes(setting.paths.hashes)
         method = build(run, setting, world, hashes)
@@ -113,27 +114,50 @@ def train(
             train_loop(method, folder, setting.seed(run), mark, world, scale.snapshots, ticked, maker, afresh)
         if world.rank == 0:
             _finish(method, run, setting, recorder, world)
-    except (torch.OutOfMemoryError, MemoryError):
-        raise _does_not_fit(run, setting, config.training, world.device.type) from None
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        # The traceback holds what did not fit.
+        trying, error.__traceback__ = method, None
+        fits = _most_that_fit(trying, world) if trying else 0
+        raise _does_not_fit(run, setting, config.training, world.device.type, fits) from None
     finally:
         world.close()
     return None
 
 
-def _does_not_fit(run: Run, setting: Setting, training: TrainingConfig, device: str) -> OutOfMemory:
-    held = training.batch_gpu or training.group
-    held = min(held, training.group)
-    cure = (
-        f"Set group_size to {training.group // 2}: other statistics, so training starts afresh and this state is kept."
-    )
+def _most_that_fit(method: Method, world: World) -> int:
+    """Measure how many samples fit; 0 where not even one does, or several processes would have to measure at once."""
+    if world.size > 1:
+        return 0
+    for optimizer in method.parts.optimizers.values():
+        optimizer.zero_grad(set_to_none=True)
+    try:
+        return samples_that_fit(method, world.device)
+    except (torch.OutOfMemoryError, MemoryError):
+        return 0
+
+
+def _does_not_fit(run: Run, setting: Setting, training: TrainingConfig, device: str, fits: int) -> OutOfMemory:
+    """Say what to set.
+
+    Args:
+        fits: samples that have been found to fit at once; 0 where that is not known.
+    """
+    held = min(training.batch_gpu or training.group, training.group)
+    in_pieces = device == "cuda" and held > 1
+    large = held if in_pieces else training.group
+    # What has not fitted is no cure, whatever was found.
+    most = min(fits or large // 2, large - 1)
+    whole = max((n for n in range(1, training.group) if n <= most and training.batch % n == 0), default=1)
+    cure = f"Set group_size to {whole}: other statistics, so training starts afresh and this state is kept."
     if training.group == 1:
         cure = "Use smaller networks or a larger device."
-    elif device == "cuda" and held > 1:
-        cure = f"Set it to {held // 2}: slower, but the same training, which goes on from its last state."
+    elif in_pieces:
+        found = ", the most that fits" * bool(fits)
+        cure = f"Set it to {most}{found}: slower, but the same training, which goes on from its last state."
     return OutOfMemory(
         f"{held} samples at once do not fit the memory",
         file=setting.method_file(run),
-        field="training.batch_gpu" if device == "cuda" and held > 1 else "training.group_size",
+        field="training.batch_gpu" if in_pieces else "training.group_size",
         cure=cure,
     )
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -30,6 +31,8 @@ class Cost:
             tensors kept for the backward pass, which is most of it.
         host_bytes: most host memory that the process has held at once, the program itself included; None where the
             system cannot say.
+        fits: most samples whose activations the device's memory holds at once, by what it had left beside networks and
+            optimisers; other programs' share is theirs.
         seconds_per_kimg: time of one process for 1,000 images, all phases at their intervals.
         total_kimg: length of the training.
     """
@@ -39,6 +42,7 @@ class Cost:
     frames_per_video: int
     bytes_per_video: int
     host_bytes: int | None
+    fits: int
     seconds_per_kimg: float
     total_kimg: float
 
@@ -59,10 +63,10 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
     training = method.training
     size = size or training.group
     group, optimiser = 0.0, 0.0
-    bytes_per_video = 0
+    slopes = []
     _forget_peak()
     for phase in method.phases:
-        bytes_per_video = max(bytes_per_video, _bytes_per_video(method, phase, device, size))
+        slopes.append(_slope(method, phase, device, size))
         seconds, step = _time(method, phase, device, size, repeats)
         group += seconds / phase.interval
         optimiser += step / phase.interval
@@ -75,11 +79,39 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
         trained=sum(p.numel() for p in trained.values()),
         frozen=frozen,
         frames_per_video=method.frames_per_sample or method.images_per_sample,
-        bytes_per_video=bytes_per_video,
+        bytes_per_video=max(slope for slope, _ in slopes),
         host_bytes=_peak(),
+        fits=_fitting(slopes, _room(device)),
         seconds_per_kimg=per_step / (training.batch * method.images_per_sample) * 1000,
         total_kimg=training.total_kimg,
     )
+
+
+def samples_that_fit(method: Method, device: torch.device, size: int = 2) -> int:
+    """Count the samples whose activations the device's memory holds at once, from steps with very few.
+
+    Args:
+        method: after a training that did not fit; it is not usable for training afterwards.
+        device: of its networks.
+        size: samples of the larger of the two groups that are compared.
+
+    Raises:
+        torch.OutOfMemoryError, MemoryError: not even these fit.
+    """
+    return _fitting([_slope(method, phase, device, size) for phase in method.phases], _room(device))
+
+
+def _fitting(slopes: list[tuple[int, int]], room: int) -> int:
+    """Count the samples for which every phase has room, each given as (bytes of a sample, bytes besides)."""
+    return min(max(0, room - rest) // max(slope, 1) for slope, rest in slopes)
+
+
+def _room(device: torch.device) -> int:
+    """Bytes that a device can still give this process, its networks and optimisers being there."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
 
 
 def _forget_peak() -> None:
@@ -118,14 +150,15 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _bytes_per_video(method: Method, phase: Phase, device: torch.device, size: int) -> int:
-    """Measure the slope of memory over the size of the group: what does not grow with it does not count."""
+def _slope(method: Method, phase: Phase, device: torch.device, size: int) -> tuple[int, int]:
+    """Measure the slope of memory over the size of the group, and what does not grow with it."""
     peak = _allocated if device.type == "cuda" else _kept
     fewer = max(1, size // 2)
     if size == fewer:
-        return peak(method, phase, device, size)
+        return peak(method, phase, device, size), 0
     most, least = (peak(method, phase, device, n) for n in (size, fewer))
-    return max(0, (most - least) // (size - fewer))
+    slope = max(0, (most - least) // (size - fewer))
+    return slope, max(0, most - slope * size)
 
 
 def _allocated(method: Method, phase: Phase, device: torch.device, size: int) -> int:
