@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo demo-all test test-fast lint bench docs lock dag
+.PHONY: install demo demo-all test test-fast lint bench bench-gpu docs lock dag
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,10 @@ lint: install
 
 bench: install
 	python -m benchmarks
+
+# What a GPU computes is right, then how fast it is: at most nine minutes; the same command goes on.
+bench-gpu: install
+	python -m benchmarks.gpu
 
 # The pages of docs/ as a site, results/site/index.html.
 docs: install

@@ -107,7 +107,7 @@ def save(results: Sequence[Result]) -> Path:
     found = sorted(HISTORY.glob(f"*-{commit}{'-dirty' if dirty else ''}.json"))
     path = found[-1] if found else HISTORY / f"{now:%Y-%m-%d}-{commit}{'-dirty' if dirty else ''}.json"
     rows = json.loads(path.read_text())["rows"] if found else {}
-    rows |= {result.row.name: _entry(result) for result in results}
+    rows |= {result.row.name: entry(result) for result in results}
     record = {
         "date": f"{now:%Y-%m-%d %H:%M} UTC",
         "commit": commit,
@@ -120,7 +120,7 @@ def save(results: Sequence[Result]) -> Path:
     return path.relative_to(ROOT)
 
 
-def _entry(result: Result) -> dict[str, Any]:
+def entry(result: Result) -> dict[str, Any]:
     assert result.values is not None
     figures = [
         dataclasses.asdict(figure) | {"value": float(f"{value:.6g}"), "holds": figure.holds(value)}

@@ -5,6 +5,7 @@ draw depends on which others were made before it. The schemes are part of the re
 data set are reproduced only by the very same numbers.
 """
 
+import contextlib
 import hashlib
 import random
 import zlib
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import torch
+
+_on_host = False
 
 
 def key(*parts: object) -> int:
@@ -47,8 +50,8 @@ def standard_normal(
     """
     import torch
 
-    if torch.device(device).type == "cpu":
-        return torch.randn(shape, generator=generator)
+    if _on_host or torch.device(device).type == "cpu":
+        return torch.randn(shape, generator=generator).to(device)
     number = int(torch.randint(2**63 - 1, [], generator=generator))
     return torch.randn(shape, generator=_device_generator(number, device), device=device)
 
@@ -57,6 +60,17 @@ def _device_generator(number: int, device: "torch.device | str") -> "torch.Gener
     import torch
 
     return torch.Generator(device).manual_seed(number)
+
+
+@contextlib.contextmanager
+def drawn_on_host() -> "Iterator[None]":
+    """Let `standard_normal` draw on the CPU for every device, so that a GPU's results can be held to a CPU's."""
+    global _on_host
+    _on_host = True
+    try:
+        yield
+    finally:
+        _on_host = False
 
 
 def python_generator(*parts: object) -> random.Random:

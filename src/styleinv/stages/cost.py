@@ -19,6 +19,7 @@ from styleinv.stages.train import build
 from styleinv.training.checkpoint import save_model
 from styleinv.training.distribution import World
 from styleinv.training.measure import Cost, measure
+from styleinv.training.method import Method
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,11 @@ def cost(runs: list[Run], setting: Setting, size: int | None = None, table: str 
             chain = lineage(run, setting.config.parent)
             for part in chain:
                 if part not in measured:
-                    _frames(part, setting, trial)
-                    measured[part] = _measure(part, trial, world, size)
+                    measured[part] = measure(untrained(part, setting, trial, world), world.device, size)
+                    log.info(
+                        "%s: %.3g s per kimg, %.3g GB per video",
+                        *(part, measured[part].seconds_per_kimg, measured[part].bytes_per_video / 1e9),
+                    )
             chains[str(run)] = [Stage(str(part), measured[part]) for part in chain]
     out = setting.paths.table(table)
     name = torch.cuda.get_device_name() if world.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -63,13 +67,20 @@ def cost_text(runs: list[Run], setting: Setting, size: int | None = None, table:
     return cost(runs, setting, size, table).read_text()
 
 
-def _measure(run: Run, trial: Setting, world: World, size: int | None) -> Cost:
+def untrained(run: Run, setting: Setting, trial: Setting, world: World) -> Method:
+    """Build a run's method on what it needs, and write its model untrained, so that others can build on it.
+
+    Args:
+        run: after what it builds on.
+        setting: whose data set is taken where it is there; frames of noise stand in for it where it is not.
+        trial: where all else lies.
+        world: whose device the networks live on.
+    """
+    _frames(run, setting, trial)
     prepare_all(run, trial, trial=True)
     method = build(run, trial, world)
     save_model(trial.paths.model(run), method.parts.modules, method.description())
-    result = measure(method, world.device, size)
-    log.info("%s: %.3g s per kimg, %.3g GB per video", run, result.seconds_per_kimg, result.bytes_per_video / 1e9)
-    return result
+    return method
 
 
 def _frames(run: Run, setting: Setting, trial: Setting) -> None:
