@@ -12,7 +12,7 @@ from datetime import timedelta
 from torch import Tensor
 
 from styleinv.cli import main
-from styleinv.training import distribution, heartbeat, loop
+from styleinv.training import buckets, distribution, heartbeat, loop
 
 original = loop._Loop._real
 
@@ -27,6 +27,7 @@ def recorded(self: loop._Loop, step: int) -> list[tuple[Tensor, ...]]:
 
 
 loop._Loop._real = recorded  # type: ignore[method-assign]
+buckets.SIZE = 2000  # several for each of the small networks
 heartbeat.INTERVAL = float(os.environ.get("HEARTBEAT", heartbeat.INTERVAL))
 if "START" in os.environ:
     distribution.START = timedelta(seconds=float(os.environ["START"]))

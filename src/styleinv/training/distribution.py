@@ -118,6 +118,8 @@ class World:
         self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self.device = device_of(device)
         self._heartbeat: Heartbeat | None = None
+        self._flags: dist.ProcessGroup | None = None
+        self._told: tuple[Tensor, dist.Work] | None = None
         if self.size > 1 and not dist.is_initialized():
             if self.device.type == "cuda":
                 torch.cuda.set_device(self.device)
@@ -146,16 +148,15 @@ class World:
         except errors as error:
             raise Lost(what, file=f"rank {self.rank} of {self.size}", cure=cure) from error
 
-    def mean_gradients(self, gradients: list[Tensor]) -> None:
-        """Average gradients over processes as one flat all-reduce, in place."""
-        if self.size == 1 or not gradients:
-            return
-        flat = torch.cat([g.flatten() for g in gradients])
+    def start_sum(self, tensors: list[Tensor]) -> tuple[Tensor, dist.Work]:
+        """Begin to sum tensors over processes.
+
+        Returns:
+            Their values one after the other, which are the sums when the work, the second, has been waited for.
+        """
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
         with self.contact():
-            dist.all_reduce(flat)
-        flat /= self.size
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.reshape(gradient.shape))
+            return flat, dist.all_reduce(flat, async_op=True)
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Average tensors that each process has changed on its own, in place, so that all processes agree."""
@@ -195,6 +196,26 @@ class World:
             dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return int(value)
 
+    def exchange(self, flag: int) -> int:
+        """Tell the others a flag, and return the largest that all have told in the exchange before this.
+
+        Nobody waits: what the others say takes the time of a step. In a single process its own flag is returned.
+        """
+        if self.size == 1:
+            return flag
+        if self._flags is None:
+            # Flags stay on the host: on a GPU they would be known when all that was launched before them is done.
+            group = dist.new_group(backend="gloo")
+            assert isinstance(group, dist.ProcessGroup)  # and not the mark of processes outside of it
+            self._flags = group
+        before, value = self._told, torch.tensor(flag)
+        with self.contact():
+            self._told = value, dist.all_reduce(value, op=dist.ReduceOp.MAX, group=self._flags, async_op=True)
+            if before is None:
+                return 0
+            before[1].wait()
+        return int(before[0])
+
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Give every process the tensors of rank 0, in one exchange per type."""
         if self.size == 1:
@@ -211,6 +232,10 @@ class World:
 
     def leave(self) -> None:
         """Tell the others that this process exchanges nothing more and may end."""
+        if self._told is not None:
+            with self.contact():
+                self._told[1].wait()
+            self._told = None
         if self._heartbeat is not None:
             self._heartbeat.leave()
             self._heartbeat = None

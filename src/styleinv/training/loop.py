@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase  # of batch and instance normalisation alike
 
 from styleinv.data.prefetch import prefetch
 from styleinv.errors import Stopped, UserError
 from styleinv.nn.host import pinned, to_device
 from styleinv.provenance import now
 from styleinv.training.ada import ada_update
+from styleinv.training.buckets import Buckets
 from styleinv.training.checkpoint import load_state, read_progress, save_state
 from styleinv.training.curves import Curves
 from styleinv.training.disk import unless_full
@@ -32,7 +34,7 @@ from styleinv.training.schedule import snapshot_steps, total_steps
 from styleinv.training.signals import REQUEUE, SAVE, StopFlag, requeue
 from styleinv.training.snapshots import drop_models, save_model_snapshot, save_samples
 from styleinv.training.tick import Tick
-from styleinv.training.update import accumulate, step_optimizer
+from styleinv.training.update import accumulate, parameters_of, step_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +137,7 @@ class _Loop:
         # Consecutive groups, so that what a group moves (statistics of BatchNorm) can be put in order afterwards.
         share = self.config.groups // world.size
         self.groups = range(world.rank * share, (world.rank + 1) * share)
+        self.buckets = {phase.name: Buckets(world, parameters_of(method.parts, phase)) for phase in method.phases}
         self.means = ReportMeans()
         self.signs = self._no_signs()
         self.step = 0
@@ -146,6 +149,7 @@ class _Loop:
         stop = StopFlag()
         batches = prefetch(self._real, range(self.step, self.last_step))
         saved = started = time.monotonic()
+        asked = False
         before, self.first = self.seconds, self.step
         try:
             for real in batches:
@@ -160,15 +164,17 @@ class _Loop:
                     save_model_snapshot(self.method, self.folder, self.step, self.images_per_step)
 
                 # Save when it is time or a signal asks for it. All processes must act alike, so the greatest request of
-                # all of them holds for each.
+                # all of them holds for each; of several processes that of the step before, which is known by now.
                 due = time.monotonic() - saved > self.config.checkpoint_minutes * 60
-                request = self.world.any(max(stop.value, SAVE if due and self.world.rank == 0 else 0))
+                asks = due and not asked and self.world.rank == 0
+                request = self.world.exchange(max(stop.value, SAVE if asks else 0))
+                asked = asked or asks
                 ends = request > SAVE or self.step == self.last_step
                 if request or ends:
                     # A full disk is an error only where this save is the last chance.
                     with nullcontext() if ends else unless_full("the state"):
                         self._save()
-                    saved = time.monotonic()
+                    saved, asked = time.monotonic(), False
 
                 # Stop early. The others are told first, so that they do not take this process for dead.
                 if request > SAVE and self.step < self.last_step:
@@ -198,38 +204,40 @@ class _Loop:
 
     def _advance(self, real: list[tuple[Tensor, ...]]) -> None:
         batches = [tuple(to_device(part, self.world.device) for part in batch) for batch in real]
+        before = {place: (buffer, buffer._version) for place, buffer in self._own_buffers()}
         for phase in self.method.phases:
             if self.step % phase.interval == 0:
                 self._update(phase, batches)
         parts = self.method.parts
         # What is left are states of which no process has more than its own share, such as memories and spectral norms:
         # those of the first process hold. After a resume all start from one saved copy; to give the same numbers, a run
-        # that goes on makes them agree after every step too.
-        self.world.broadcast(self._moving_buffers())
+        # that goes on makes them agree after every step too. What the step has not touched agrees as it is.
+        moved = [b for place, b in self._own_buffers() if b is not before[place][0] or b._version != before[place][1]]
+        self.world.broadcast(moved)
         beta = self.method.ema_beta(self.step)
         for average, source in parts.averages.items():
             update_ema(parts.modules[average], parts.modules[source], beta, parts.average_buffers)
         self._control_augmentation()
 
-    def _moving_buffers(self) -> list[Tensor]:
+    def _own_buffers(self) -> list[tuple[tuple[nn.Module, str], Tensor]]:
+        """List module, name and tensor of the buffers that nothing else makes the processes agree on.
+
+        Running means of a step are averaged, and normalisations are put in order (`running_statistics`).
+        """
         parts = self.method.parts
-        trained = {id(p) for o in parts.optimizers.values() for group in o.param_groups for p in group["params"]}
-        # Buffers move in networks that are trained, and in modules without parameters, such as memories.
-        networks = (
-            m
-            for m in parts.modules.values()
-            if not any(True for _ in m.parameters()) or any(id(p) in trained for p in m.parameters())
-        )
-        return [buffer for network in networks for buffer in network.buffers()]
+        agreed = {id(tensor) for tensor in parts.step_means}
+        modules = (m for network in parts.modules.values() for m in network.modules() if not isinstance(m, _NormBase))
+        named = (((m, name), b) for m in modules for name, b in m.named_buffers(recurse=False))
+        return [(place, buffer) for place, buffer in named if id(buffer) not in agreed]
 
     def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:
         parts, numbered = self.method.parts, zip(self.groups, batches, strict=True)
         with one_after_another(parts.modules.values(), self.world):
             gradients = accumulate(
-                *(parts, phase, numbered, len(self.groups), self.seed, self.step, self._report, self.config.kept)
+                *(parts, phase, numbered, len(self.groups), self.seed, self.step, self._report, self.config.kept),
+                self.buckets[phase.name],
             )
         self.world.average(parts.step_means)
-        self.world.mean_gradients(gradients)
         step_optimizer(parts, phase, gradients)
 
     def _report(self, name: str, value: Tensor) -> None:

@@ -1,11 +1,13 @@
 """One update of one phase: losses of some groups of samples back-propagated, then the optimiser."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from styleinv.training.buckets import Buckets
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report
 from styleinv.training.offload import offloading
@@ -47,24 +49,39 @@ def accumulate(
     step: int,
     report: Report,
     kept: float = 1,
+    buckets: Buckets | None = None,
 ) -> list[Tensor]:
     """Compute the mean gradients over `count` groups of a phase; they stay in its parameters and are returned.
 
     Args:
         groups: (number of the group within the step, its real data on the device).
         kept: share of the activations that stay on the device, see `offloading`.
+        buckets: in which the gradients go to the other processes, which hold as many groups.
+
+    Raises:
+        RuntimeError: a group took another number of backward passes than those before it.
     """
     parts.optimizers[phase.optimizer].zero_grad(set_to_none=True)
     params = parameters_of(parts, phase)
     for param in params:
         param.requires_grad_(True)
-    for number, real in moving_once(groups, parts.step_means):
+    for done, (number, real) in enumerate(moving_once(groups, parts.step_means)):
         draws = Draws(seed, step, phase.name, number)
+        terms = 0
         with offloading(parts.modules.values(), kept, params[0].device):
             for term in phase.loss(real, draws, report):
+                terms += 1
+                last = buckets is not None and done == count - 1 and terms == buckets.terms
                 # Averaged over groups, so that a step does not depend on how many there are.
                 if term.requires_grad:
-                    (term * (phase.interval / count)).backward()
+                    with buckets.last_pass() if buckets is not None and last else nullcontext():
+                        (term * (phase.interval / count)).backward()
+        if buckets is not None:
+            if buckets.terms not in (None, terms):
+                raise RuntimeError(f"phase {phase.name} yielded {terms} terms, and {buckets.terms} before")
+            buckets.terms = terms
+    if buckets is not None:
+        buckets.finish()
     for param in params:
         param.requires_grad_(False)
     return [param.grad for param in params if param.grad is not None]
