@@ -1,6 +1,7 @@
-"""docs/performance.md, made of a record of the suite."""
+"""docs/performance.md, made of records of the suite: of each row the newest."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ HEAD = """# How fast it is
 
 `make bench` runs the rows below on one CPU core, prints them with what each must be, and keeps the figures of a
 commit in `benchmarks/history/`; `python -m benchmarks --only C9 C10` runs some. `python -m benchmarks page` writes
-this page from [one of these records](../benchmarks/history/{file}):
-{date}, commit `{commit}`, {cpu}, {cores} cores of which one was used, Python {python}, torch {torch}.
+this page from the newest of these records that has a row:
+
+{records}
 
 The peer of the networks is a textbook form of our own with the same weights (`benchmarks/textbook.py`): weights for
 each sample, filters at the full rate on inserted zeros, the image encoded once for every frame, each bias and gain an
@@ -28,8 +30,10 @@ too moves them by five per cent and more.
 
 BELIEVED = """## Believed, not measured
 
-Nothing was measured on a GPU. What follows from the counts above and from the rates of a GPU is reckoned, and waits for
-one:
+Nothing was measured on a GPU. `make bench-gpu` (`python -m benchmarks.gpu`, at most nine minutes a call, each step
+kept) first proves there what the tests prove on a CPU, then measures G1 to G14; `.github/workflows/gpu.yml` is a job
+for runners that have one. On CPUs its proofs are tested against themselves. What follows from the counts above and from
+the rates of a GPU is reckoned, and waits for one:
 
 | | |
 |---|---|
@@ -46,15 +50,16 @@ one:
    times over its memory (C2).
 4. Backward passes of convolutions are 60 % of a step on a CPU and belong to oneDNN. bfloat16 should help (C6); in the
    one trial a layout did not: D in channels-last took as long forward, and 1.4 times as long with its backward.
-5. A raw cache beside the frame store, for data that fits memory uncompressed: decoding is all that is left in C12.
+5. Fewer draws of random numbers for a clip: with `raw_cache` two thirds of the loader's time go there (C13).
 """
 
 
-def text(file: Path) -> str:
-    """Write the page of one record."""
-    record = json.loads(file.read_text())
-    head = HEAD.format(file=file.name, **(record | record["machine"]))
-    rows = record["rows"]
+def text(files: Sequence[Path]) -> str:
+    """Write the page of records, newest last; of each row the last counts."""
+    records = {file: json.loads(file.read_text()) for file in files}
+    owner = {name: file for file, record in records.items() for name in record["rows"] if name in ROWS}
+    rows = {name: records[owner[name]]["rows"][name] for name in ROWS if name in owner}
+    head = HEAD.format(records="\n".join(_source(file, records[file], owner) for file in files))
     counted = {name: entry for name, entry in rows.items() if ROWS[name].counted}
     measured = {name: entry for name, entry in rows.items() if not ROWS[name].counted}
     missed = [line for name, entry in rows.items() for line in _missed(name, entry)]
@@ -72,21 +77,31 @@ def text(file: Path) -> str:
     return "\n".join(parts)
 
 
-def newest() -> Path:
-    """Find the newest record among those of a commit that have most rows.
+def _source(file: Path, record: dict[str, Any], owner: dict[str, Path]) -> str:
+    machine, own = record["machine"], [name for name, source in owner.items() if source == file]
+    return (
+        f"- [{', '.join(own)}](../benchmarks/history/{file.name}): {record['date']}, commit `{record['commit']}`,"
+        f" {machine['cpu']}, {machine['cores']} cores of which one was used, Python {machine['python']}, torch"
+        f" {machine['torch']}."
+    )
+
+
+def newest() -> list[Path]:
+    """Find the records of a commit that have a row which no later one has, newest last.
 
     Raises:
         FileNotFoundError: there is none.
     """
     records = {file: json.loads(file.read_text()) for file in HISTORY.glob("*.json")}
-    clean = {file: (len(record["rows"]), record["date"]) for file, record in records.items() if not record["dirty"]}
+    clean = sorted((file for file, record in records.items() if not record["dirty"]), key=lambda f: records[f]["date"])
     if not clean:
         raise FileNotFoundError(f"no record of a commit in {HISTORY}: run python -m benchmarks")
-    return max(clean, key=lambda file: clean[file])
+    owner = {name: file for file in clean for name in records[file]["rows"]}
+    return [file for file in clean if file in owner.values()]
 
 
 def write() -> None:
-    """Write the page of the newest record."""
+    """Write the page of the newest records."""
     PAGE.write_text(text(newest()))
 
 

@@ -1,12 +1,14 @@
 """What can be counted holds on every machine, and the page of the suite is that of a record."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import page, suite
-from benchmarks.record import HISTORY
+from benchmarks.record import HISTORY, machine
 from benchmarks.rows import ROWS, Row
 from benchmarks.textbook import discriminate, encode, synthesis
 from benchmarks.timing import assert_equal
@@ -43,7 +45,23 @@ def test_textbook_forms_give_what_the_networks_give() -> None:
         assert_equal("E", E(images[:2], styles), encode(E, images[:2], styles), 1e-4)
 
 
-def test_page_is_that_of_its_record() -> None:
+def test_page_is_that_of_its_records() -> None:
     written = page.PAGE.read_text()
-    link = re.search(r"benchmarks/history/([\w.-]+\.json)", written)
-    assert link and page.text(HISTORY / link[1]) == written, "run `python -m benchmarks page`"
+    links = re.findall(r"benchmarks/history/([\w.-]+\.json)", written)
+    assert links and page.text([HISTORY / link for link in links]) == written, "run `python -m benchmarks page`"
+
+
+def test_of_each_row_the_newest_record_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    figure = {"what": "time", "unit": "ms", "must": 1.0, "target": None, "most": True, "value": 7.5, "holds": False}
+    record = {"date": "2026-01-01", "commit": "0ld", "dirty": False, "machine": machine()}
+    row = {"title": "", "seconds": 1, "figures": [figure]}
+    old.write_text(json.dumps(record | {"rows": {"C10": row, "C13": row}}))
+    later = {"date": "2026-01-02", "commit": "n3w", "rows": {"C13": row | {"figures": [figure | {"value": 0.5}]}}}
+    new.write_text(json.dumps(record | later))
+    (tmp_path / "dirty.json").write_text(json.dumps(record | later | {"date": "2026-01-03", "dirty": True}))
+    monkeypatch.setattr(page, "HISTORY", tmp_path)
+    assert page.newest() == [old, new]
+    text = page.text(page.newest())
+    assert "[C10](../benchmarks/history/old.json): 2026-01-01, commit `0ld`" in text and "[C13](" in text
+    assert text.count("7.5 ms") == 1 and text.count("0.5 ms | ≤ 1 |  | yes") == 1 and "- C9 was not measured." in text
