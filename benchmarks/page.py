@@ -50,7 +50,7 @@ the rates of a GPU is reckoned, and waits for one:
    times over its memory (C2).
 4. Backward passes of convolutions are 60 % of a step on a CPU and belong to oneDNN. bfloat16 should help (C6); in the
    one trial a layout did not: D in channels-last took as long forward, and 1.4 times as long with its backward.
-5. Fewer draws of random numbers for a clip: with `raw_cache` two thirds of the loader's time go there (C13).
+5. Batches in memory that is kept: with `raw_cache` the loader copies each frame once, into new memory (C13).
 """
 
 
