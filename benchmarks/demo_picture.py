@@ -1,4 +1,5 @@
-"""Draw docs/demo.png, the README's picture, from a finished demo, and write what the present code has to give again.
+"""Make docs/demo.gif, the README's moving picture, from a finished demo, and write what
+the present code has to give again.
 
     make demo && python benchmarks/demo_picture.py
 
@@ -8,14 +9,18 @@ makes both anew, so that a change of the code that would change the picture asks
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from PIL import Image
 
+import styleinv
 from styleinv import methods
 from styleinv.config import lineage, load_method
+from styleinv.data.store import FrameStore
+from styleinv.data.video import write_video
 from styleinv.files import write_json
 from styleinv.paths import Paths
 from styleinv.runs import parse_run
@@ -23,12 +28,15 @@ from styleinv.schema import merge, read_yaml
 from styleinv.stages.crop import crop
 from styleinv.stages.fetch import fetch
 from styleinv.stages.setting import Setting
+from styleinv.stages.showing import enlarged
 from styleinv.stages.train import train
 
 ROOT = Path(__file__).parent.parent
 RUN = parse_run("talking_faces/styleinv")
-SCALE, PICTURE, RECORD = ROOT / "config/demo.yaml", ROOT / "docs/demo.png", ROOT / "docs/demo.json"
-ROWS, STEPS = 4, 3
+SCALE, PICTURE, RECORD = ROOT / "config/demo.yaml", ROOT / "docs/demo.gif", ROOT / "docs/demo.json"
+STEPS = 3
+# Videos beside each other; rows of real ones and of generated ones; frames, of which every third is shown; enlargement.
+COLUMNS, REAL, GENERATED, FRAMES, EVERY, TIMES = 7, 1, 2, 128, 3, 2
 
 
 def record() -> dict[str, Any]:
@@ -61,12 +69,22 @@ def record() -> dict[str, Any]:
     return {"settings": settings, "curves": curves}
 
 
+def film() -> Iterator[np.ndarray]:
+    """Yield frames of real videos in the first row and of generated ones below, all as they are, only enlarged."""
+    paths = Paths(ROOT / "results")
+    store = FrameStore(paths.frames(RUN.dataset))
+    model = styleinv.load(str(RUN), paths.root)
+    films = [store.frames(i, range(FRAMES)) for i in range(COLUMNS * REAL)]
+    films += [model.generate(seed=seed, frames=FRAMES) for seed in range(COLUMNS * GENERATED)]
+    for t in range(0, FRAMES, EVERY):
+        rows = [np.concatenate([one[t] for one in films[i : i + COLUMNS]], 1) for i in range(0, len(films), COLUMNS)]
+        gap = np.full((2, *rows[0].shape[1:]), 255, np.uint8)
+        yield enlarged(np.concatenate([*rows[:REAL], gap, *rows[REAL:]]), TIMES * rows[0].shape[1])
+
+
 def main() -> None:
-    """Enlarge the first rows of the run's sample picture, as it is, and write the record beside it."""
-    samples = Image.open(Paths(ROOT / "results").samples(RUN)).convert("RGB")
-    side = samples.width // 9
-    picture = samples.crop((0, 0, samples.width, ROWS * side))
-    picture.resize((picture.width * 3, picture.height * 3), Image.Resampling.NEAREST).save(PICTURE, optimize=True)
+    """Write the picture and its record."""
+    write_video(PICTURE, film(), styleinv.load(str(RUN), ROOT / "results").fps / EVERY)
     write_json(RECORD, record())
 
 

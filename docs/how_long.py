@@ -212,8 +212,8 @@ def page() -> str:
         text += [f"## {title}", "", *table(scale), ""]
     text += [
         f"Measured on a machine that others shared ({' and '.join(devices)}). `make demo` is the first two rows of"
-        f" the demo scale, {sum(hours * 60 for hours in demo if hours):.0f} minutes of one core on it; two cores train them side by"
-        " side. Making videos, scoring and figures come on top.",
+        f" the demo scale, {sum(hours * 60 for hours in demo if hours):.0f} minutes of one core on it; two cores train"
+        " them side by side. Making videos, scoring and figures come on top.",
         "",
     ]
     text += ["## Small scale: one GPU", "", *table("small"), ""]

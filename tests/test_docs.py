@@ -260,13 +260,19 @@ def test_lines_of_errors_are_found_with_their_parts(tmp_path: Path, monkeypatch:
     assert troubleshooting.family()["Lost"] == 1 and troubleshooting.family()["Stopped"] == 75
 
 
+def test_what_is_said_of_held_out_faces_follows_from_their_record() -> None:
+    from benchmarks.held_out import PAGE, RECORD, place
+
+    assert place(read_json(RECORD), PAGE.read_text()) == PAGE.read_text(), "run `python benchmarks/held_out.py`"
+
+
 @pytest.mark.slow
 def test_the_picture_of_the_readme_is_what_the_present_code_makes() -> None:
     """By the settings of its trainings and the curves of their first steps."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from demo_picture import RECORD, record
 
-    cure = "docs/demo.png is of another code: run `make demo && python benchmarks/demo_picture.py`"
+    cure = "docs/demo.gif is of another code: run `make demo && python benchmarks/demo_picture.py`"
     want, got = read_json(RECORD), record()
     for settings in (*want["settings"].values(), *got["settings"].values()):
         for key in OF_THE_MACHINE:  # which change nothing

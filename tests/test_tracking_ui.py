@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from styleinv.tracking.sync import LOCAL_SERVER, sync
-from tests.mlflow_server import CHROMIUM, Server, browse
+from tests.chromium import CHROMIUM
+from tests.mlflow_server import Server, browse
 from tests.test_tracking import provenance, write_metrics
 
 RUNS = {"digan": 30.25, "digan-seed1": 32.75, "styleinv": 20.5, "styleinv-seed1": 21.5}

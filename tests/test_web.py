@@ -21,7 +21,7 @@ from styleinv.data.video import comment_of, count_frames, probe
 from styleinv.errors import UserError
 from styleinv.stages.setting import Setting
 from styleinv.stages.studio import LARGE, LONGEST, Studio, Wish
-from tests.mlflow_server import CHROMIUM
+from tests.chromium import CHROMIUM
 from tests.styled import RUN, STYLED, make_styled_study
 
 pytestmark = pytest.mark.slow

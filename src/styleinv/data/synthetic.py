@@ -5,6 +5,7 @@ it within minutes, and every part of the cropping has a known answer.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,8 @@ from styleinv.files import atomic
 from styleinv.rng import numbered
 
 Drawing = Literal["detailed", "plain", "ink"]
+# Clips in memory at once.
+WRITTEN_TOGETHER = 3
 # What `ink` makes of black and of white: blue lines on cream.
 INK, PAPER = np.array([24, 36, 92], np.float32), np.array([252, 240, 212], np.float32)
 
@@ -62,7 +65,8 @@ def make_talking_faces(
     for old in [*out_dir.glob("*/face_[0-9]*.mp4"), *out_dir.glob("*/face_[0-9]*.npz")]:
         old.unlink()
     names = [f"face_{number:04d}" for number in range(videos)]
-    for number, name in enumerate(names):
+
+    def make(number: int, name: str) -> None:
         person = person_of(number, videos, identities)
         looks, rng = numbered(seed, 2 * person), numbered(seed, 2 * number + 1)
         who = random_identity(looks, person)
@@ -73,6 +77,11 @@ def make_talking_faces(
         write_video(out_dir / "original" / f"{name}.mp4", (image for image, _, _ in drawn), fps)
         write_video(out_dir / "mask" / f"{name}.mp4", (np.repeat(mask[..., None], 3, 2) for _, mask, _ in drawn), fps)
         _write_landmarks(out_dir / "landmarks" / f"{name}.npz", np.stack([points for _, _, points in drawn]))
+
+    # While one clip is drawn, ffmpeg writes another.
+    with ThreadPoolExecutor(WRITTEN_TOGETHER) as pool:
+        for _ in pool.map(make, range(videos), names):
+            pass
     return names
 
 
