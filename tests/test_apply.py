@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,30 @@ def test_a_long_video_is_one_video(
     piece = model.times(frames=300).split(CHUNK)[1]
     assert np.array_equal(np.stack(list(whole(model, 5, piece))), video[CHUNK : 2 * CHUNK])
     assert "holds parts of another video" in command(*words, "--frames", "300", "--fps", "50", code=2)
+
+
+@pytest.mark.slow
+def test_a_long_video_takes_constant_memory(
+    study: Setting, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 10,000 frames never more are there than those of the chunk that is written and of the one before."""
+    alive: set[int] = set()
+    most: list[int] = []
+    whole = Model.stream
+
+    def stream(self: Model, seed: int, times: torch.Tensor):
+        for frame in whole(self, seed, times):
+            chunk = frame if frame.base is None else frame.base
+            if id(chunk) not in alive:
+                alive.add(id(chunk))
+                weakref.finalize(chunk, alive.discard, id(chunk))
+                most.append(len(alive))
+            yield frame
+
+    monkeypatch.setattr(Model, "stream", stream)
+    assert "10000 of 10000 frames" in command("long", str(RUN), "--out", str(tmp_path), "--frames", "10000")
+    assert count_frames(tmp_path / "000000.mp4") == 10_000
+    assert len(most) >= 10_000 // CHUNK and max(most) <= 2
 
 
 def photo_of(study: Setting, folder: Path) -> tuple[Path, np.ndarray]:

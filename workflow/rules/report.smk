@@ -106,11 +106,13 @@ rule figures:
     """Draw all figures that the runs at hand allow, and say what the others lack."""
     input:
         "config/config.yaml",
+    log:
+        "results/logs/figures.log",
     params:
         scale=SCALE,
         chosen=CHOSEN,
     shell:
-        "styleinv figures --config {params.scale} {params.chosen}"
+        "logged {log} styleinv figures --config {params.scale} {params.chosen}"
 
 
 rule gallery:
