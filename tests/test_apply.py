@@ -154,7 +154,7 @@ def test_a_long_video_is_one_video(
 def test_a_long_video_takes_constant_memory(
     study: Setting, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 10,000 frames never more are there than those of the chunk that is written and of the one before."""
+    """Of 10,000 frames never more are there than the chunk that is written, the one before, and the film's first."""
     alive: set[int] = set()
     most: list[int] = []
     whole = Model.stream
@@ -171,7 +171,7 @@ def test_a_long_video_takes_constant_memory(
     monkeypatch.setattr(Model, "stream", stream)
     assert "10000 of 10000 frames" in command("long", str(RUN), "--out", str(tmp_path), "--frames", "10000")
     assert count_frames(tmp_path / "000000.mp4") == 10_000
-    assert len(most) >= 10_000 // CHUNK and max(most) <= 2
+    assert len(most) >= 10_000 // CHUNK and max(most) <= 3
 
 
 def photo_of(study: Setting, folder: Path) -> tuple[Path, np.ndarray]:

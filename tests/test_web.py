@@ -1,7 +1,6 @@
 """The page of `styleinv web`, as a visitor sees it in Chromium."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -45,7 +44,7 @@ def address(study: Setting) -> Iterator[str]:
     assert process.stdout is not None
     assert process.stdout.readline().startswith(f"http://127.0.0.1:{port} shows {RUN}")
     yield f"http://127.0.0.1:{port}"
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     process.wait(timeout=60)
 
 

@@ -57,7 +57,8 @@ def test_a_clone_that_pulls_has_nothing_to_do_until_something_changes(recorded: 
 def test_what_was_run_with_config_is_recorded_with_it(recorded: Path) -> None:
     (recorded / "config/datasets/mine.yaml").write_text((recorded / "config/datasets/talking_faces.yaml").read_text())
     (recorded / "config/other.yaml").write_text((recorded / "config/tiny.yaml").read_text())
-    words = ("datasets=[mine]", "scale=other", "methods=[styleinv]")
+    # Without style sets no figure is of the other data set.
+    words = ("datasets=[mine]", "scale=other", "methods=[styleinv]", "styles=[]")
     finish(recorded, "--config", *words)
     call(recorded, *SYNC, "record", "--config", *words)
     made = stages(recorded)
