@@ -22,6 +22,7 @@ from styleinv import methods
 from styleinv.config import lineage
 from styleinv.crop import fan, retinaface
 from styleinv.data.store import FrameStore
+from styleinv.errors import UserError
 from styleinv.evaluation.detectors import load_detectors
 from styleinv.evaluation.protocol import Protocol
 from styleinv.evaluation.score import score
@@ -92,10 +93,11 @@ def golden(bench: Bench, precision: Precision) -> list[float]:
     A case whose checker works on the host alone cannot be computed on a GPU: torch refuses to mix tensors of both.
 
     Raises:
+        UserError: the device does not compute in this precision.
         AssertionError: naming the first outputs that miss their limits.
     """
     if reason := why_not(precision, bench.device):
-        raise NotImplementedError(f"{precision} {reason}")
+        raise UserError(f"{precision} {reason}", field="precision", cure="Leave this step out, by --only.")
     checkers, deviates = load_checkers(), (HERE / "deviates.txt").read_text()
     missed: list[str] = []
     computed = 0

@@ -13,6 +13,7 @@ from benchmarks.gpu import __main__ as tier
 from benchmarks.gpu import measurements, proofs
 from benchmarks.gpu.steps import STEPS, Bench, in_order
 from benchmarks.gpu.studies import miniature
+from styleinv.errors import UserError
 from tests.golden.conftest import HERE
 from tests.project import ROOT
 
@@ -41,7 +42,7 @@ def test_proofs_come_first_and_the_tier_is_whole() -> None:
 
 def test_golden_cases_are_computed_and_a_wrong_one_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert proofs.golden(bench, "float32") == [5] and proofs.golden(bench, "bfloat16") == [2]
-    with pytest.raises(NotImplementedError, match="tf32 needs a GPU"):
+    with pytest.raises(UserError, match="tf32 needs a GPU"):
         proofs.golden(bench, "tf32")
     original = proofs.OnDevice.tensor
     monkeypatch.setattr(proofs.OnDevice, "tensor", lambda case, name: original(case, name) * 1.01)
