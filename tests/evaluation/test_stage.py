@@ -109,6 +109,7 @@ def test_what_if_changes_one_rule_at_a_time(study: Setting) -> None:
     stage.evaluate(RUN, study)
     usual = read_scores(study.paths.metrics(RUN))
     lines = list(stage.what_if(RUN, study))
+    assert "stand-in" in lines[-2]
     table = pd.read_csv(study.paths.what_if(RUN), keep_default_na=False, na_values=[""])
     rules = list(dict.fromkeys(table["rule"].dropna()))
     assert rules == ["number of videos", "clip choice", "codec", "resize kernel", "rounding", "generation seed"]
@@ -124,7 +125,7 @@ def test_what_if_changes_one_rule_at_a_time(study: Setting) -> None:
     assert set(table[table["rule"] == "number of videos"]["value"]) == {"3"}
     fewer = table[(table["rule"] == "generation seed") & (table["metric"] == "fid")]["score"]
     assert fewer.nunique() == 2
-    assert len(lines) == len(ids) and lines[0].startswith("number of videos 3: FID ") and lines[-1].endswith(".png")
+    assert len(lines) == len(ids) + 1 and lines[0].startswith("number of videos 3: FID ") and lines[-1].endswith(".png")
     picture = study.paths.what_if(RUN).with_suffix(".png")
     assert picture.stat().st_size > 5000 and read_json(study.paths.varied(RUN)[2])["stage"] == "what_if"
 

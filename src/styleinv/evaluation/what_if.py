@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from styleinv.evaluation.protocol import Protocol
+from styleinv.evaluation.protocol import Kernel, Protocol
+from styleinv.generator import Rounding
 
 # Shares of the videos, distances of frames, qualities of the codec (None: no codec), first generated videos.
 SHARES, STRIDES, QUALITIES, SEEDS = (4, 2), (2, 4), (None, 95, 50), (10_042, 20_042)
@@ -52,10 +53,10 @@ def changes(rules: Protocol, shortest: int, resized: bool) -> Iterator[Change]:
     for quality in QUALITIES:
         if quality != rules.jpeg_quality:
             yield other("codec", "none" if quality is None else f"jpeg {quality}", jpeg_quality=quality)
-    for kernel in ("bilinear", "bicubic"):
+    for kernel in get_args(Kernel):
         if resized and kernel != rules.resize:
             yield other("resize kernel", kernel, resize=kernel)
-    for rounding in ("truncate", "round"):
+    for rounding in get_args(Rounding):
         if rounding != rules.rounding:
             yield other("rounding", rounding, rounding=rounding)
     for seed in SEEDS:

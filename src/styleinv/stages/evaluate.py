@@ -28,6 +28,7 @@ from styleinv.provenance import Recorder, code_commit
 from styleinv.report.figures import intervals_figure, read_curves
 from styleinv.runs import Run
 from styleinv.schema import Layer, fingerprint, parse
+from styleinv.stages.compare import STAND_IN
 from styleinv.stages.model import load_generator_of
 from styleinv.stages.setting import Setting
 from styleinv.training.distribution import device_of
@@ -138,6 +139,8 @@ def what_if(run: Run, setting: Setting) -> Iterator[str]:
     intervals_figure(table, picture := file.with_suffix(".png"))
     record = paths.provenance(paths.run(run), "what_if")
     recorder.write(record, [file, picture], str(device), seed=setting.seed(run), scale=setting.config.stem)
+    if detectors.stand_in:
+        yield STAND_IN
     yield str(picture)
 
 
