@@ -88,26 +88,24 @@ def test_a_click_makes_a_playing_video(page: Page, study: Setting, tmp_path: Pat
     page.screenshot(path=tmp_path / "page.png")
 
 
-def test_a_photo_begins_the_video(page: Page, tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
-    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(photo)
+def begin_with_a_crop(page: Page, height: int, photo: Path) -> None:
+    """Upload a grey picture 64 pixels wide as a crop, and ask for the video."""
+    Image.fromarray(np.full((height, 64, 3), 90, np.uint8)).save(photo)
     page.get_by_text("begin with a photo").click()
     page.locator("#photo input[type=file]").set_input_files(photo)
     page.get_by_label("it is a square crop of the face already").check()
     page.locator("#photo img").wait_for()
     page.locator("#make").click()
+
+
+def test_a_photo_begins_the_video(page: Page, tmp_path: Path) -> None:
+    begin_with_a_crop(page, 64, tmp_path / "photo.png")
     expect(page.locator("#said")).to_contain_text("photo, its inversion (off by")
     assert probe(film(page)).width == 3 * LARGE
 
 
 def test_what_cannot_be_made_is_said(page: Page, tmp_path: Path) -> None:
-    photo = tmp_path / "wide.png"
-    Image.fromarray(np.full((20, 64, 3), 90, np.uint8)).save(photo)
-    page.get_by_text("begin with a photo").click()
-    page.locator("#photo input[type=file]").set_input_files(photo)
-    page.get_by_label("it is a square crop of the face already").check()
-    page.locator("#photo img").wait_for()
-    page.locator("#make").click()
+    begin_with_a_crop(page, 20, tmp_path / "wide.png")
     page.get_by_text("is no square but 64 x 20").wait_for()
 
 

@@ -220,10 +220,12 @@ class _Loop:
         self._control_augmentation()
 
     def _own_buffers(self) -> list[tuple[tuple[nn.Module, str], Tensor]]:
-        """List module, name and tensor of the buffers that nothing else makes the processes agree on.
+        """List module, name and tensor of the buffers that nothing else makes the processes agree on; none for one.
 
         Running means of a step are averaged, and normalisations are put in order (`running_statistics`).
         """
+        if self.world.size == 1:
+            return []
         parts = self.method.parts
         agreed = {id(tensor) for tensor in parts.step_means}
         modules = (m for network in parts.modules.values() for m in network.modules() if not isinstance(m, _NormBase))

@@ -19,9 +19,12 @@ def one_after_another(modules: Iterable[nn.Module], world: World) -> Iterator[No
     The processes hold consecutive groups. A pass leaves a share 1 - momentum of what was there, so what a process
     started from can be exchanged for what those before it have left.
     """
+    if world.size == 1:
+        yield
+        return
     norms = [n for m in modules for n in m.modules() if isinstance(n, _NormBase) and n.running_mean is not None]
     norms = [n for n in norms if n.training and not isinstance(n, SyncBatchNorm2d)]
-    if world.size == 1 or not norms:
+    if not norms:
         yield
         return
 
