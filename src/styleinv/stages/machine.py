@@ -101,7 +101,7 @@ def _torch(setting: Setting) -> Iterator[Finding]:
         yield Finding("GPU", OK, f"{said}; what fits it and how long it takes: docs/how-long.md")
     else:
         seen = " though nvidia-smi is here: check the driver" if shutil.which("nvidia-smi") else ""
-        why = "trainings run on the CPU, which is enough for demo scale alone (docs/how-long.md)"
+        why = "trainings run on the CPU, which is enough for the scales demo and laptop (docs/how-long.md)"
         yield Finding("GPU", LACKS, f"none that torch can use{seen}: {why}")
 
 
