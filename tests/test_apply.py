@@ -5,10 +5,14 @@ import subprocess
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
 from PIL import Image
 
 import styleinv
@@ -23,6 +27,7 @@ from styleinv.stages.animate import _chosen
 from styleinv.stages.model import CHUNK, Model, encoder_of
 from styleinv.stages.setting import Setting
 from styleinv.stages.showing import LEGIBLE, grid, marked
+from styleinv.stages.upkeep import track
 from tests.styled import RUN, make_styled_study
 
 Command = Callable[..., str]
@@ -291,6 +296,39 @@ def test_scores_and_their_stand_in_are_on_the_card(study: Setting, command: Comm
     card = (tmp_path / "shared/README.md").read_text()
     assert "Scores of a stand-in" in card and "- FID: " in card and "By the protocol `" in card
     assert (tmp_path / "shared" / str(RUN) / "protocol.json").exists()
+
+
+@pytest.fixture(scope="module")
+def registered(study: Setting, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The models of the study in MLflow's registry, loaded as MLflow loads any model: by registered name."""
+    folder = tmp_path_factory.mktemp("registry")
+    list(track(f"sqlite:///{folder / 'mlflow.db'}", study))
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    assert {one.name: one.description for one in client.search_registered_models()}[
+        "talking_faces.styleinv"
+    ] == "StyleInV"
+    versions = client.search_model_versions()
+    assert all(
+        f"# {v.tags['run']}\n" in v.description and "What it is for, and what not" in v.description for v in versions
+    )
+    places = {v.name: folder / "mlartifacts" / v.source.removeprefix("mlflow-artifacts:/") for v in versions}
+    # A tuned decoder makes nothing without the latents of another model.
+    with pytest.raises(mlflow.MlflowException, match="does not have the"):
+        mlflow.pyfunc.load_model(str(places.pop("drawings.style_transfer")))
+    return {name: mlflow.pyfunc.load_model(str(place)) for name, place in places.items()}
+
+
+def test_a_registered_model_runs_by_its_signature(study: Setting, registered: dict[str, Any]) -> None:
+    model = styleinv.load(str(RUN), study.paths.root)
+    videos = registered["talking_faces.styleinv"].predict(pd.DataFrame({"seed": [3, 5]}), params={"frames": 3})
+    assert videos.shape == (2, 3, 32, 32, 3) and np.array_equal(videos[1], model.generate(seed=5, frames=3))
+    with pytest.raises(mlflow.MlflowException, match="seed"):
+        registered["talking_faces.styleinv"].predict(pd.DataFrame({"frames": [3]}))
+    image = videos[0, :1]
+    (latent,) = registered["talking_faces.inversion"].predict(image)
+    assert np.allclose(latent, model.invert(image[0]).latent[0].numpy(), atol=1e-5)
+    stills = registered["talking_faces.stylegan2"].predict(pd.DataFrame({"seed": [1, 2]}))
+    assert stills.shape == (2, 32, 32, 3) and stills.dtype == np.uint8 and not np.array_equal(*stills)
 
 
 def test_an_edit_moves_all_frames_and_keeps_the_motion(study: Setting, command: Command, tmp_path: Path) -> None:

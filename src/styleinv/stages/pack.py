@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,18 @@ above, whose terms hold for what is made of it; most such sets allow research al
 agreed to it, and do not pass a generated face off as a real one. Videos made with `styleinv` say in their metadata that
 they are synthetic.
 """
+
+
+HOW = """\
+![samples](samples.mp4)
+
+```bash
+styleinv verify FOLDER
+styleinv generate FOLDER --out videos --seeds 0-7
+```
+
+From Python: `styleinv.load("FOLDER").generate(seed=3, seconds=4)`.
+""".splitlines()
 
 
 def packed(what: Run | Path, setting: Setting) -> tuple[Run, Paths]:
@@ -83,7 +95,7 @@ def pack(run: Run, setting: Setting, out: Path) -> Iterator[str]:
             _copy(one, setting.paths, paths)
         films = [model.stream(seed, model.times(seconds=SECONDS)) for seed in range(SAMPLES)]
         write_film(folder / "samples.mp4", grid(films), model.fps, model.note)
-        write_text(folder / "README.md", _card(run, setting, paths))
+        write_text(folder / "README.md", card(run, setting, [*HOW, ""]))
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         hashes = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
         write_json(folder / CARD, {"run": str(run), "files": hashes})
@@ -132,8 +144,14 @@ def _record(run: Run, paths: Paths) -> dict[str, Any]:
     return read_json(paths.provenance(paths.run(run), "train"))
 
 
-def _card(run: Run, setting: Setting, paths: Paths) -> str:
-    """Write the model card: what it is, how it scored and by which protocol, what it cost, what it is for."""
+def card(run: Run, setting: Setting, how: Sequence[str] = ()) -> str:
+    """Write the model card: what it is, how it scored and by which protocol, what it cost, what it is for.
+
+    Args:
+        run: a trained run.
+        setting: where it lies.
+        how: lines on how to use it, in Markdown.
+    """
     config, record = setting.config.parent, _record(run, setting.paths)
     made = f"{record['started'][:10]}, commit {str(record['commit'])[:10]}{' with changes' * bool(record['dirty'])}"
     lines = [
@@ -141,20 +159,12 @@ def _card(run: Run, setting: Setting, paths: Paths) -> str:
         "",
         f"{method_title(run, config)}, trained on {dataset_title(run.dataset, config)} at the scale"
         f" `{record.get('scale', setting.config.stem)}`, seed {record.get('seed', 0)}: {made}; {record['device']},"
-        f" {record['seconds'] / 3600:.2f} hours for its last part. `{run}/config.yaml` has every setting.",
+        f" {record['seconds'] / 3600:.2f} hours for its last part. `config.yaml` beside its weights has every setting.",
         "",
-        "![samples](samples.mp4)",
-        "",
-        "```bash",
-        "styleinv verify FOLDER",
-        "styleinv generate FOLDER --out videos --seeds 0-7",
-        "```",
-        "",
-        'From Python: `styleinv.load("FOLDER").generate(seed=3, seconds=4)`.',
-        "",
+        *how,
         "## Scores",
         "",
-        *_scores(run, paths),
+        *_scores(run, setting.paths),
         "",
         USE,
     ]
@@ -169,7 +179,7 @@ def _scores(run: Run, paths: Paths) -> Iterator[str]:
     scores = read_scores(paths.metrics(run))
     # A score compared with itself: its name for people, its interval, and whether a stand-in gave it.
     result = compare_scores(scores, scores, (str(run), str(run)))
-    yield f"By the protocol `{scores['protocol_id']}`, which `{run}/protocol.json` spells out."
+    yield f"By the protocol `{scores['protocol_id']}`, which `protocol.json` beside its weights spells out."
     if result.stand_in:
         yield STAND_IN
     yield ""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from styleinv.data.weights import WEIGHTS, fetch_weights, verify, where
 from styleinv.errors import UserError
 from styleinv.evaluation import selftest as known_answers
+from styleinv.stages.registered import Registry
 from styleinv.stages.setting import Setting
 from styleinv.tracking import tracking_uri
 from styleinv.tracking.sync import sync
@@ -21,7 +22,8 @@ def weights(action: str, names: Sequence[str], setting: Setting) -> Iterator[str
 
 def track(uri: str | None, setting: Setting) -> Iterator[str]:
     """Bring all results into MLflow, and say where they are shown."""
-    done = sync(setting.paths.root, uri or tracking_uri(), setting.config.parent / "published.csv")
+    published = setting.config.parent / "published.csv"
+    done = sync(setting.paths.root, uri or tracking_uri(), published, Registry(setting))
     broken = f", {done.broken} could not be imported" if done.broken else ""
     yield f"MLflow: {done.new} new, {done.known} known{broken}. `mlflow ui` shows them here:"
     yield from (f"  {name}: {page}" for name, page in done.pages.items())

@@ -5,18 +5,22 @@ import logging
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import pandas as pd
 
+from styleinv.runs import Run as StyleInVRun
+from styleinv.runs import parse_run
 from styleinv.tracking.records import STUDY, StageRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
+    from mlflow.models import ModelSignature
 
 # MLflow refuses more metrics, parameters or tags in one call.
 METRICS_PER_CALL = 1000
@@ -54,16 +58,44 @@ def patience(seconds: int, retries: int) -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its every try is no news
 
 
+class Registry(Protocol):
+    """What a registered model is told of its run.
+
+    Attributes:
+        loader: name of the module whose `_load_pyfunc` loads a model from its folder.
+    """
+
+    loader: str
+
+    def title(self, run: StyleInVRun) -> str:
+        """Name the method of a run for people."""
+        ...
+
+    def card(self, run: StyleInVRun) -> str:
+        """Write the card of a run, in Markdown."""
+        ...
+
+    def signature(self, run: StyleInVRun) -> "ModelSignature | None":
+        """Say what a model takes and returns; None where it cannot be run alone."""
+        ...
+
+
 class Store:
     """An MLflow store whose runs have the tags `stage`, `run` and `content`.
 
     While a run is filled it has `sync = incomplete`; one that a killed import left so is deleted and made again. The
     run of a training that sends its curves itself has `sync = live` until its stage is imported.
+
+    Args:
+        client: of the store.
+        artifact_root: folder of the artifacts of a local store.
+        registry: where registered models get card and signature from.
     """
 
-    def __init__(self, client: "MlflowClient", artifact_root: Path | None):
+    def __init__(self, client: "MlflowClient", artifact_root: Path | None, registry: Registry | None = None):
         self._client = client
         self._artifact_root = artifact_root
+        self._registry = registry
         self.experiments: dict[str, str] = {}
 
     def add(self, stage: StageRun, children: Sequence[str] = ()) -> tuple[str, bool]:
@@ -213,27 +245,57 @@ class Store:
         self._register(run, stage)
 
     def _register(self, run: "Run", stage: StageRun) -> None:
-        """Log the model of a training and make it a version of the registered model of its method."""
+        """Log the model of a training and make it a version of the registered model of its method; renew its card."""
+        if stage.model is None:
+            return
+        if not (run.outputs and run.outputs.model_outputs):
+            self._publish(run, stage, *stage.model)
+        if self._registry is not None:
+            card = self._registry.card(parse_run(stage.run))
+            for version in self._client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+                # Scores may have come since.
+                if version.description != card:
+                    self._client.update_model_version(version.name, version.version, card)
+
+    def _publish(self, run: "Run", stage: StageRun, path: Path, digest: str) -> None:
         from mlflow.entities import LoggedModelOutput
 
-        if stage.model is None or (run.outputs and run.outputs.model_outputs):
-            return
-        path, digest = stage.model
         tags = {"digest": digest, "run": stage.run, "seed": stage.params.get("seed", "")}
         model = self._client.create_logged_model(
             run.info.experiment_id, stage.folder, run.info.run_id, tags, stage.params, "safetensors"
         )
         self._client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, 0)])
-        self._keep(path, model.artifact_location, lambda path: self._client.log_model_artifact(model.model_id, path))
+
+        def keep(file: Path) -> None:
+            self._keep(file, model.artifact_location, lambda one: self._client.log_model_artifact(model.model_id, one))
+
+        # What loads a model, and what checks it, besides its weights.
+        for file in (path, *(file for file in stage.artifacts if file.name in ("config.yaml", "provenance.json"))):
+            keep(file)
+        name, title = f"{stage.experiment}.{stage.params['method']}", None
+        if self._registry is not None:
+            title = self._registry.title(parse_run(stage.run))
+            with tempfile.TemporaryDirectory() as folder:
+                keep(self._mlmodel(Path(folder), run.info.run_id, model.model_id, stage.run))
         self._client.finalize_logged_model(model.model_id, "READY")
-        name = f"{stage.experiment}.{stage.params['method']}"
         if not self._client.search_registered_models(f"name = '{name}'"):
-            self._client.create_registered_model(name)
+            self._client.create_registered_model(name, description=title)
         made = self._client.create_model_version(
             name, model.artifact_location, run.info.run_id, tags, model_id=model.model_id, await_creation_for=0
         )
         link = json.dumps([{"name": name, "version": made.version}])
         self._client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})
+
+    def _mlmodel(self, folder: Path, run_id: str, model_id: str, run: str) -> Path:
+        """Write the file by which MLflow knows what a model takes, what it returns and who loads it."""
+        from mlflow.models import Model
+
+        assert self._registry is not None
+        signature = self._registry.signature(parse_run(run))
+        flavors = {"python_function": {"loader_module": self._registry.loader}} if signature else {}
+        model = Model(run_id=run_id, model_id=model_id, signature=signature, flavors=flavors)
+        model.save(folder / "MLmodel")
+        return folder / "MLmodel"
 
     def _models(self, digests: list[str]) -> list[str]:
         """Find logged models by their hashes."""

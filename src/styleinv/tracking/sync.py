@@ -11,7 +11,7 @@ from pathlib import Path
 from styleinv.errors import UserError
 from styleinv.tracking import LOCAL
 from styleinv.tracking.records import StageRun, provenance_files, published_stages, read_stage, study, summaries
-from styleinv.tracking.store import Store, patience
+from styleinv.tracking.store import Registry, Store, patience
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,9 @@ class SyncSummary:
     pages: dict[str, str] = field(default_factory=dict)
 
 
-def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) -> SyncSummary:
+def sync(
+    results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED, registry: Registry | None = None
+) -> SyncSummary:
     """Bring MLflow up to date with `results`; what is there with the same content is left alone.
 
     May be called after every job, also by many at once: they take turns.
@@ -52,6 +54,7 @@ def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) ->
             `mlflow ui` looks for them.
         published: the printed numbers; those of every data set that has results appear as runs `<method> (paper)`.
             None leaves them out.
+        registry: where registered models get their cards and signatures from.
 
     Raises:
         UserError: `results` does not exist, or the store does not answer; nothing is lost, the next call catches up.
@@ -71,7 +74,7 @@ def sync(results: Path, uri: str = LOCAL, published: Path | None = PUBLISHED) ->
     studies: dict[tuple[str, str], dict[str, StageRun]] = defaultdict(dict)
     try:
         with _turn(results):
-            store = Store(MlflowClient(tracking_uri=uri), _artifact_root(uri))
+            store = Store(MlflowClient(tracking_uri=uri), _artifact_root(uri), registry)
             for path in provenance_files(results):
                 with _or_skip(path, broken):
                     stages.append((path, read_stage(results, path)))
