@@ -1,22 +1,30 @@
 """Write docs/how-long.md: hours, memory and disk of every method at every scale.
 
     python docs/how_long.py [SCALE results/tables/cost.csv ...]
+    python docs/how_long.py count
 
-What `styleinv cost` has measured at a scale is taken into docs/how-long.csv first, where tables are named. What was not
-measured is reckoned from that, the paper's printed costs and the configuration. `tests/test_docs.py` holds the page to
-these.
+What `styleinv cost` has measured at a scale is taken into docs/how-long.csv first, where tables are named. `count`
+takes what of the scales for a GPU needs none: parameters, and the bytes that a sample keeps for the backward pass.
+What is neither measured nor counted is reckoned from that, the paper's printed costs and the configuration.
+`tests/test_docs.py` holds the page to these.
 """
 
 import csv
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from styleinv.config import lineage, load_dataset, load_scale, merged_method, method_title
+from styleinv.paths import Paths
 from styleinv.report.published import read_published
 from styleinv.runs import Run, parse_run
+from styleinv.stages.cost import without_data
 from styleinv.stages.plan import FROZEN_BYTES, MODEL_BYTES, STATE_BYTES
+from styleinv.stages.setting import Setting
 
 ROOT = Path(__file__).parent.parent
 PAGE, RECORD, CONFIG = ROOT / "docs/how-long.md", ROOT / "docs/how-long.csv", ROOT / "config"
@@ -28,6 +36,10 @@ ON_CPU = {
     "demo": "Demo scale: a CPU, 32 x 32",
     "laptop": "Laptop scale: a CPU, 64 x 64, a recognisable face from one's own videos",
 }
+# Published networks that an inversion begins with or is judged by; nothing that is counted depends on them.
+UNPUBLISHED = "extends: {scale}\nmethods:\n  inversion: {{init: random, lpips_lambda: 0, id_lambda: 0}}\n"
+# In the place of a device.
+COUNTED = "counted on tensors without data"
 # Of a card, and what of it a training may have: the rest is the driver's and the allocator's.
 CARD_GB, USABLE = 24, 0.9
 # Of a frame of 256 x 256 as JPEG of quality 95: docs/scaling.md.
@@ -38,7 +50,8 @@ COLUMNS += ("seconds_per_kimg", "total_kimg", "device")
 HEAD = """# How long, how much
 
 *Written by `python docs/how_long.py`, which a test holds it to.* **M** is measured by `styleinv cost`, **P** printed by
-the paper (supplement, Table 1: V100 GPUs), **R** reckoned from the two and the schedules. Measure your own machine, in
+the paper (supplement, Table 1: V100 GPUs), **C** counted: what the backward pass keeps, most of what a GPU takes; **R**
+reckoned from these and the schedules. Measure your own machine, in
 minutes and before anything runs: `styleinv cost`, then `styleinv plan`.
 """
 
@@ -80,26 +93,36 @@ def resolution(scale: str) -> int:
     return load_dataset(DATASETS[scale], CONFIG / f"{scale}.yaml").resolution
 
 
+def group_of(run: Run, scale: str) -> int:
+    """Samples that a training computes at once, unless they are cut into pieces."""
+    settings = training(run, scale)
+    return int(settings.get("group_size", settings["batch"]))
+
+
+def _whole(run: Run, scale: str) -> float:
+    """Gigabytes that a group of a training takes besides its networks."""
+    return group_of(run, scale) * float(measured(scale)[str(run)]["memory_gb_per_video"])
+
+
 def row(method: str, scale: str) -> Row:
     """What is known of a method, its whole chain of trainings."""
     run, known, paper = parse_run(f"{DATASETS[scale]}/{method}"), measured(scale), printed()
     chain = lineage(run, CONFIG)
     there = [known[str(part)] for part in chain if str(part) in known]
-    settings = training(run, scale)
-    group = int(settings.get("group_size", settings["batch"]))
+    counted = str(run) in known and known[str(run)]["device"] == COUNTED
 
-    # Memory: that of the last training, which is the largest of each chain.
+    # Memory: that of the last training, which is the one that is printed; what is counted says which takes most.
     area = (resolution(scale) / resolution("paper")) ** 2
-    per_video, mark = None, ""
-    if scale == "paper" and (method, "memory_gb_per_video") in paper:
-        per_video, mark = paper[method, "memory_gb_per_video"], "P"
-    elif str(run) in known:
-        per_video, mark = float(known[str(run)]["memory_gb_per_video"]), "M"
-    elif (method, "memory_gb_per_video") in paper:
+    largest, per_video, mark = run, None, ""
+    if (method, "memory_gb_per_video") in paper and scale not in ON_CPU:
         per_video, mark = paper[method, "memory_gb_per_video"] * area, "R"
+    elif str(run) in known:
+        largest = max((part for part in chain if str(part) in known), key=lambda part: _whole(part, scale))
+        per_video, mark = float(known[str(largest)]["memory_gb_per_video"]), "C" if counted else "R"
+    group = group_of(largest, scale)
     fixed = 0.0
-    if str(run) in known:
-        fixed = (float(known[str(run)]["trained_parameters"]) * (STATE_BYTES + FROZEN_BYTES)) / 1e9
+    if str(largest) in known:
+        fixed = (float(known[str(largest)]["trained_parameters"]) * (STATE_BYTES + FROZEN_BYTES)) / 1e9
     fits = None
     if per_video is not None:
         halves = [group // 2**n for n in range(8) if group % 2**n == 0]
@@ -129,7 +152,7 @@ def row(method: str, scale: str) -> Row:
             / 1e9
         )
     title = method_title(run, CONFIG)
-    return Row(title, len(chain), group, gigabytes, mark and "R", fits, hours, hours_mark, disk)
+    return Row(title, len(chain), group, gigabytes, mark, fits, hours, hours_mark, disk)
 
 
 def _fit(one: Row) -> str:
@@ -244,17 +267,34 @@ def verdict() -> str:
     return f"{'Yes.' if known else 'Not all of it.'}{without}"
 
 
+def count() -> None:
+    """Take into the record what can be counted of the scales that are for a GPU."""
+    for scale in (name for name in DATASETS if name not in ON_CPU):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(CONFIG, config := Path(folder) / "config")
+            (config / "unpublished.yaml").write_text(UNPUBLISHED.format(scale=scale))
+            setting = Setting(config / "unpublished.yaml", Paths(Path(folder) / "results"))
+            for method in METHODS:
+                for part, sizes in without_data(parse_run(f"{DATASETS[scale]}/{method}"), setting):
+                    numbers = {"trained_parameters": sizes.trained, "frozen_parameters": sizes.frozen}
+                    numbers |= {"memory_gb_per_video": f"{sizes.bytes_per_video / 1e9:.4g}"}
+                    numbers |= {"total_kimg": sizes.total_kimg, "device": COUNTED}
+                    keep([dict.fromkeys(COLUMNS, "") | numbers | {"scale": scale, "stage": str(part)}])
+
+
 def take(scale: str, table: Path) -> None:
     """Take the rows of a table of `styleinv cost` into the record."""
+    with open(table, newline="") as file:
+        keep([{"scale": scale} | {name: one[name] for name in COLUMNS[1:]} for one in csv.DictReader(file)])
+
+
+def keep(new: list[dict[str, Any]]) -> None:
+    """Put rows into the record, in the place of those of the same training."""
     kept = []
     if RECORD.exists():
         with open(RECORD, newline="") as file:
             kept = list(csv.DictReader(file))
-    with open(table, newline="") as file:
-        new = [{"scale": scale} | {name: one[name] for name in COLUMNS[1:]} for one in csv.DictReader(file)]
-    names = {(one["scale"], one["stage"]) for one in new}
     rows = {(one["scale"], one["stage"]): one for one in [*kept, *new]}
-    rows |= {(one["scale"], one["stage"]): one for one in new if names}
     with open(RECORD, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -263,6 +303,9 @@ def take(scale: str, table: Path) -> None:
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    for scale_, table_ in zip(words[::2], words[1::2], strict=True):
-        take(scale_, Path(table_))
+    if words == ["count"]:
+        count()
+    else:
+        for scale_, table_ in zip(words[::2], words[1::2], strict=True):
+            take(scale_, Path(table_))
     PAGE.write_text(page())

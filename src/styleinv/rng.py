@@ -59,7 +59,8 @@ def standard_normal(
 def _device_generator(number: int, device: "torch.device | str") -> "torch.Generator":
     import torch
 
-    return torch.Generator(device).manual_seed(number)
+    # A device without data draws nothing, and has no generator of its own.
+    return torch.Generator("cpu" if torch.device(device).type == "meta" else device).manual_seed(number)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Costs of trainings, measured before they run."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,10 +10,13 @@ import torch
 from torch import nn
 
 from styleinv.cli import main
+from styleinv.paths import Paths
 from styleinv.runs import parse_run
+from styleinv.stages.cost import untrained, without_data
 from styleinv.stages.setting import Setting
 from styleinv.stages.train import _does_not_fit
-from styleinv.training.measure import Cost, counting_kept
+from styleinv.training.distribution import World
+from styleinv.training.measure import Cost, count, counting_kept
 from styleinv.training.method import TrainingConfig
 from tests.project import make_project
 
@@ -29,7 +33,7 @@ def test_kept_bytes_are_counted_once_and_released() -> None:
 
 
 def test_days_follow_from_rate_and_length() -> None:
-    assert Cost(1, 0, 4, 0, None, 1, 8.64, 25000).days == pytest.approx(2.5)
+    assert Cost(1, 0, 4, 0, 25000, None, 1, 8.64).days == pytest.approx(2.5)
 
 
 def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +50,21 @@ def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[st
     )
     assert whole["trained_parameters"] > without["trained_parameters"] and whole["frames_per_video"] == 4
     assert [path.name for path in (folder / "results").iterdir()] == ["tables"]
+
+
+def test_what_is_counted_without_data_is_what_a_cpu_keeps(tiny: Setting, tmp_path: Path) -> None:
+    """And frames of another scale, which lie there, are in nobody's way."""
+    scale = tmp_path / "config/larger.yaml"
+    shutil.copytree(tiny.config.parent, scale.parent)
+    scale.write_text(f"extends: {tiny.config.stem}\ndatasets: {{talking_faces: {{resolution: 64}}}}\n")
+    setting, run = Setting(scale, tiny.paths), parse_run("talking_faces/stylegan_v")
+    ((part, sizes),) = without_data(run, setting)
+    trial = Setting(scale, Paths(tmp_path / "results"))
+    method = untrained(run, setting, trial, World("cpu"))
+    on_cpu = count(method, torch.device("cpu"))
+    # Some bytes apart, as the form of a few operations differs.
+    assert sizes.bytes_per_video == pytest.approx(on_cpu.bytes_per_video, rel=1e-4) and sizes.bytes_per_video > 100_000
+    assert part == run and replace(sizes, bytes_per_video=0) == replace(on_cpu, bytes_per_video=0)
 
 
 def test_a_training_that_does_not_fit_says_what_to_set(

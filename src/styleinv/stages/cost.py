@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from styleinv.config import lineage, method_title
-from styleinv.data.store import write_store
+from styleinv.data.store import FrameStore, write_store
 from styleinv.paths import Paths
 from styleinv.report.cost_table import Stage, write_cost
 from styleinv.runs import Run
@@ -18,7 +18,7 @@ from styleinv.stages.setting import Setting
 from styleinv.stages.train import build
 from styleinv.training.checkpoint import save_model
 from styleinv.training.distribution import World
-from styleinv.training.measure import Cost, measure
+from styleinv.training.measure import Cost, Sizes, count, measure
 from styleinv.training.method import Method
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ VIDEOS, FRAMES = 16, 256
 def cost(runs: list[Run], setting: Setting, size: int | None = None, table: str = "cost") -> Path:
     """Measure the trainings that each run needs and write results/tables/<table>.csv, .md and .tex.
 
-    No artefact is needed: where a data set is not there yet, frames of noise of its size stand in for it, and untrained
+    No artefact is needed: where a data set is not there at this size, frames of noise stand in for it, and untrained
     networks of the right shape for the models a method builds on. Costs depend on neither.
 
     Returns:
@@ -67,6 +67,21 @@ def cost_text(runs: list[Run], setting: Setting, size: int | None = None, table:
     return cost(runs, setting, size, table).read_text()
 
 
+def without_data(run: Run, setting: Setting) -> Iterator[tuple[Run, Sizes]]:
+    """Count what the trainings that a run needs hold, at any scale in seconds and without a GPU.
+
+    Yields:
+        Each training, the run's own last.
+    """
+    world, nowhere = World("cpu"), World("cpu")
+    nowhere.device = torch.device("meta")
+    with tempfile.TemporaryDirectory() as temporary:
+        trial = Setting(setting.config, Paths(Path(temporary)))
+        for part in lineage(run, setting.config.parent):
+            untrained(part, setting, trial, world)
+            yield part, count(build(part, trial, nowhere), nowhere.device)
+
+
 def untrained(run: Run, setting: Setting, trial: Setting, world: World) -> Method:
     """Build a run's method on what it needs, and write its model untrained, so that others can build on it.
 
@@ -88,8 +103,10 @@ def _frames(run: Run, setting: Setting, trial: Setting) -> None:
     if frames.exists():
         return
     frames.parent.mkdir(parents=True, exist_ok=True)
-    if setting.paths.frames(run.dataset).exists():
-        frames.symlink_to(setting.paths.frames(run.dataset).absolute())
+    there = setting.paths.frames(run.dataset)
+    # Those of another scale are of another size.
+    if there.exists() and FrameStore(there).resolution == dataset.resolution:
+        frames.symlink_to(there.absolute())
         return
     videos = ((f"{i:04d}", _noise(dataset.resolution, i)) for i in range(VIDEOS))
     write_store(frames, videos, {"fps": dataset.fps or 25.0}, dataset.codec)

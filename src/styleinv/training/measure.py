@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -21,19 +21,14 @@ LEAST = 0.5
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Costs of one training.
+class Sizes:
+    """What a training is, and what it holds, whatever it runs on.
 
     Attributes:
         trained, frozen: numbers of parameters; averaged copies and backbones of losses are not counted.
         frames_per_video: frames of one sample that the discriminator sees (1 for images).
-        bytes_per_video: what one more sample in the group takes: of allocated memory on a GPU; on the CPU, of
+        bytes_per_video: what one more sample in the group takes: of allocated memory on a GPU; elsewhere, of
             tensors kept for the backward pass, which is most of it.
-        host_bytes: most host memory that the process has held at once, the program itself included; None where the
-            system cannot say.
-        fits: most samples whose activations the device's memory holds at once, by what it had left beside networks and
-            optimisers; other programs' share is theirs.
-        seconds_per_kimg: time of one process for 1,000 images, all phases at their intervals.
         total_kimg: length of the training.
     """
 
@@ -41,10 +36,24 @@ class Cost:
     frozen: int
     frames_per_video: int
     bytes_per_video: int
+    total_kimg: float
+
+
+@dataclass(frozen=True)
+class Cost(Sizes):
+    """Costs of one training on a device.
+
+    Attributes:
+        host_bytes: most host memory that the process has held at once, the program itself included; None where the
+            system cannot say.
+        fits: most samples whose activations the device's memory holds at once, by what it had left beside networks and
+            optimisers; other programs' share is theirs.
+        seconds_per_kimg: time of one process for 1,000 images, all phases at their intervals.
+    """
+
     host_bytes: int | None
     fits: int
     seconds_per_kimg: float
-    total_kimg: float
 
     @property
     def days(self) -> float:
@@ -71,19 +80,35 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
         group += seconds / phase.interval
         optimiser += step / phase.interval
     per_step = group * training.batch / size + optimiser
-    trained = {id(p): p for o in method.parts.optimizers.values() for group in o.param_groups for p in group["params"]}
-    networks = [m for name, m in method.parts.modules.items() if name not in method.parts.averages]
-    everything = {id(p): p for network in networks for p in network.parameters()}
-    frozen = sum(p.numel() for key, p in everything.items() if key not in trained)
     return Cost(
-        trained=sum(p.numel() for p in trained.values()),
-        frozen=frozen,
-        frames_per_video=method.frames_per_sample or method.images_per_sample,
-        bytes_per_video=max(slope for slope, _ in slopes),
+        **asdict(_sizes(method, slopes)),
         host_bytes=_peak(),
         fits=_fitting(slopes, _room(device)),
         seconds_per_kimg=per_step / (training.batch * method.images_per_sample) * 1000,
-        total_kimg=training.total_kimg,
+    )
+
+
+def count(method: Method, device: torch.device) -> Sizes:
+    """Count what a method holds; on torch's `meta` device, whose tensors have no data, without computing anything.
+
+    Args:
+        method: at its first step; not usable for training afterwards.
+        device: of its networks.
+    """
+    return _sizes(method, [_slope(method, phase, device, method.training.group) for phase in method.phases])
+
+
+def _sizes(method: Method, slopes: list[tuple[int, int]]) -> Sizes:
+    parts = method.parts
+    trained = {id(p): p for o in parts.optimizers.values() for group in o.param_groups for p in group["params"]}
+    networks = [m for name, m in parts.modules.items() if name not in parts.averages]
+    everything = {id(p): p for network in networks for p in network.parameters()}
+    return Sizes(
+        trained=sum(p.numel() for p in trained.values()),
+        frozen=sum(p.numel() for key, p in everything.items() if key not in trained),
+        frames_per_video=method.frames_per_sample or method.images_per_sample,
+        bytes_per_video=max(slope for slope, _ in slopes),
+        total_kimg=method.training.total_kimg,
     )
 
 

@@ -43,7 +43,8 @@ class SynthesisLayer(nn.Module):
         styles = self.affine(w)
         if self.design.torgb:
             styles = styles / math.sqrt(self.weight[0].numel())
-        x = x.to(self.half_dtype if self.half_dtype is not None and x.device.type == "cuda" else torch.float32)
+        # Half types gain nothing on a CPU.
+        x = x.to(self.half_dtype if self.half_dtype is not None and x.device.type != "cpu" else torch.float32)
         y = modulated_conv(x, self.weight, styles, gain, demodulate=not self.design.torgb)
         return filtered_lrelu(
             y,
