@@ -84,7 +84,10 @@ def commit_name() -> str | None:
 
 
 def code_commit() -> tuple[str | None, bool | None]:
-    """Return the commit of this package's own checkout and whether it has changes; None where it is in no checkout."""
+    """Return the commit of this package's own checkout and whether the package has changes; None outside of a checkout.
+
+    Configuration and data have hashes of their own, and recording a study changes `dvc.yaml`.
+    """
 
     def git(*args: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *args]
@@ -93,6 +96,6 @@ def code_commit() -> tuple[str | None, bool | None]:
     try:
         # Installed packages often lie inside some other repository, whose commit says nothing of them.
         git("ls-files", "--error-unmatch", Path(__file__).name)
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "."))
     except (OSError, subprocess.CalledProcessError):
         return None, None

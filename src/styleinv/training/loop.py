@@ -68,7 +68,7 @@ class Maker:
 
     Attributes:
         code: hash of what decides the bits, see `styleinv.code`.
-        commit: of the checkout, with `-dirty` where it had changes; None outside of one.
+        commit: of the checkout, with `-dirty` where the package had changes; None outside of one.
     """
 
     code: str
