@@ -254,7 +254,11 @@ def test_a_source_is_checked_by_the_schema_of_its_kind(tmp_path: Path) -> None:
     fault(dataset, "type: synthetic", "type: [a]", "talking_faces.yaml: source.type: unknown kind")
     fault(dataset, "  type: synthetic\n", "", "talking_faces.yaml: source.type: Field required")
     fault(
-        dataset, "  identities: 80", "  identites: 80", "source.identites: unknown key", "identities, seed, size, type"
+        dataset,
+        "  identities: 80",
+        "  identites: 80",
+        "source.identites: unknown key",
+        "identities, seed, shots, size, type",
     )
     wrong = "tiny.yaml: datasets.talking_faces.source.type: unknown kind 'none'"
     fault(scale, "source: {videos: 6", "source: {type: none, videos: 6", wrong)

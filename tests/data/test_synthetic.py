@@ -5,11 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from styleinv.config import load_dataset
 from styleinv.crop.mask import square, tight_box
 from styleinv.data.cartoon_face import HAIR_STYLES, FacePainter, Pose, random_identity
-from styleinv.data.synthetic import make_talking_faces, talking_motion
+from styleinv.data.census import Census
+from styleinv.data.labels import stored_labels
+from styleinv.data.manifest import Manifest
+from styleinv.data.synthetic import make_talking_faces, poses_of, talking_motion
 from styleinv.data.video import probe, read_frames
 from styleinv.errors import UserError
+from styleinv.paths import Paths
+from styleinv.stages.crop import crop
+from styleinv.stages.fetch import fetch
+from styleinv.stages.setting import Setting
+from tests.project import make_project
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +104,44 @@ def test_impossible_sizes_are_refused(tmp_path: Path) -> None:
     for arguments in ((0, 8, 64, 25), (1, 0, 64, 25), (1, 8, 16, 25), (1, 8, 64, 0)):
         with pytest.raises(UserError):
             make_talking_faces(tmp_path, *arguments, seed=0)
+    for shots, identities in ((0, None), (9, None), (2, 1)):
+        with pytest.raises(UserError, match=r"source\.shots"):
+            make_talking_faces(tmp_path, 3, 8, 64, 25, seed=0, identities=identities, shots=shots)
+
+
+def test_the_person_changes_at_even_cuts_and_the_motion_goes_on(faces: Path, tmp_path: Path) -> None:
+    make_talking_faces(tmp_path, 3, 24, 64, 25, seed=5, shots=2)
+    first, second = (list(read_frames(tmp_path / "original" / f"face_000{number}.mp4")) for number in (0, 1))
+    whole = [list(read_frames(faces / "original" / f"face_000{number}.mp4")) for number in (0, 1)]
+    for frame in (0, 11):  # of person 0, then of person 1; the files of other frames are compressed otherwise
+        assert np.abs(first[frame].astype(int) - whole[0][frame]).mean() < 4
+        assert np.abs(second[frame].astype(int) - whole[1][frame]).mean() < 4
+    assert np.abs(first[12].astype(int) - first[11]).mean() > 20
+    # The pose is that of the clip, whoever is seen: the landmarks of the eyes do not jump by more than persons differ.
+    ways = [np.load(folder / "landmarks/face_0000.npz")["landmarks"][:, 30] for folder in (tmp_path, faces)]
+    assert np.abs(ways[0] - ways[1]).max() < 1
+
+
+def test_labels_of_stored_frames_are_those_that_were_drawn(tmp_path: Path) -> None:
+    scale = "seed: 0\ndevice: cpu\ndatasets:\n  talking_faces_two_shots:\n"
+    scale += "    source: {videos: 3, identities: 3, frames: 20, size: 64}\n    resolution: 32\n    min_frames: 16\n"
+    folder = make_project(tmp_path, scale + "methods: {}\nevaluation: {detectors: stand-in}\n")
+    setting = Setting(folder / "config/tiny.yaml", Paths(folder / "results"))
+    name = "talking_faces_two_shots"
+    fetch(name, setting)
+    crop(name, setting)
+    manifest = Manifest.read(setting.paths.raw(name))
+    labels = stored_labels(manifest, Census.read(setting.paths.census(name)))
+    assert labels is not None and list(labels) == ["face_0000", "face_0001", "face_0002"]
+    assert labels["face_0002"]["person"].tolist() == ["2"] * 10 + ["0"] * 10
+    poses = poses_of(1, load_dataset(name, setting.config).source.seed, 20, 25)
+    assert labels["face_0001"]["yaw"].tolist() == [pose.yaw for pose in poses]
+    assert all(entry.person is None for entry in manifest.videos)
+    # Frames that were not stored have no labels.
+    part = {"name": "face_0001", "runs": ((3, 2), (9, 3))}
+    census = Census.read(setting.paths.census(name))
+    census = census.model_copy(update={"kept": (census.kept[0].model_copy(update=part),)})
+    labels = stored_labels(manifest, census)
+    assert labels is not None and labels["face_0001"]["yaw"].tolist() == [poses[i].yaw for i in (3, 4, 9, 10, 11)]
+    other = manifest.model_copy(update={"source": {"kind": "folder"}})
+    assert stored_labels(other, census) is None

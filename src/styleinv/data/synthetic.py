@@ -33,6 +33,7 @@ def make_talking_faces(
     seed: int,
     identities: int | None = None,
     drawing: Drawing = "detailed",
+    shots: int = 1,
 ) -> list[str]:
     """Write `videos` clips of talking cartoon faces; the same arguments always give the same faces and motion.
 
@@ -48,6 +49,7 @@ def make_talking_faces(
         identities: number of persons; clip i shows person i modulo this. None: every clip another person.
         drawing: `plain` leaves out what a picture of some 32 pixels cannot show; `ink` draws that in blue on cream, for
             style sets.
+        shots: equal parts of each clip; every cut shows another person, in the motion that goes on.
 
     Returns:
         The names, `face_0000` and on.
@@ -61,17 +63,19 @@ def make_talking_faces(
             f"needs videos, frames, identities >= 1, size >= 32 and fps > 0, not {given}",
             cure="Correct `source` in the data set's YAML.",
         )
+    if not 1 <= shots <= frames or (shots > 1 and (identities or videos) < 2):
+        cure = "Correct `source.shots` in the data set's YAML."
+        raise UserError(f"{shots} shots need as many frames, and several need two persons", cure=cure)
     out_dir = Path(out_dir)
     for old in [*out_dir.glob("*/face_[0-9]*.mp4"), *out_dir.glob("*/face_[0-9]*.npz")]:
         old.unlink()
     names = [f"face_{number:04d}" for number in range(videos)]
 
     def make(number: int, name: str) -> None:
-        person = person_of(number, videos, identities)
-        looks, rng = numbered(seed, 2 * person), numbered(seed, 2 * number + 1)
-        who = random_identity(looks, person)
-        painter = FacePainter(who if drawing == "detailed" else plain(who), size)
-        drawn = [painter.draw(pose) for pose in talking_motion(rng, frames, fps)]
+        shown = persons_of(number, videos, identities, frames, shots)
+        painters = {person: _painter(person, seed, drawing, size) for person in dict.fromkeys(shown)}
+        poses = poses_of(number, seed, frames, fps)
+        drawn = [painters[person].draw(pose) for person, pose in zip(shown, poses, strict=True)]
         if drawing == "ink":
             drawn = [(ink(image), mask, points) for image, mask, points in drawn]
         write_video(out_dir / "original" / f"{name}.mp4", (image for image, _, _ in drawn), fps)
@@ -85,9 +89,24 @@ def make_talking_faces(
     return names
 
 
+def _painter(person: int, seed: int, drawing: Drawing, size: int) -> FacePainter:
+    who = random_identity(numbered(seed, 2 * person), person)
+    return FacePainter(who if drawing == "detailed" else plain(who), size)
+
+
 def person_of(number: int, videos: int, identities: int | None) -> int:
-    """Number the person that a clip shows."""
+    """Number the person that a clip shows, at first where it has several shots."""
     return number % (identities or videos)
+
+
+def persons_of(number: int, videos: int, identities: int | None, frames: int, shots: int) -> list[int]:
+    """Number the person in each frame of a clip."""
+    return [person_of(number + frame * shots // frames, videos, identities) for frame in range(frames)]
+
+
+def poses_of(number: int, seed: int, frames: int, fps: float) -> list[Pose]:
+    """Give the exact pose in each frame of a clip; arguments as for `make_talking_faces`."""
+    return list(talking_motion(numbered(seed, 2 * number + 1), frames, fps))
 
 
 def ink(image: np.ndarray) -> np.ndarray:

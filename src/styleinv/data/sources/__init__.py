@@ -2,7 +2,8 @@
 
 A module's name is its kind, which a data set's YAML names in `source.type`. It holds three things: `Config`, the other
 keys of `source`, a `data.source.SourceConfig`; `fetch(config, job)`, which fills the raw folder and returns the
-manifest; and `probe(config, job)`, which asks whether the source is there, without fetching it. Only sources and
+manifest; and `probe(config, job)`, which asks whether the source is there, without fetching it. A source that knows who
+is seen in which pose also has `labels(manifest)`, which gives that for every frame. Only sources and
 `styleinv weights fetch` open a network connection.
 """
 
