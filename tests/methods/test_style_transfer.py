@@ -90,6 +90,9 @@ def test_samples_show_parent_and_tuned_side_by_side(study: Setting) -> None:
         tuned_parameters(method.loss.G, 64)
     whole = methods.get("style_transfer").create(config.model_copy(update={"finetune_g_res": None}), context)
     assert [phase.name for phase in whole.phases] == ["Gmain", "Greg", "Dmain", "Dreg"]
+    free = methods.get("style_transfer").create(config.model_copy(update={"finetune_mapping": True}), context)
+    theirs = {id(parameter) for parameter in free.parts.optimizers["G"].param_groups[0]["params"]}
+    assert {id(parameter) for parameter in free.loss.G.mapping.parameters()} <= theirs and len(theirs) > len(tuned)
     with pytest.raises(ValueError, match="identity_weight must be 0 at 32x32"):
         methods.get("style_transfer").create(config.model_copy(update={"identity_weight": 1.0}), context)
 
@@ -122,6 +125,7 @@ def test_what_does_not_belong_together_is_refused(study: Setting) -> None:
     foreign.mapping.fc0.weight.add_(1)
     with pytest.raises(ValueError, match="another image generator"):
         generator.styled(foreign)
+    assert generator.styled(foreign, same_w=False).decoder is foreign
     with pytest.raises(UserError, match="do not go together"):
         Model(RUN, study.paths).stylize("talking_faces/stylegan2")
 

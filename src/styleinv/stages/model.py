@@ -198,12 +198,13 @@ class Model:
         """Generate one video, uint8 [T, R, R, 3]; arguments as for `times`."""
         return np.stack(list(self.stream(seed, self.times(frames, seconds, fps, start, speed))))
 
-    def stylize(self, style: Run | str, paths: Paths | None = None) -> Model:
+    def stylize(self, style: Run | str, paths: Paths | None = None, same_w: bool = True) -> Model:
         """Return a model of the same videos, drawn by a fine-tuned image generator (section 3.5).
 
         Args:
             style: the fine-tuned run, `<style set>/style_transfer`.
             paths: where it lies, if not where this run does.
+            same_w: refuse a run whose tuning has moved W, or that was tuned from another image generator.
 
         Raises:
             UserError: if one of the two does no such thing, or they do not belong together.
@@ -214,7 +215,7 @@ class Model:
             raise UserError("do not go together", field="run and --style", cure="Give a styleinv and a style_transfer.")
         check_unchanged(file)
         try:
-            return self._with(self.generator.styled(module.load_decoder(file, self.device)))
+            return self._with(self.generator.styled(module.load_decoder(file, self.device), same_w))
         except ValueError as error:
             raise UserError(str(error), file=file, cure="Tune the image generator that the run builds on.") from None
 

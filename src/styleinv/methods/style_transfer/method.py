@@ -35,6 +35,7 @@ class Config(Strict):
     training: TrainingConfig
     parent: str = Field(pattern=r"^[a-z0-9_]+$")
     finetune_g_res: int | None = Field(64, ge=4)
+    finetune_mapping: bool = False
     perceptual_weight: float = Field(30, ge=0)
     identity_weight: float = Field(1, ge=0)
     ada: AdaConfig = AdaConfig(kimg=100)
@@ -98,6 +99,7 @@ class StyleTransfer(ImageGAN):
 
         # Only the optimiser knows which blocks are tuned; the others never get gradients.
         tuned = tuned_parameters(G, config.finetune_g_res)
+        tuned += list(G.mapping.parameters()) if config.finetune_mapping else []
         self.parts = Parts(
             modules={"G": G, "D": D, "G_ema": copy.deepcopy(G_raw)},
             averages={"G_ema": "G"},

@@ -45,8 +45,11 @@ class StyleInVGenerator:
         self.resolution = G.img_resolution
         self.device = G.mapping.w_avg.device
 
-    def styled(self, decoder: Generator) -> "StyleInVGenerator":
+    def styled(self, decoder: Generator, same_w: bool = True) -> "StyleInVGenerator":
         """Return a maker of the same videos in the style of a fine-tuned generator.
+
+        Args:
+            same_w: refuse one whose W is another; else its W may have moved since, and it decodes the latents of G's.
 
         Raises:
             ValueError: if `decoder` was not tuned from G, so that its W is another.
@@ -54,7 +57,7 @@ class StyleInVGenerator:
         own, other = self.G.mapping.state_dict(), decoder.mapping.state_dict()
         # The running mean of w goes on being measured while the mapping itself is fixed.
         same = own.keys() == other.keys() and all(n == "w_avg" or torch.equal(own[n], other[n]) for n in own)
-        if not same or decoder.num_ws != self.G.num_ws:
+        if (same_w and not same) or decoder.num_ws != self.G.num_ws:
             raise ValueError("was tuned from another image generator")
         return self._changed(decoder=decoder)
 
