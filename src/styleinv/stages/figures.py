@@ -13,16 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from sklearn.manifold import TSNE
 
-from styleinv.config import (
-    Figure,
-    Shown,
-    Study,
-    dataset_title,
-    figure_names,
-    lineage,
-    load_figure,
-    method_title,
-)
+from styleinv.config import Figure, figure_names, load_figure
 from styleinv.crop.crop_plan import plan_crop
 from styleinv.crop.outlines import outlines
 from styleinv.crop.raw import source_frames
@@ -33,43 +24,38 @@ from styleinv.data.frame_reader import FrameReader
 from styleinv.data.manifest import Manifest
 from styleinv.data.store import FrameStore
 from styleinv.errors import UserError
-from styleinv.files import Hashes, sha256, write_json
+from styleinv.files import write_json
 from styleinv.generator import to_float, to_uint8
-from styleinv.provenance import commit_name
 from styleinv.report.figures import scatter_figure
 from styleinv.report.sheet import Block, Row, draw_sheet
 from styleinv.rng import stream
 from styleinv.runs import Run
-from styleinv.schema import Layer, parse, read_layer
 from styleinv.stages.crop import make_aligner
+from styleinv.stages.given import Given, each, study_of
 from styleinv.stages.model import CHUNK, Model, load_encoder
 from styleinv.stages.setting import Setting
+from styleinv.stages.showing import resized
 from styleinv.training.distribution import device_of
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """What a kind of figure is given: the figure's file, what it is drawn of, and where that lies."""
+class Drawing(Given):
+    """What a kind of figure is given: what it is drawn of, and the figure's file."""
 
     figure: Figure
-    shown: Shown
-    setting: Setting
 
-    def model(self, run: Run) -> Model:
-        """Load a run."""
-        return Model(run, self.setting.paths, self.setting.scale.device)
+    @property
+    def trained(self) -> tuple[Run, ...]:
+        """Runs that must have been trained; none where data alone is drawn."""
+        return super().trained if self.figure.models else ()
 
-    def store(self, dataset: str) -> FrameStore:
-        """Open a data set."""
-        return FrameStore(self.setting.paths.frames(dataset), Hashes(self.setting.paths.hashes))
-
-    def title(self, dataset: str) -> str:
-        """Name a data set."""
-        return dataset_title(dataset, self.setting.config.parent)
-
-    def method(self, run: Run) -> str:
-        """Name the method of a run."""
-        return method_title(run, self.setting.config.parent)
+    def lacking(self) -> list[str]:
+        """Name what is needed and not there."""
+        if self.figure.styles and not self.shown.styles:
+            return ["a style set, which `styles` of config.yaml names"]
+        if self.figure.unseen and not self.shown.unseen:
+            return ["persons that no training has seen, a data set that `unseen` of config.yaml names"]
+        return super().lacking()
 
     def times(self, fps: float) -> torch.Tensor:
         """Give the times [T] that the figure shows, in frames."""
@@ -121,65 +107,24 @@ def figures(
         UserError: no such figure or kind, or one that was named lacks something.
     """
     folder = setting.config.parent
-    said = {"datasets": datasets, "methods": methods, "seeds": seeds, "styles": styles, "unseen": unseen}
-    given: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
-    given |= {"scale": setting.config.stem}
-    study = parse(Study, read_layer(folder / "config.yaml"), Layer("the command line", given))
-    known = figure_names(folder)
-    for name in names:
-        if name not in known:
-            raise UserError(f"no figure {name!r}", file=folder / "figures", cure=f"Known: {', '.join(known)}.")
-    for name in names or known:
+    study = study_of(setting, datasets=datasets, methods=methods, seeds=seeds, styles=styles, unseen=unseen)
+
+    def prepare(name: str) -> Drawing:
         figure = load_figure(name, folder)
-        shown = study.shown(figure, setting.scale, folder)
-        kind = KINDS.get(figure.kind)
-        if kind is None:
+        if figure.kind not in KINDS:
             file, cure = folder / "figures" / f"{name}.yaml", f"Known: {', '.join(KINDS)}."
             raise UserError(f"unknown kind {figure.kind!r}", file=file, field="kind", cure=cure)
-        lacking = _lacking(figure, shown, setting)
-        cure = f"Run `{' '.join(['snakemake', name, study.said(folder / 'config.yaml')]).strip()}`."
-        if lacking and names:
-            raise UserError(f"lacks {_some(lacking)}", file=name, cure=cure)
-        if lacking:
-            yield f"{name}: lacks {_some(lacking)}. {cure}"
-        else:
-            yield _draw(name, kind, Drawing(figure, shown, setting))
+        return Drawing(study.shown(figure, setting.scale, folder), setting, figure)
+
+    yield from each("figure", names, figure_names(folder), study, setting, prepare, _draw)
 
 
-def _lacking(figure: Figure, shown: Shown, setting: Setting) -> list[str]:
-    """Name what a figure needs and what is not there: runs and data sets."""
-    paths, folder = setting.paths, setting.config.parent
-    if figure.styles and not shown.styles:
-        return ["a style set, which `styles` of config.yaml names"]
-    if figure.unseen and not shown.unseen:
-        return ["persons that no training has seen, a data set that `unseen` of config.yaml names"]
-    runs = [part for run in (*shown.runs, *shown.styles) for part in lineage(run, folder)] if figure.models else []
-    files = {str(run): paths.model(run) for run in runs}
-    files |= {name: paths.frames(name) for name in (*shown.datasets, *shown.unseen)}
-    return [name for name, file in files.items() if not file.exists()]
-
-
-def _some(names: Sequence[str]) -> str:
-    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
-
-
-def _draw(name: str, kind: "Kind", drawing: Drawing) -> str:
-    figure, shown, setting = drawing.figure, drawing.shown, drawing.setting
-    paths = setting.paths
-    picture = paths.figure(name)
-    rows = kind(drawing, picture)
-    runs = [*shown.runs, *shown.styles] if figure.models else []
-    record = {
-        "figure": name,
-        "title": figure.title,
-        "caption": " ".join(figure.caption.split()),
-        "scale": setting.config.stem,
-        "runs": {str(run): {"model_sha256": sha256(paths.model(run))} for run in runs},
-        "data": {one: {"frames_sha256": drawing.store(one).sha256} for one in (*shown.datasets, *shown.unseen)},
-        "commit": commit_name(),
-        "rows": rows,
-    }
-    write_json(picture.with_suffix(".json"), record)
+def _draw(name: str, drawing: Drawing) -> str:
+    figure = drawing.figure
+    picture = drawing.setting.paths.figure(name)
+    rows = KINDS[figure.kind](drawing, picture)
+    about = {"figure": name, "title": figure.title, "caption": " ".join(figure.caption.split())}
+    write_json(picture.with_suffix(".json"), about | drawing.record() | {"rows": rows})
     return f"{picture}: {figure.title}"
 
 
@@ -236,7 +181,7 @@ def styles(drawing: Drawing, out: Path) -> list[dict[str, Any]]:
     figure, blocks = drawing.figure, []
     for run in drawing.shown.runs:
         model = drawing.model(run)
-        tuned = {style: model.stylize(style) for style in _tuned_from(run, drawing)}
+        tuned = {style: model.stylize(style) for style in drawing.tuned_from(run)}
         for seed in figure.seeds:
             rows = [drawing.row(drawing.method(run), run, model, seed)]
             for style, styled in tuned.items():
@@ -244,12 +189,6 @@ def styles(drawing: Drawing, out: Path) -> list[dict[str, Any]]:
                 rows.append(Row(row.label, row.frames, row.heads, {**row.about, "style": str(style)}, row.marked))
             blocks.append(Block(f"{drawing.title(run.dataset)}, seed {seed}", rows))
     return draw_sheet(blocks, out, figure.columns)
-
-
-def _tuned_from(run: Run, drawing: Drawing) -> list[Run]:
-    """The fine-tuned generators that decode a run's latents."""
-    folder = drawing.setting.config.parent
-    return [style for style in drawing.shown.styles if lineage(style, folder)[0].dataset == run.dataset]
 
 
 def initial_frame(drawing: Drawing, out: Path) -> list[dict[str, Any]]:
@@ -261,12 +200,12 @@ def initial_frame(drawing: Drawing, out: Path) -> list[dict[str, Any]]:
             store = drawing.store(dataset)
             order = stream(figure.seeds[0], "figures").permutation(len(store))
             for number in order[: figure.videos].tolist():
-                image = _resized(store.frames(number, [0])[0], model.resolution)
+                image = resized(store.frames(number, [0])[0], model.resolution)
                 found = model.invert(image)
                 moving, before = model.animate(found), [image, found.image]
                 about = {"dataset": dataset, "video": store.names[number], "inversion_error": round(found.error, 3)}
                 rows = [drawing.row(drawing.method(run), run, moving, figure.seeds[0], before)]
-                for style in _tuned_from(run, drawing):
+                for style in drawing.tuned_from(run):
                     row = drawing.row(drawing.title(style.dataset), run, moving.stylize(style), figure.seeds[0])
                     blank = np.full_like(row.frames[:1], 255)
                     frames = np.concatenate([blank, blank, row.frames])
@@ -275,12 +214,6 @@ def initial_frame(drawing: Drawing, out: Path) -> list[dict[str, Any]]:
                 seen = "seen in training" if dataset == run.dataset else "not seen in training"
                 blocks.append(Block(f"{drawing.title(dataset)}, {store.names[number]}: {seen}", rows))
     return draw_sheet(blocks, out, figure.columns)
-
-
-def _resized(image: np.ndarray, side: int) -> np.ndarray:
-    if image.shape[0] == side:
-        return image
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def first_frames(drawing: Drawing, out: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,13 @@ def enlarged(frame: np.ndarray, least: int) -> np.ndarray:
     return frame.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+def resized(frame: np.ndarray, side: int) -> np.ndarray:
+    """Bring a square frame, uint8 [R, R, 3], to another side."""
+    if frame.shape[0] == side:
+        return frame
+    return np.asarray(Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS))
+
+
 def marked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield frames uint8 [H, W, 3] with a line below that says what they are, enlarged where they are small."""
     line = None
