@@ -42,6 +42,7 @@ localrules:
     fetch,
     figures,
     gallery,
+    questions,
     report,
     what_if,
 

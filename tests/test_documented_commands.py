@@ -16,7 +16,15 @@ import yaml
 
 from styleinv.cli import _parse
 from styleinv.commands import COMMANDS
-from styleinv.config import Study, experiments, figure_names, load_dataset, load_scale, method_title
+from styleinv.config import (
+    Study,
+    experiments,
+    figure_names,
+    load_dataset,
+    load_scale,
+    method_title,
+    question_names,
+)
 from styleinv.data.weights import WEIGHTS
 from styleinv.errors import UserError
 from styleinv.runs import CARD, Run, parse_run
@@ -105,7 +113,8 @@ def check_styleinv(words: list[str]) -> None:
         )
         assert set(args["names"]) <= set(known)
     for target in [args.get("experiment"), *args.get("targets", [])]:
-        assert target is None or "/" in target or target in (*experiments(CONFIG), "report", "all")
+        planned = (*experiments(CONFIG), *question_names(CONFIG), "report", "all", "questions")
+        assert target is None or "/" in target or target in planned
 
 
 def check_snakemake(words: list[str]) -> None:
@@ -113,6 +122,7 @@ def check_snakemake(words: list[str]) -> None:
 
     _, args = parse_args(words[1:])
     targets = {"all", "demo", "figures", "report", "table_s1", "what_if", *experiments(CONFIG), *figure_names(CONFIG)}
+    targets |= {"questions", *question_names(CONFIG)}
     assert all(target in targets or target.startswith("results/") for target in args.targets), args.targets
     items = [item.split("=", 1) for item in args.config or []]
     told = Layer("--config", {key: yaml.safe_load(value) for key, value in items})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from styleinv.cli import main
-from styleinv.config import Study, figure_names, lineage, load_figure, load_scale
+from styleinv.config import Study, figure_names, lineage, load_figure, load_question, load_scale, question_names
 from styleinv.runs import parse_run
 from styleinv.schema import Layer, parse, read_layer
 from styleinv.stages.plan import Training, wall_days
@@ -71,6 +71,7 @@ PAPER = ["deeperforensics", "faceforensics", "taichi", "sky"]
         (["table1", "report"], "paper", PAPER, ["0"]),
         (["table2", "table_s2", "table_s3"], "paper", PAPER, ["1", "2"]),
         (["figure9", "figure_s4"], "tiny", ["talking_faces"], ["0"]),
+        (["questions"], "tiny", ["talking_faces"], ["0", "3"]),
     ],
 )
 def test_the_plan_counts_what_snakemake_makes(
@@ -84,6 +85,7 @@ def test_the_plan_counts_what_snakemake_makes(
     study, folder = parse(Study, read_layer(project / "config/config.yaml"), said), project / "config"
     tables = study.tables(file)
     drawn = [study.shown(load_figure(name, folder), load_scale(file), folder) for name in figure_names(folder)]
+    drawn += [study.asked(load_question(name, folder), load_scale(file), folder) for name in question_names(folder)]
     runs = [run for rows in (*tables.values(), *((*one.runs, *one.styles) for one in drawn)) for run in rows]
     chains = {part for run in runs for part in lineage(run, folder)}
     rows = [f"{scale},x,{part},1000000,0,1,a GPU" for part in sorted(map(str, chains))]

@@ -410,7 +410,7 @@ STUDY = {
         "styleinv plan talking_faces/styleinv --gpus 8",
         f"{PRINTS}, from the table of `cost`",
         [
-            argument("targets", nargs="+", metavar="target", help="such as table1, figure6, report, all, or runs"),
+            argument("targets", nargs="+", metavar="target", help="such as table1, figure6, long_videos, all, or runs"),
             argument("--gpus", type=int, default=1, metavar="N", help="of all trainings together (default: 1)"),
             argument("--each", type=int, metavar="N", help="GPUs of a training (default: `gpus` of config.yaml)"),
             argument("--datasets", nargs="+", metavar="D", help="default: those of config.yaml, likewise:"),
@@ -450,6 +450,20 @@ STUDY = {
             argument("--unseen", nargs="*", metavar="D", help="data sets of persons that no training sees"),
         ],
         "A figure that lacks a run says so in a line, with the command that makes it.",
+    ),
+    "question": Command(
+        "questions:questions",
+        "answer questions beyond the paper from the runs there are",
+        "styleinv question long_videos",
+        f"{P.answer('<question>')}, .md and .json: numbers, what they say, runs, seeds",
+        [
+            argument(
+                "names", nargs="*", metavar="question", help="of config/questions (default: all that the runs allow)"
+            ),
+            argument("--datasets", nargs="+", metavar="D", help="of questions that name none (default: config.yaml's)"),
+            argument("--seeds", nargs="+", type=int, metavar="S", help="of trainings (default: likewise)"),
+        ],
+        "A question that lacks a run says so in a line, with the command that makes it.",
     ),
     "gallery": Command(
         "summary:gallery",

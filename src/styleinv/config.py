@@ -6,6 +6,7 @@ config/datasets/<name>.yaml one data set
 config/methods/<name>.yaml  one method at paper scale, and its variants
 config/experiments/<name>.yaml  one table: which runs on which data sets
 config/figures/<name>.yaml  one figure: how it is drawn, of which runs, seeds and frames
+config/questions/<name>.yaml  one experiment beyond the paper: what is measured, of which runs
 """
 
 import math
@@ -152,9 +153,40 @@ def _steps(first: float, end: float, step: float) -> int:
     return max(0, math.ceil((end - first) / step - 1e-9))
 
 
+class Question(Strict):
+    """One experiment beyond the paper: config/questions/<name>.yaml.
+
+    Attributes:
+        title: its heading.
+        asks: what is asked, and where that comes from.
+        kinds: how it is measured: rows of `KINDS` in `stages/questions.py`.
+        datasets: of the runs; those that the styles' generators were tuned from, else those of config.yaml, if none are
+            named.
+        runs: `<method>` or `<method>-<variant>`.
+        styles: fine-tunings, such as `style_transfer`, each on every style set.
+        style_sets: data sets of styles.
+        unseen: data sets of persons that no training sees, cropped as `datasets` are.
+        frames: lengths of the videos.
+        videos: of each run and length, with the seeds from 0 on, and real ones.
+        measures: columns of the table, and what its sentences tell; the CSV has all.
+    """
+
+    title: str
+    asks: str
+    kinds: tuple[str, ...] = Field(min_length=1)
+    datasets: tuple[str, ...] = ()
+    runs: tuple[str, ...] = Field(min_length=1)
+    styles: tuple[str, ...] = ()
+    style_sets: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    frames: tuple[Annotated[int, Field(ge=4)], ...] = Field((128,), min_length=1)
+    videos: int = Field(ge=2)
+    measures: tuple[str, ...] = Field(min_length=1)
+
+
 @dataclass(frozen=True)
 class Shown:
-    """What a figure is drawn of.
+    """What a figure is drawn of, or a question asked of.
 
     Attributes:
         runs: its rows.
@@ -209,6 +241,20 @@ class Study(Strict):
         runs = every.rows(datasets, self.methods, [seed]) if figure.models else []
         unseen = self.unseen if figure.unseen else ()
         return Shown(tuple(runs), tuple(styles), tuple(datasets), tuple(unseen))
+
+    def asked(self, question: Question, scale: Scale, config_folder: Path) -> Shown:
+        """List what a question is asked of: the runs of all of the study's seeds."""
+        seeds = self._seeds(scale)
+        styles = [
+            parse_run(f"{style_set}/{name}").seeded(seed)
+            for seed in seeds
+            for style_set in question.style_sets
+            for name in question.styles
+        ]
+        parents = tuple(dict.fromkeys(lineage(style, config_folder)[0].dataset for style in styles))
+        datasets = question.datasets or parents or self.datasets
+        runs = [parse_run(f"{name}/{run}").seeded(seed) for name in datasets for run in question.runs for seed in seeds]
+        return Shown(tuple(runs), tuple(styles), datasets, question.unseen)
 
     def said(self, file: Path) -> str:
         """Write what differs from config.yaml in what is run, as words of a `snakemake` command; empty where none does.
@@ -467,12 +513,31 @@ def figure_names(config_folder: Path) -> list[str]:
 
 def figure_section(shown: Shown, scale_file: Path, name: str) -> dict[str, Any]:
     """Give what a figure depends on besides models and data: its file, titles, the device."""
-    folder = scale_file.parent
-    told = load_figure(name, folder).model_dump(mode="json", exclude={"datasets", "style_sets"})
+    told = load_figure(name, scale_file.parent).model_dump(mode="json", exclude={"datasets", "style_sets"})
+    return told | {"titles": _titles(shown, scale_file.parent), "device": load_scale(scale_file).device}
+
+
+def _titles(shown: Shown, config_folder: Path) -> dict[str, str]:
+    """Give the names for people of all that is shown."""
     data = dict.fromkeys((*(run.dataset for run in (*shown.runs, *shown.styles)), *shown.datasets, *shown.unseen))
-    titles = {str(run): method_title(run, folder) for run in (*shown.runs, *shown.styles)}
-    titles |= {name: dataset_title(name, folder) for name in data}
-    return told | {"titles": titles, "device": load_scale(scale_file).device}
+    titles = {str(run): method_title(run, config_folder) for run in (*shown.runs, *shown.styles)}
+    return titles | {name: dataset_title(name, config_folder) for name in data}
+
+
+def load_question(name: str, config_folder: Path) -> Question:
+    """Read config/questions/<name>.yaml."""
+    return parse(Question, read_layer(config_folder / "questions" / f"{name}.yaml"))
+
+
+def question_names(config_folder: Path) -> list[str]:
+    """List the names of all questions."""
+    return _names(config_folder / "questions")
+
+
+def question_section(shown: Shown, scale_file: Path, name: str) -> dict[str, Any]:
+    """Give what an answer depends on besides models and data: the question's file, titles, the device."""
+    told = load_question(name, scale_file.parent).model_dump(mode="json")
+    return told | {"titles": _titles(shown, scale_file.parent), "device": load_scale(scale_file).device}
 
 
 def data_section(dataset: str, scale_file: Path, crop: bool) -> dict[str, Any]:

@@ -184,6 +184,10 @@ class Paths:
         """A figure of the paper (output of `figures`); what it shows is in the .json beside it."""
         return self.root / "figures" / f"{name}.png"
 
+    def answer(self, question: str) -> Path:
+        """What a question has measured (output of `question`), for programs; a .md for people and a .json beside it."""
+        return self.root / "questions" / f"{question}.csv"
+
     @property
     def report(self) -> Path:
         """The report (output of `report`)."""

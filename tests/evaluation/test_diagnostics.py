@@ -9,9 +9,11 @@ from styleinv.evaluation.diagnostics import (
     WATCHED,
     diagnose,
     identity_drift,
+    layout_followed,
     loopiness,
     motion_energy,
     motion_energy_16,
+    motion_followed,
     motion_kept,
     motion_roughness,
     watch_generator,
@@ -111,3 +113,16 @@ def test_latents_and_first_frames_of_generators_that_tell() -> None:
 def test_every_function_is_a_column() -> None:
     names = [function.__name__ for function in diagnostics.FUNCTIONS]
     assert list(diagnose(clip(0, 20))) == names and {"motion_energy", "identity_drift", "loopiness"} <= set(names)
+
+
+def test_a_video_follows_itself_in_any_colours_and_no_other() -> None:
+    own, other = clip(0, 16, speed=0.2)[None], clip(3, 16, speed=0.4)[None]
+    paler = (own.double() / 2 + 100).round().to(torch.uint8)
+    assert motion_followed(own, own) == pytest.approx(1) and layout_followed(own, own) == pytest.approx(1)
+    assert motion_followed(own, paler) > 0.9 and layout_followed(own, paler) > 0.99
+    assert layout_followed(own, 255 - own) == pytest.approx(-1, abs=1e-6)
+    assert layout_followed(own, other) < 0.9
+    first, second = own.clone(), own.clone()  # which move in one half each
+    first[:, 8:], second[:, :8] = own[:, 8:9], own[:, 7:8]
+    assert motion_followed(first, second) < 0
+    assert torch.isnan(motion_followed(own, own[:, :1].expand_as(own)))

@@ -16,8 +16,11 @@ from styleinv.config import (
     gallery_section,
     load_dataset,
     load_figure,
+    load_question,
     load_scale,
     preparation_section,
+    question_names,
+    question_section,
     summary_section,
 )
 from styleinv.code import code_hash
@@ -71,7 +74,14 @@ try:
         name: STUDY.shown(figure, load_scale(SCALE), CONFIG)
         for name, figure in FIGURES.items()
     }
-    for run in chain(*EXPERIMENTS.values(), *(shown.runs for shown in SHOWN.values())):
+    ASKED = {
+        name: STUDY.asked(load_question(name, CONFIG), load_scale(SCALE), CONFIG)
+        for name in question_names(CONFIG)
+    }
+    for run in chain(
+        *EXPERIMENTS.values(),
+        *((*shown.runs, *shown.styles) for shown in (*SHOWN.values(), *ASKED.values())),
+    ):
         lineage(run, CONFIG)
 except UserError as error:
     sys.exit(str(error))
@@ -160,8 +170,28 @@ def drawn_from(name):
     """The models and the data that a figure needs."""
     shown = SHOWN[name]
     runs = (*shown.runs, *shown.styles) if FIGURES[name].models else ()
+    return made_from(runs, (*shown.datasets, *shown.unseen))
+
+
+def asked_of(name):
+    """The models and the data that a question needs."""
+    shown = ASKED[name]
+    runs = (*shown.runs, *shown.styles)
+    return made_from(runs, (*shown.datasets, *shown.unseen))
+
+
+def answers(*names):
+    """All files of the answer to each question."""
+    return [
+        str(P.answer(name).with_suffix(kind))
+        for name in names
+        for kind in (".csv", ".md", ".json")
+    ]
+
+
+def made_from(runs, data):
+    """The models of runs and of what they build on, and data sets with what is known of them."""
     models = {str(P.model(part)) for run in runs for part in lineage(run, CONFIG)}
-    data = (*shown.datasets, *shown.unseen)
     kinds = (P.raw, P.census, P.frames)
     return sorted(models) + [str(kind(one)) for one in data for kind in kinds]
 

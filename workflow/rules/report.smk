@@ -64,12 +64,16 @@ rule what_if:
         [str(P.what_if(run)) for run in RUNS],
 
 
-# What the study is of, as `styleinv figures` is told it.
-CHOSEN = " ".join(
-    f"--{key} {' '.join(map(str, values))}"
-    for key in ("datasets", "methods", "seeds", "styles", "unseen")
-    if (values := getattr(STUDY, key)) or key in ("styles", "unseen")
-)
+def chosen(*keys):
+    """What the study is of, as `styleinv figures` and `styleinv question` are told it."""
+    return " ".join(
+        f"--{key} {' '.join(map(str, values))}"
+        for key in keys
+        if (values := getattr(STUDY, key)) or key in ("styles", "unseen")
+    )
+
+
+CHOSEN = chosen("datasets", "methods", "seeds", "styles", "unseen")
 
 for figure, shown in SHOWN.items():
 
@@ -113,6 +117,38 @@ rule figures:
         chosen=CHOSEN,
     shell:
         "logged {log} styleinv figures --config {params.scale} {params.chosen}"
+
+
+for question, shown in ASKED.items():
+
+    rule:
+        """Answer a question of config/questions from the runs it needs."""
+        name:
+            question
+        input:
+            settings=lambda w, name=question, shown=shown: settings(
+                name, "", question_section(shown, SCALE, name)
+            ),
+            made=asked_of(question),
+        output:
+            answers(question),
+        log:
+            f"results/logs/{question}.log",
+        threads: THREADS
+        resources:
+            gpu=1,
+        params:
+            scale=SCALE,
+            question=question,
+            chosen=chosen("datasets", "seeds"),
+        shell:
+            "logged {log} styleinv question {params.question} --config {params.scale} {params.chosen}"
+
+
+rule questions:
+    """Answer all questions beyond the paper, and train what they need."""
+    input:
+        answers(*ASKED),
 
 
 rule gallery:

@@ -4,7 +4,7 @@ Each function of videos takes uint8 [N, T, 3, H, W] and returns float64 [N], one
 pixel range where it has any. Real videos say which values are right.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -78,12 +78,34 @@ def loopiness(videos: torch.Tensor) -> torch.Tensor:
     return torch.where(distance.amax(dim=1) > 1e-9, fall, torch.nan)
 
 
+def motion_followed(videos: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Compute the correlation over time of the change from frame to frame in two videos of the same T >= 3.
+
+    1 where both move and pause together; NaN where one moves evenly, or not at all.
+    """
+    pairs = zip(videos, others, strict=True)
+    return torch.stack([torch.stack([_change(a), _change(b)]).corrcoef()[0, 1] for a, b in pairs])
+
+
+def layout_followed(videos: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Compute the mean correlation of frames with those of another video at the same time, in coarse grey pictures.
+
+    1 where light and dark lie alike. NaN where a picture is flat.
+    """
+    grey = [_coarse(side.double().mean(dim=2, keepdim=True)) for side in (videos, others)]
+    return (grey[0] * grey[1]).sum(dim=2).mean(dim=1)
+
+
 def picture_error(frames: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
     """Compute the RMS difference [N] of frames and the pictures they should show, both uint8 [N, 3, H, W]."""
     return ((frames.double() - pictures.double()) / 255).square().flatten(1).mean(dim=1).sqrt()
 
 
 FUNCTIONS = (motion_energy, motion_energy_16, motion_roughness, motion_kept, identity_drift, loopiness)
+
+
+# What is measured of one video, uint8 [T, 3, H, W].
+Measures = Callable[[torch.Tensor], dict[str, float]]
 
 
 def diagnose(video: torch.Tensor) -> dict[str, float]:
@@ -96,7 +118,14 @@ def watched_length(store: VideoStore, protocol: Protocol) -> int:
     return min(protocol.clip_length, max(map(int, store.lengths)))
 
 
-def watch_store(store: VideoStore, side: str, frames: int, choice: str = "first") -> pd.DataFrame:
+def watch_store(
+    store: VideoStore,
+    side: str,
+    frames: int,
+    choice: str = "first",
+    videos: int = WATCHED,
+    measure: Measures = diagnose,
+) -> pd.DataFrame:
     """Diagnose some stored videos, one row each: `side`, `video` (its name) and the diagnostics.
 
     Args:
@@ -104,33 +133,43 @@ def watch_store(store: VideoStore, side: str, frames: int, choice: str = "first"
         side: `real` or `generated`.
         frames: of each.
         choice: where they begin, `first` or `random`.
+        videos: how many at most.
+        measure: what is measured of each.
     """
-    chosen = sampling.real_clips(list(map(int, store.lengths)), frames, WATCHED, 0, choice)  # type: ignore[arg-type]
+    chosen = sampling.real_clips(list(map(int, store.lengths)), frames, videos, 0, choice)  # type: ignore[arg-type]
     return pd.DataFrame(
-        {"side": side, "video": store.names[video]} | diagnose(read_clip(store, video, range(start, start + frames)))
+        {"side": side, "video": store.names[video]} | measure(read_clip(store, video, range(start, start + frames)))
         for video, start in chosen.tolist()
     )
 
 
-def watch_generator(generator: VideoGenerator, seeds: Sequence[int], frames: int) -> pd.DataFrame:
+def watch_generator(
+    generator: VideoGenerator, seeds: Sequence[int], frames: int, measure: Measures = diagnose
+) -> pd.DataFrame:
     """Diagnose some generated videos, one row each: `side`, `video` (its seed) and the diagnostics.
 
     Where the method starts from a picture, `first_frame_error` is how far frame 0 is from it (RMS). Where it moves one
     latent, `w_drift` is the mean |w_t - w_0|^2 of the last quarter over what it is for the latents of two unrelated
     videos: 0 stays, 1 has nothing left of w_0.
+
+    Args:
+        generator: makes the videos.
+        seeds: of the videos.
+        frames: of each.
+        measure: what is measured of each besides.
     """
-    table = pd.DataFrame(_watched(generator, seeds, frames))
+    table = pd.DataFrame(_watched(generator, seeds, frames, measure))
     if "w_0" in table:
         apart = 2 * torch.stack(table["w_0"].tolist()).var(dim=0).sum()
         table["w_drift"] = [float(moved / apart) for moved in table["moved"]]
     return table.drop(columns=["w_0", "moved"], errors="ignore")
 
 
-def _watched(generator: Any, seeds: Sequence[int], frames: int) -> Iterator[dict[str, Any]]:
+def _watched(generator: Any, seeds: Sequence[int], frames: int, measure: Measures) -> Iterator[dict[str, Any]]:
     times = torch.arange(frames)
     for seed in seeds:
         video = generator.videos([seed], times, "round")[0].cpu()
-        row: dict[str, Any] = {"side": "generated", "video": str(seed)} | diagnose(video)
+        row: dict[str, Any] = {"side": "generated", "video": str(seed)} | measure(video)
         if hasattr(generator, "first_frame"):
             w, picture = generator.first_frame(seed)
             row["first_frame_error"] = float(picture_error(video[:1], to_uint8(picture, "round").cpu()))
@@ -141,13 +180,18 @@ def _watched(generator: Any, seeds: Sequence[int], frames: int) -> Iterator[dict
         yield row
 
 
+def _change(video: torch.Tensor) -> torch.Tensor:
+    """Mean absolute change from each frame to the next, [T - 1]."""
+    return (video.double() / 255).diff(dim=0).abs().flatten(1).mean(dim=1)
+
+
 def _changes(videos: torch.Tensor, order: int) -> torch.Tensor:
     """Mean absolute difference of the given order along time, [N]; one video at a time bounds the memory."""
     return torch.stack([(v.double() / 255).diff(n=order, dim=0).abs().mean() for v in videos])
 
 
 def _coarse(videos: torch.Tensor) -> torch.Tensor:
-    """Coarse pictures with zero mean and unit norm, float64 [N, T, 3 * COARSE^2]."""
+    """Coarse pictures with zero mean and unit norm, float64 [N, T, C * COARSE^2]."""
     flat = torch.stack([torch.nn.functional.adaptive_avg_pool2d(v.double() / 255, COARSE).flatten(1) for v in videos])
     centred = flat - flat.mean(dim=2, keepdim=True)
     return centred / centred.norm(dim=2, keepdim=True)

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from styleinv import methods
-from styleinv.config import Study, figure_names, gpus_of, is_aligned, lineage, load_figure, needs
+from styleinv.config import (
+    Study,
+    figure_names,
+    gpus_of,
+    is_aligned,
+    lineage,
+    load_figure,
+    load_question,
+    needs,
+    question_names,
+)
 from styleinv.errors import UserError
 from styleinv.runs import Run, parse_run
 from styleinv.schema import Layer, parse, read_layer
@@ -81,7 +91,7 @@ def plan(
     """Write the plan of a study as text: what `snakemake` makes of the same targets where nothing is made yet.
 
     Args:
-        targets: experiments, figures, `report`, `all`, or runs; what they build on is counted once.
+        targets: experiments, figures, questions, `report`, `all`, or runs; what they build on is counted once.
         gpus: GPUs that trainings may hold at the same time.
         datasets, methods, seeds: of the study, instead of those of config.yaml.
         each: GPUs that a training takes, where its groups can be shared by so many, instead of `gpus` of config.yaml.
@@ -123,7 +133,7 @@ def _targets(
 ) -> tuple[list[Run], list[Run], list[str], dict[str, int]]:
     """Give the runs that some targets need scored, those that they draw, data sets besides, and the jobs for these."""
     tables, folder = study.tables(setting.config), setting.config.parent
-    figures = figure_names(folder)
+    figures, questions = figure_names(folder), question_names(folder)
     runs: dict[Run, None] = {}
     drawn: dict[Run, None] = {}
     data: dict[str, None] = {}
@@ -133,18 +143,24 @@ def _targets(
             runs[parse_run(target)] = None
             continue
         every = [*tables, COST_TABLE, *figures]
-        if target not in (*every, "all"):
-            raise UserError(f"unknown target {target!r}", cure=f"Known: {', '.join(every)}, all, and runs.")
-        summaries |= dict.fromkeys([*every, "all"] if target == "all" else [target], 1)
+        if target not in (*every, *questions, "all", "questions"):
+            cure = f"Known: {', '.join([*every, *questions])}, questions, all, and runs."
+            raise UserError(f"unknown target {target!r}", cure=cure)
+        behind = {"all": every, "questions": questions}
+        summaries |= dict.fromkeys([*behind.get(target, []), target], 1)
     if "report" in summaries:
         summaries["gallery"] = 1
     for name in summaries:
         runs |= dict.fromkeys(tables.get(name, []))
         if name in figures:
             figure = load_figure(name, folder)
-            shown = study.shown(figure, setting.scale, folder)
-            drawn |= dict.fromkeys((*shown.runs, *shown.styles) if figure.models else ())
-            data |= dict.fromkeys((*shown.datasets, *shown.unseen))
+            shown, models = study.shown(figure, setting.scale, folder), figure.models
+        elif name in questions:
+            shown, models = study.asked(load_question(name, folder), setting.scale, folder), True
+        else:
+            continue
+        drawn |= dict.fromkeys((*shown.runs, *shown.styles) if models else ())
+        data |= dict.fromkeys((*shown.datasets, *shown.unseen))
     return list(runs), list(drawn), list(data), summaries
 
 
