@@ -20,7 +20,7 @@ NOT_YET = "Not run yet.\n"
 
 
 def told(record: Path) -> str:
-    """Give table and paragraph of an answer's page, and say at which scale they were measured."""
+    """Give what an answer's page says below its question, and the scale at which it was measured."""
     _, _, answer = record.with_suffix(".md").read_text().split("\n\n", 2)
     return f"At the scale {read_object(record)['scale']}:\n\n{answer}"
 

@@ -21,28 +21,28 @@ def test_what_lies_apart_is_named_with_what_differs() -> None:
         row("faces/a", 512, 0.5, 0.1),
         row("faces/b", 16, 0.88, 0.1),
     ]
-    text = answer(rows).paragraph()
-    assert "real videos 100 ± 0 % at 16 frames, A 90 ± 10 % and 50 ± 10 % at 16 and 512 frames, B 88" in text
-    assert "More than 2 standard errors lie between A at 16 and 512 frames." in text
-    assert "A at 16 frames and B" not in text and "B at 16 frames and A" not in text
-    near = answer([row("faces/a", 16, 0.9, 0.1), row("faces/b", 16, 0.86, 0.1)]).paragraph()
+    text = answer(rows).findings()
+    assert text == (
+        "- *Frames that show the person of the first one.* More than 2 standard errors lie between"
+        " A at 16 (90 %) and at 512 frames (50 %)."
+    )
+    near = answer([row("faces/a", 16, 0.9, 0.1), row("faces/b", 16, 0.86, 0.1)]).findings()
     assert "More than" not in near and "within 2 standard errors" in near
     # Over so few videos the same difference means nothing.
-    few = answer([row("faces/a", 16, 0.9, 0.4, n=2), row("faces/a", 512, 0.5, 0.4, n=2)]).paragraph()
+    few = answer([row("faces/a", 16, 0.9, 0.4, n=2), row("faces/a", 512, 0.5, 0.4, n=2)]).findings()
     assert "More than" not in few
 
 
 def test_one_method_on_two_data_sets() -> None:
     rows = [row("faces/a", 16, 0.9, 0.01), row("masks/a", 16, 0.4, 0.01, dataset="masks")]
-    text = answer(rows).paragraph()
-    assert "Faces: A 90 ± 1 %; Masks: A 40 ± 1 %." in text and "between A (Faces) and A (Masks)" in text
+    assert "between A on Faces (90 %) and A on Masks (40 %)." in answer(rows).findings()
 
 
 def test_a_single_number_has_no_deviation_and_lies_apart_from_nothing() -> None:
     rows = [row("faces/a", 16, 0.9, math.nan, n=1), row("faces/b", 16, 0.1, math.nan, n=1), row(REAL, 16, 1, 0)]
-    text = answer(rows, trainings=2).paragraph()
-    assert "A 90 %, B 10 %" in text and "standard errors" not in text and "over 16 videos" in text
-    assert "with 2 seeds" in text
+    page = answer(rows, trainings=2).markdown()
+    assert "| Faces | A | 16 | 90 % |" in page and "standard errors" not in page and "over 16 videos" in page
+    assert "with 2 seeds" in page
 
 
 def test_the_table_has_a_line_for_each_run_and_length_and_no_column_that_is_empty() -> None:
@@ -56,6 +56,6 @@ def test_the_last_frames_are_compared_with_the_first() -> None:
         row("faces/a", 512, 0.8, 0.1) | {"measure": "yaw_first"},
         row("faces/a", 512, 0.2, 0.1) | {"measure": "yaw_last"},
     ]
-    text = answer(rows, ("yaw_last",)).paragraph()
-    assert "A 0.2 ± 0.1. As a share of what it is in the first 128 frames that is: A 0.25." in text
+    text = answer(rows, ("yaw_last",)).findings()
+    assert "real = 1.* As a share of what it is in the first 128 frames that is: A 0.25." in text
     assert "the first 128 frames, real" not in text

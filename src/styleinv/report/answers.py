@@ -77,13 +77,17 @@ class Answer:
     scale: str
 
     def markdown(self) -> str:
-        """Write title, question, table and paragraph."""
+        """Write title, question, table, what the table says, and what stands behind it."""
         asks = " ".join(self.asks.split())
-        return f"# {self.title}\n\n{asks}\n\n{self._table()}\n\n{self.paragraph()}\n"
+        return f"# {self.title}\n\n{asks}\n\n{self._table()}\n\n{self.findings()}\n\n{self.grounds()}\n"
 
-    def paragraph(self) -> str:
-        """Say in plain sentences what was measured, how, and what it cannot say."""
-        return " ".join([*self._measured(), *self._read(), *self._limits()])
+    def findings(self) -> str:
+        """Say for each number, in a line of a list, what lies apart."""
+        return "\n".join(f"- {line}" for line in self._measured())
+
+    def grounds(self) -> str:
+        """Say in plain sentences how it was measured, and what that cannot say."""
+        return " ".join([*self._read(), *self._limits()])
 
     @property
     def _told(self) -> list[str]:
@@ -115,25 +119,13 @@ class Answer:
     def _measured(self) -> Iterator[str]:
         for name in self._told:
             rows = [row for row in self.rows if row["measure"] == name]
-            parts = []
-            for dataset in dict.fromkeys(row["dataset"] for row in rows):
-                those = [row for row in rows if row["dataset"] == dataset]
-                parts.append((self.names[dataset], ", ".join(self._values(those))))
-            said = "; ".join(f"{data}: {values}" for data, values in parts) if len(parts) > 1 else parts[0][1]
-            yield f"{_capital(MEASURES[name].title)}: {said}."
-            yield from self._kept(rows)
+            said = list(self._kept(rows))
             if apart := dict.fromkeys(self._pair(a, b, rows) for a, b in self._apart(rows)):
-                yield f"More than {APART:g} standard errors lie between {'; '.join(apart)}."
+                said.append(f"More than {APART:g} standard errors lie between {'; '.join(apart)}.")
             elif len([row for row in rows if row["run"] != REAL and row["n"] > 1]) > 1:
-                yield f"Those furthest apart are within {APART:g} standard errors of each other."
-
-    def _values(self, rows: Sequence[Row]) -> Iterator[str]:
-        """Say the means of each run of a data set, with the lengths where there are several."""
-        many = len({row["frames"] for row in rows}) > 1
-        for who in dict.fromkeys(self._who(row["run"], row["on"]) for row in rows):
-            those = [row for row in rows if self._who(row["run"], row["on"]) == who]
-            lengths = _and([f"{row['frames']:,}" for row in those])
-            yield f"{who} {_and([_value(row) for row in those])}" + (f" at {lengths} frames" if many else "")
+                said.append(f"Those furthest apart are within {APART:g} standard errors of each other.")
+            if said:
+                yield f"*{_capital(MEASURES[name].title)}.* {' '.join(said)}"
 
     def _kept(self, rows: Sequence[Row]) -> Iterator[str]:
         """Compare a spread of the last frames with that of the first."""
@@ -151,12 +143,14 @@ class Answer:
         return self._who(row["run"], row["on"]) + (f" at {row['frames']:,} frames" if many else "")
 
     def _pair(self, a: Row, b: Row, rows: Sequence[Row]) -> str:
-        """Name two rows by what they differ in."""
-        data = [f" ({self.names[row['dataset']]})" if a["dataset"] != b["dataset"] else "" for row in (a, b)]
+        """Name two rows by what they differ in, with their means."""
+        data = [f" on {self.names[row['dataset']]}" if a["dataset"] != b["dataset"] else "" for row in (a, b)]
+        means = [_mean(row) for row in (a, b)]
         who = [self._who(row["run"], row["on"]) for row in (a, b)]
         if who[0] == who[1] and a["dataset"] == b["dataset"]:
-            return f"{who[0]} at {a['frames']:,} and {b['frames']:,} frames"
-        return f"{self._label(a, rows)}{data[0]} and {self._label(b, rows)}{data[1]}"
+            return f"{who[0]} at {a['frames']:,} ({means[0]}) and at {b['frames']:,} frames ({means[1]})"
+        said = [f"{self._label(row, rows)}{on} ({mean})" for row, on, mean in zip((a, b), data, means, strict=True)]
+        return " and ".join(said)
 
     def _apart(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
         """Name those furthest apart of all lengths of a run, all runs on a data set, one method on all, if they are."""
@@ -217,6 +211,10 @@ def _error(a: Row, b: Row) -> float:
     return math.inf if any(map(math.isnan, parts)) else math.sqrt(sum(parts))
 
 
+def _mean(row: Row) -> str:
+    return f"{_number(row['mean'] * 100)} %" if MEASURES[row["measure"]].percent else _number(row["mean"])
+
+
 def _value(row: Row) -> str:
     percent = MEASURES[row["measure"]].percent
     scale = 100 if percent else 1
@@ -228,10 +226,6 @@ def _value(row: Row) -> str:
 def _number(value: float) -> str:
     """Three digits, without an exponent for what is not tiny."""
     return "0" if value == 0 else f"{value:.3g}"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def _capital(text: str) -> str:

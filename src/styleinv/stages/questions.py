@@ -108,7 +108,7 @@ def _answer(name: str, asking: Asking) -> str:
         question.title, question.asks, question.measures, rows, _names(asking), readers, len(trainings), scale
     )
     about = {"question": name, "title": question.title, "asks": " ".join(question.asks.split())}
-    told = {"seeds": list(asking.seeds), "readers": readers, "paragraph": answer.paragraph()}
+    told = {"seeds": list(asking.seeds), "readers": readers, "findings": answer.findings(), "grounds": answer.grounds()}
     write_text(out, pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False))
     write_text(out.with_suffix(".md"), answer.markdown())
     write_json(out.with_suffix(".json"), about | asking.record() | told)
