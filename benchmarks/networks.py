@@ -53,7 +53,7 @@ def back_propagated(term: Term, network: nn.Module) -> Callable[[], None]:
 def image_phases(batch: int = GROUP) -> dict[str, Callable[[], None]]:
     """Make one update of every phase of StyleGAN2 in float32 on `batch` images, without augmentation and optimiser."""
     G, D = generator().train(), discriminator().train()
-    loss, draws = StyleGAN2Loss(G, D, style_mixing_prob=0), Draws(0, 0, "", 0)
+    loss, draws = StyleGAN2Loss(G, D, style_mixing_prob=0), Draws(0, 0, "", (0,))
     z, real = torch.randn(batch, LATENT), torch.randn(batch, 3, RESOLUTION, RESOLUTION)
     return {
         "Gmain": back_propagated(lambda: loss.generator_main(z, draws, ignore), G),

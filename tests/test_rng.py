@@ -19,7 +19,7 @@ def test_streams_of_a_path_of_names() -> None:
     content = rng.torch_generator("content", 3)
     assert torch.randint(B, [2], generator=content).tolist() == [844414156269, 224064439926]
     assert drawn(rng.numpy_generator("motion", 3)) == [851551602702, 1025690600021]
-    for python in (rng.python_generator(0, 1, "Gmain", 2, "t"), Draws(0, 1, "Gmain", 2).python("t")):
+    for python in (rng.python_generator(0, 1, "Gmain", 2, "t"), Draws(0, 1, "Gmain", (2,)).python("t")):
         assert python.getrandbits(40) == 975420704876
 
 

@@ -175,7 +175,7 @@ def _phases(method: Method, device: torch.device, groups: int) -> Callable[[], N
 
     def call() -> None:
         for phase in method.phases:
-            same = [(number, real) for number in range(groups)]
+            same = [((number,), real) for number in range(groups)]
             grads = accumulate(method.parts, phase, same, groups, 0, 0, lambda name, value: None)
             step_optimizer(method.parts, phase, grads)
 
@@ -272,7 +272,7 @@ def parity(bench: Bench) -> list[float]:
         assert isinstance(method, StyleInVMethod)
         method.loss.precision = precision
         real = tuple(to_device(part, bench.device) for part in method.real_batch(0, method.training.group))
-        grads = accumulate(method.parts, method.phases[0], [(0, real)], 1, 0, 0, lambda name, value: None)
+        grads = accumulate(method.parts, method.phases[0], [((0,), real)], 1, 0, 0, lambda name, value: None)
         norms.append(torch.cat([g.flatten().double() for g in grads]).norm())
     allow_tf32(False)
     return [abs(float(norms[1] / norms[0]) - 1)]

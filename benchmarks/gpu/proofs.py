@@ -184,7 +184,7 @@ def _gradients(method: Method, device: torch.device) -> dict[str, Tensor]:
     found = {}
     with drawn_on_host():
         for phase in method.phases:
-            grads = accumulate(method.parts, phase, [(0, real)], 1, 0, 0, lambda name, value: None)
+            grads = accumulate(method.parts, phase, [((0,), real)], 1, 0, 0, lambda name, value: None)
             found[phase.name] = torch.cat([g.flatten() for g in grads]).cpu()
     return found
 

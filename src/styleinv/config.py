@@ -566,8 +566,8 @@ def preparation_section(run: Run, scale_file: Path, key: str | None = None) -> d
     return told | {"seed": seed_of(run, scale), "device": scale.device}
 
 
-# What a training takes of its machine, which changes nothing of what it makes.
-OF_THE_MACHINE = ("batch_gpu", "raw_cache")
+# What a training takes of its machine, which changes nothing of what it makes, or its rounding alone.
+OF_THE_MACHINE = ("batch_gpu", "groups_at_once", "raw_cache")
 
 
 def training_section(run: Run, scale_file: Path) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import contextlib
 import hashlib
 import random
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
 
@@ -34,8 +35,40 @@ def torch_generator(*parts: object) -> "torch.Generator":
     return torch.Generator().manual_seed(key(*parts))
 
 
+@dataclass(frozen=True)
+class Generators:
+    """torch's CPU generators of several groups of samples, which lie one after another in what is drawn.
+
+    Attributes:
+        each: one for each group.
+    """
+
+    each: "tuple[torch.Generator, ...]"
+
+
+def drawn_by_group(
+    draw: "Callable[[int, torch.Generator | None], torch.Tensor]",
+    rows: int,
+    generator: "torch.Generator | Generators | None",
+    dim: int = 0,
+) -> "torch.Tensor":
+    """Draw for a batch; where it has several groups, each draws what it draws alone.
+
+    Args:
+        draw: (number of rows, generator) -> numbers of so many rows.
+        rows: of the whole batch, equally many in each group.
+        generator: of the batch.
+        dim: the dimension of the rows in what is drawn.
+    """
+    import torch
+
+    if not isinstance(generator, Generators):
+        return draw(rows, generator)
+    return torch.cat([draw(rows // len(generator.each), one) for one in generator.each], dim)
+
+
 def standard_normal(
-    shape: "Sequence[int]", generator: "torch.Generator | None", device: "torch.device | str"
+    shape: "Sequence[int]", generator: "torch.Generator | Generators | None", device: "torch.device | str"
 ) -> "torch.Tensor":
     """Draw as many standard normals as pixels have, where they are needed, float32.
 
@@ -45,15 +78,20 @@ def standard_normal(
 
     Args:
         shape: of the result.
-        generator: of the CPU; None is torch's global one.
+        generator: of the CPU, for the first dimension of `shape`; None is torch's global one.
         device: on which the numbers are drawn and stay.
     """
     import torch
 
-    if _on_host or torch.device(device).type == "cpu":
-        return torch.randn(shape, generator=generator).to(device)
-    number = int(torch.randint(2**63 - 1, [], generator=generator))
-    return torch.randn(shape, generator=_device_generator(number, device), device=device)
+    on_host = _on_host or torch.device(device).type == "cpu"
+
+    def draw(rows: int, generator: "torch.Generator | None") -> "torch.Tensor":
+        if on_host:
+            return torch.randn([rows, *shape[1:]], generator=generator)
+        number = int(torch.randint(2**63 - 1, [], generator=generator))
+        return torch.randn([rows, *shape[1:]], generator=_device_generator(number, device), device=device)
+
+    return drawn_by_group(draw, shape[0], generator).to(device)
 
 
 def _device_generator(number: int, device: "torch.device | str") -> "torch.Generator":

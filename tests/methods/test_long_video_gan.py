@@ -78,8 +78,8 @@ def test_the_low_resolution_store(tiny: Setting, tmp_path: Path) -> None:
 class Sliced:
     """Draws of groups that are parts of one batch, whatever its split."""
 
-    def __init__(self, seed: int, step: int, phase: str, group: int):
-        self.group = group
+    def __init__(self, seed: int, step: int, phase: str, groups: tuple[int, ...]):
+        (self.group,) = groups
 
     def generator(self, purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(len(purpose))
@@ -110,7 +110,7 @@ def test_running_means_move_once_a_step(
     moved = {}
     for size in (4, 2, 1):
         G.load_state_dict(fresh, strict=False)
-        batches = enumerate(zip(*(part.split(size) for part in real), strict=True))
+        batches = (((n,), part) for n, part in enumerate(zip(*(part.split(size) for part in real), strict=True)))
         update.accumulate(method.parts, phase, batches, BATCH // size, 0, 0, lambda name, value: None)
         moved[size] = {name: value - fresh[name] for name, value in G.named_buffers() if name.endswith(RUNNING)}
     assert len(moved[4]) > 4 and all(change.any() for change in moved[4].values())

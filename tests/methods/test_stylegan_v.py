@@ -28,7 +28,8 @@ def test_sizes_of_the_paper_configuration() -> None:
 def test_motion_enters_beside_the_constant_input_alone() -> None:
     G = Generator(8, 8, 16, motion=SMALL, synthesis={"channel_base": 128, "channel_max": 8}).eval()
     generator = torch.Generator().manual_seed(0)
-    z, noise = torch.randn(2, 8, generator=generator), G.motion_noise(2, 15, generator)
+    z = torch.randn(2, 8, generator=generator)
+    noise = torch.randn(2, G.motion_encoder.traj_len(15), G.motion_encoder.z_dim, generator=generator)
     frames = G(z, torch.tensor([[0.0, 3.5], [9.0, 12.0]]), noise)
     assert frames.shape == (4, 3, 16, 16) and not torch.equal(frames[0], frames[1])
     assert G.synthesis.b4.conv1.weight.shape[1] == 8 + G.motion_encoder.dim

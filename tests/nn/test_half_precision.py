@@ -150,7 +150,7 @@ def test_path_length_and_r1_through_augmentation(half: str) -> None:
         pipe.p = 0.8
         augment = lambda images, generator: pipe(images, generator=generator)  # noqa: E731
         loss = StyleGAN2Loss(G, D, augment, noise_mode="const")
-        draws, seen = Draws(0, 0, "test", 0), {}
+        draws, seen = Draws(0, 0, "test", (0,)), {}
         generator = torch.Generator().manual_seed(1)
         z, real = torch.randn(4, 16, generator=generator), torch.rand(4, 3, 64, 64, generator=generator) * 2 - 1
 

@@ -50,7 +50,7 @@ def study(monkeypatch: pytest.MonkeyPatch, terms: int) -> tuple[list[str], Parts
 @pytest.mark.parametrize("terms", [1, 2])
 def test_buckets_go_during_the_last_pass_and_give_the_mean(monkeypatch: pytest.MonkeyPatch, terms: int) -> None:
     seen, parts, phase, net = study(monkeypatch, terms)
-    real = [(group, (torch.randn(2, 4),)) for group in range(2)]
+    real = [((group,), (torch.randn(2, 4),)) for group in range(2)]
     step = (parts, phase, real, 2, 0, 0, lambda name, value: None)
     plain = [gradient.clone() for gradient in accumulate(*step)]
     many = Buckets(Pair(seen), [*net.parameters(), *parts.optimizers["G"].param_groups[0]["params"][3:]])
@@ -68,7 +68,7 @@ def test_buckets_go_during_the_last_pass_and_give_the_mean(monkeypatch: pytest.M
 def test_what_is_complete_is_on_its_way_before_the_pass_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, parts, phase, net = study(monkeypatch, 1)
     parts.optimizers["G"] = torch.optim.SGD(net.parameters(), lr=1)
-    many, step = Buckets(Pair(seen), list(net.parameters())), (parts, phase, [(0, (torch.randn(2, 4),))], 1, 0)
+    many, step = Buckets(Pair(seen), list(net.parameters())), (parts, phase, [((0,), (torch.randn(2, 4),))], 1, 0)
     accumulate(*step, 0, lambda name, value: None, buckets=many)
     # How many passes a group takes is not known yet.
     assert seen == ["first layer", "sent 1", "sent 1", "sent 1", "waited", "waited", "waited"]
@@ -83,4 +83,4 @@ def test_a_phase_that_changes_its_passes_is_an_error(monkeypatch: pytest.MonkeyP
     many = Buckets(Pair(seen), list(net.parameters()))
     many.terms = 2
     with pytest.raises(RuntimeError, match="phase Gmain yielded 1 terms, and 2 before"):
-        accumulate(parts, phase, [(0, (torch.randn(2, 4),))], 1, 0, 0, lambda name, value: None, buckets=many)
+        accumulate(parts, phase, [((0,), (torch.randn(2, 4),))], 1, 0, 0, lambda name, value: None, buckets=many)

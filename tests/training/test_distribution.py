@@ -37,6 +37,8 @@ SCALE = TINY.replace("batch: 4, group_size: 4", "batch: 4, group_size: 2")
 SYNCHRONISED = SCALE.replace("  inversion:\n", "  inversion:\n    sync_batchnorm: true\n")
 WHOLE = SCALE.replace("batch: 4, group_size: 2", "batch: 4, group_size: 4")
 STATISTICS = ("w_avg", "running_mean", "running_var", "magnitude_ema")
+FOUR = SCALE.replace("batch: 4, group_size: 2", "batch: 8, group_size: 2")
+AT_ONCE = SCALE.replace("batch: 4, group_size: 2", "batch: 8, group_size: 2, groups_at_once: 2")
 LONG = SCALE.replace("total_kimg: 0.08", "total_kimg: 80")
 
 
@@ -47,6 +49,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     (folder / "config/long.yaml").write_text(LONG)
     (folder / "config/synchronised.yaml").write_text(SYNCHRONISED)
     (folder / "config/whole.yaml").write_text(WHOLE)
+    (folder / "config/four.yaml").write_text(FOUR)
+    (folder / "config/at_once.yaml").write_text(AT_ONCE)
     setting = Setting(folder / "config/tiny.yaml", Paths(folder / "results"))
     fetch("talking_faces", setting)
     crop("talking_faces", setting)
@@ -166,6 +170,20 @@ def test_two_processes_train_what_one_trains(study: Setting, tmp_path: Path, job
     left, right = load_file(one.model), load_file(two.model)
     assert all(torch.equal(left[name], right[name]) for name in left if name.endswith("num_batches_tracked"))
     pd.testing.assert_frame_equal(curves(one.model), curves(two.model), rtol=0.02, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_take_two_groups_at_once(study: Setting, tmp_path: Path, jobs: list[Job]) -> None:
+    """Running statistics of BatchNorm move in the order of all groups."""
+    for size, scale in ((1, "four"), (2, "at_once")):
+        jobs.append(Job(study, tmp_path / scale, "talking_faces/inversion", size, scale))
+        jobs[-1].finish()
+    one, two = jobs
+    assert one.batches() == two.batches() and len(one.batches()) == 40
+    assert difference(one.model, two.model) < 1e-4
+    assert difference(one.model, two.model, statistics=True) < 1e-3
+    left, right = load_file(one.model), load_file(two.model)
+    assert all(torch.equal(left[name], right[name]) for name in left if name.endswith("num_batches_tracked"))
 
 
 @pytest.mark.slow

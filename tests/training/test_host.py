@@ -44,7 +44,7 @@ def test_noise_is_drawn_where_it_is_needed(keys: list[int]) -> None:
     ws = torch.empty(2, net.num_ws, 8, device=META)
     for step in (3, 4, 3):
         with Copies() as copies:
-            net(ws, generator=Draws(0, step, "Gmain", 1).generator("noise"))
+            net(ws, generator=Draws(0, step, "Gmain", (1,)).generator("noise"))
         assert not copies.to_device
     a, b, again = (keys[i * 7 : i * 7 + 7] for i in range(3))
     assert len(keys) == 21 and a == again and len({*a, *b}) == 14

@@ -27,7 +27,7 @@ def test_gradients_are_the_same_bit_by_bit(tiny: Setting, monkeypatch: pytest.Mo
         for kept in (1, 0.5, 0):
             for mean in made.parts.step_means:
                 mean.zero_()
-            args = (made.parts, phase, [(0, real)], 1, 0, 0, lambda name, value: None)
+            args = (made.parts, phase, [((0,), real)], 1, 0, 0, lambda name, value: None)
             pairs.append([g.clone() for g in update.accumulate(*args, kept=kept)])
         for other in pairs[1:]:
             assert all(torch.equal(a, b) for a, b in zip(pairs[0], other, strict=True))

@@ -57,7 +57,7 @@ def test_steps_on_one_batch_lower_the_loss(upstream: Setting, tmp_path: Path, na
             losses.append(float(value.detach()))
 
     for _ in range(12):
-        gradients = accumulate(method.parts, phase, [(0, real)], 1, 0, 0, report)
+        gradients = accumulate(method.parts, phase, [((0,), real)], 1, 0, 0, report)
         assert all(g.dtype == torch.float32 and g.isfinite().all() for g in gradients)
         step_optimizer(method.parts, phase, gradients)
     assert types == {torch.bfloat16}

@@ -20,9 +20,12 @@ original = loop._Loop._real
 def recorded(self: loop._Loop, step: int) -> list[tuple[Tensor, ...]]:
     batches = original(self, step)
     with open(f"{os.environ['BATCHES']}-{self.world.rank}", "a") as file:
-        for group, batch in zip(self.groups, batches, strict=True):
-            digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in batch)).hexdigest()
-            file.write(f"{step} {group} {digest}\n")
+        for groups, batch in zip(self.passes, batches, strict=True):
+            for group, parts in zip(
+                groups, zip(*(part.chunk(len(groups)) for part in batch), strict=True), strict=True
+            ):
+                digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()
+                file.write(f"{step} {group} {digest}\n")
     return batches
 
 

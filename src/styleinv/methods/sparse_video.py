@@ -21,6 +21,7 @@ from styleinv.data.time_sampling import TimeSampling
 from styleinv.generator import to_float
 from styleinv.methods.context import Context
 from styleinv.nn.augment import Augment
+from styleinv.nn.groups import Source
 from styleinv.nn.video_discriminator import DiscriminatorConfig, VideoDiscriminator
 from styleinv.schema import Strict
 from styleinv.training.ada import AdaConfig, build_augment
@@ -68,8 +69,8 @@ class ClipInputs:
     z: Tensor
     motion_z: Tensor
     t: Tensor
-    noise: torch.Generator | None = None
-    augment: torch.Generator | None = None
+    noise: Source | None = None
+    augment: Source | None = None
 
 
 class SparseVideoLoss(ABC):
@@ -91,13 +92,13 @@ class SparseVideoLoss(ABC):
     def generated_clips(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
         """Generate clips [B, F, 3, R, R] and their times [B, F], as the discriminator sees them."""
 
-    def score(self, clips: Tensor, t: Tensor, generator: torch.Generator | None) -> Tensor:
+    def score(self, clips: Tensor, t: Tensor, generator: Source | None) -> Tensor:
         """Score clips [B, F, 3, R, R] in [-1, 1] at times t [B, F], augmented: [B]."""
         stacked = clips.flatten(1, 2)
         return self.D(stacked if self.augment is None else self.augment(stacked, generator), t)
 
     def discriminator_main(
-        self, fake: ClipInputs, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
+        self, fake: ClipInputs, real: Tensor, real_t: Tensor, augment: Source | None, report: Report
     ) -> Iterator[Tensor]:
         """Yield softplus(D(fake)), then softplus(-D(real)), for real [B, F, 3, R, R] in [-1, 1] at real_t [B, F]."""
         with torch.no_grad():
@@ -107,7 +108,7 @@ class SparseVideoLoss(ABC):
         )
 
     def discriminator_reg(
-        self, real: Tensor, real_t: Tensor, augment: torch.Generator | None, report: Report
+        self, real: Tensor, real_t: Tensor, augment: Source | None, report: Report
     ) -> Iterator[Tensor]:
         """Yield the R1 penalty of clips, with respect to the frames before their augmentation."""
         real = real.detach().requires_grad_()
@@ -188,8 +189,8 @@ class SparseVideoGAN(VideoMethod):
 
     def draw_times(self, times: TimeSampling, draws: Draws, n: int) -> Tensor:
         """Draw the times of `n` generated clips, [n, F] on the CPU."""
-        rng = draws.python("t")
-        return torch.from_numpy(np.stack([times.draw(rng) for _ in range(n)]))
+        rngs = [group.python("t") for group in draws.each]
+        return torch.from_numpy(np.stack([times.draw(rng) for rng in rngs for _ in range(n // len(rngs))]))
 
     def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         yield from self.loss.generator_main(self.inputs(draws, len(real[0])), report)

@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styleinv.nn.grid_sample import grid_sample
+from styleinv.nn.groups import Source
 from styleinv.nn.host import packed_to_device
 from styleinv.nn.resample import downsample2d, setup_filter, upsample2d
-from styleinv.rng import standard_normal
+from styleinv.rng import drawn_by_group, standard_normal
 
 # What losses take: (images or clips, CPU generator of all draws) -> the same shape.
-Augment = Callable[[Tensor, torch.Generator | None], Tensor]
+Augment = Callable[[Tensor, Source | None], Tensor]
 
 SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025)
 SYM6 = (
@@ -162,9 +163,7 @@ class AugmentPipe(nn.Module):
     def p(self, value: float) -> None:
         self._p = float(np.float32(value))
 
-    def forward(
-        self, images: Tensor, generator: torch.Generator | None = None, debug_percentile: float | None = None
-    ) -> Tensor:
+    def forward(self, images: Tensor, generator: Source | None = None, debug_percentile: float | None = None) -> Tensor:
         """Augment images [N, C, H, W] in [-1, 1]; C a multiple of 3 is a stack of RGB frames.
 
         Args:
@@ -358,28 +357,31 @@ def _rotate_about(axis: Tensor, theta: Tensor) -> Tensor:
 class _Draws:
     """Per-sample random numbers on the CPU: value first, gate second, as the order of draws is part of the recipe."""
 
-    def __init__(self, images: Tensor, p: float, percentile: float | None, generator: torch.Generator | None):
+    def __init__(self, images: Tensor, p: float, percentile: float | None, generator: Source | None):
         self.n, self.p, self.percentile, self.generator = images.shape[0], p, percentile, generator
 
     def _shape(self, k: int) -> list[int]:
         return [self.n] if k == 1 else [self.n, k]
 
+    def _drawn(self, draw: Callable[..., Tensor], *width: int) -> Tensor:
+        return drawn_by_group(lambda n, generator: draw([n, *width], generator=generator), self.n, self.generator)
+
     def uniform(self, k: int = 1) -> Tensor:
         if self.percentile is not None:
             return torch.full(self._shape(k), self.percentile)
-        return torch.rand(self._shape(k), generator=self.generator)
+        return self._drawn(torch.rand, *self._shape(k)[1:])
 
     def normal(self, k: int = 1) -> Tensor:
         if self.percentile is not None:
             return torch.full(self._shape(k), math.nan).copy_(torch.erfinv(torch.tensor(self.percentile * 2 - 1)))
-        return torch.randn(self._shape(k), generator=self.generator)
+        return self._drawn(torch.randn, *self._shape(k)[1:])
 
     def gate(self, value: Tensor, strength: float | None, neutral: float, probability: float | None = None) -> Tensor:
         """`value` where the operation happens, `neutral` elsewhere."""
         if self.percentile is not None:
             return value
         open_ = probability if probability is not None else (strength or 0) * self.p
-        chance = torch.rand([self.n, *[1] * (value.ndim - 1)], generator=self.generator)
+        chance = self._drawn(torch.rand, *[1] * (value.ndim - 1))
         return torch.where(chance < open_, value, torch.full_like(value, neutral))
 
     def noise_like(self, images: Tensor) -> Tensor:

@@ -11,7 +11,9 @@ import torch
 from pydantic import AfterValidator
 from torch import Tensor
 
+from styleinv.nn.groups import Source
 from styleinv.nn.host import to_device
+from styleinv.rng import drawn_by_group
 
 POLICIES = ("color", "translation", "cutout")
 
@@ -33,14 +35,18 @@ class DiffAugmentDraws:
     cut: Tensor
 
 
-def draw(n: int, height: int, width: int, reach: int, generator: torch.Generator) -> DiffAugmentDraws:
+def draw(n: int, height: int, width: int, reach: int, generator: Source) -> DiffAugmentDraws:
     """Draw for N clips on the CPU; shifts are uniform in -reach ... reach on both axes.
 
     An erased rectangle may lie half outside.
     """
-    colour = torch.rand([3, n], generator=generator)
-    shift = torch.randint(-reach, reach + 1, [n, 2], generator=generator)
-    cut = [torch.randint(0, size + 1 - cut_size(size) % 2, [n], generator=generator) for size in (height, width)]
+    colour = drawn_by_group(lambda n, generator: torch.rand([3, n], generator=generator), n, generator, dim=1)
+
+    def integers(low: int, high: int, *width: int) -> Tensor:
+        return drawn_by_group(lambda n, g: torch.randint(low, high, [n, *width], generator=g), n, generator)
+
+    shift = integers(-reach, reach + 1, 2)
+    cut = [integers(0, size + 1 - cut_size(size) % 2) for size in (height, width)]
     return DiffAugmentDraws(colour[0], colour[1], colour[2], shift, torch.stack(cut, dim=1))
 
 

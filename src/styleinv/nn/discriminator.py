@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from styleinv.nn import groups
 from styleinv.nn.layers import Conv2dLayer, FullyConnectedLayer
 from styleinv.nn.resample import downsample2d, setup_filter
 
@@ -75,10 +76,13 @@ class DiscriminatorBlock(nn.Module):
 
 
 class MinibatchStdLayer(nn.Module):
-    """Append the mean standard deviation over groups of the mini-batch as channels.
+    """Append the mean standard deviation over sub-groups of every group of samples as channels.
+
+    Args:
+        group_size: samples of a sub-group, which are as far apart as there are sub-groups; None takes the whole group.
 
     Raises:
-        ValueError: if the batch is not divisible by the group size.
+        ValueError: if a group of samples is not divisible by the size.
     """
 
     def __init__(self, group_size: int | None, num_channels: int = 1):
@@ -86,14 +90,16 @@ class MinibatchStdLayer(nn.Module):
         self.group_size, self.num_channels = group_size, num_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        n, c, h, w = x.shape
+        _, c, h, w = x.shape
+        n = x.shape[0] // groups.count()
         group = n if self.group_size is None else min(self.group_size, n)
         if n % group:
             raise ValueError(f"batch of {n} is not divisible by the mbstd_group_size {group}")
         f = self.num_channels
-        y = x.reshape(group, -1, f, c // f, h, w)
-        y = (y.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=[2, 3, 4])
-        return torch.cat([x, y.reshape(-1, f, 1, 1).repeat(group, 1, h, w)], dim=1)
+        y = x.reshape(groups.count(), group, -1, f, c // f, h, w)
+        y = (y.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=[3, 4, 5])
+        y = y[:, None, :, :, None, None].expand(-1, group, -1, -1, h, w)
+        return torch.cat([x, y.reshape(-1, f, h, w)], dim=1)
 
 
 class DiscriminatorEpilogue(nn.Module):

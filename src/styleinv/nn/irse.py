@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from styleinv.nn.norms import BatchNorm2d
+
 
 class SEModule(nn.Module):
     """Squeeze-and-excitation: rescale channels [N, C, H, W] by a gate of their means."""
@@ -43,15 +45,13 @@ class BottleneckIRSE(nn.Module):
         if in_channel == depth:
             self.shortcut_layer = Subsample(stride)
         else:
-            self.shortcut_layer = nn.Sequential(
-                nn.Conv2d(in_channel, depth, 1, stride, bias=False), nn.BatchNorm2d(depth)
-            )
+            self.shortcut_layer = nn.Sequential(nn.Conv2d(in_channel, depth, 1, stride, bias=False), BatchNorm2d(depth))
         self.res_layer = nn.Sequential(
-            nn.BatchNorm2d(in_channel),
+            BatchNorm2d(in_channel),
             nn.Conv2d(in_channel, depth, 3, 1, 1, bias=False),
             nn.PReLU(depth),
             nn.Conv2d(depth, depth, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(depth),
+            BatchNorm2d(depth),
             SEModule(depth),
         )
 
@@ -66,7 +66,7 @@ def irse_units(
 
     The first unit of every group halves the resolution.
     """
-    first = nn.Sequential(nn.Conv2d(3, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.PReLU(widths[0]))
+    first = nn.Sequential(nn.Conv2d(3, widths[0], 3, 1, 1, bias=False), BatchNorm2d(widths[0]), nn.PReLU(widths[0]))
     body, last = [], []
     for group, count in enumerate(units):
         body.append(BottleneckIRSE(widths[group], widths[group + 1], 2))
@@ -82,7 +82,7 @@ class ArcFace(nn.Module):
         super().__init__()
         self.input_layer, self.body, _ = irse_units()
         self.output_layer = nn.Sequential(
-            nn.BatchNorm2d(512), nn.Dropout(0.6), nn.Flatten(), nn.Linear(512 * 7 * 7, 512), nn.BatchNorm1d(512)
+            BatchNorm2d(512), nn.Dropout(0.6), nn.Flatten(), nn.Linear(512 * 7 * 7, 512), nn.BatchNorm1d(512)
         )
 
     def forward(self, x: Tensor) -> Tensor:

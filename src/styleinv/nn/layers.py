@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styleinv.nn import groups
 from styleinv.nn.conv import conv2d_resample
 from styleinv.nn.resample import setup_filter
 
@@ -133,11 +134,25 @@ def running_means(net: nn.Module) -> list[Tensor]:
 
 
 def input_gain(mean_square: Tensor, x: Tensor, beta: float) -> Tensor:
-    """Compute 1 / sqrt of a running mean of x^2, which is first updated where `beta`, its decay, is not 1."""
+    """Compute 1 / sqrt of a running mean of x^2, which is first updated where `beta`, its decay, is not 1.
+
+    Returns:
+        A scalar; [N] for x [N, ...] of several groups, each of which has moved the mean for itself. The mean then holds
+        what they have made of it on average.
+    """
+    if beta != 1 and groups.count() > 1:
+        moved = mean_square.lerp(groups.split(x.detach().float().square()).flatten(1).mean(dim=1), 1 - beta)
+        mean_square.copy_(moved.mean())
+        return groups.spread(moved.rsqrt(), x).flatten()
     if beta != 1:
         mean_square.lerp_(x.detach().float().square().mean(), 1 - beta)
     # A copy, as a later forward of the same step moves the buffer.
     return mean_square.clone().rsqrt()
+
+
+def scaled(x: Tensor, gain: Tensor) -> Tensor:
+    """Multiply x [N, ...] by a gain of `input_gain`."""
+    return x * gain if gain.ndim == 0 else x * gain.reshape(-1, *[1] * (x.ndim - 1))
 
 
 class MagnitudeEMA(nn.Module):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
+from styleinv.nn import groups
 from styleinv.nn.sync_batchnorm import SyncBatchNorm2d
 
 
@@ -13,7 +14,8 @@ def as_if_repeated(trunk: nn.Module, frames: int, training: bool) -> Iterator[No
     """Let BatchNorm layers inside `trunk` track the variance of a batch repeated `frames` times, which they see once.
 
     Repeating a batch changes neither its mean nor its biased variance, by which it is normalised; only the running
-    variance has a factor n / (n - 1) in which n, the number of values, counts. That factor is put right on leaving.
+    variance has a factor n / (n - 1) in which n, the number of values of a group, counts. That factor is put right on
+    leaving.
 
     Args:
         frames: how many frames share the result of the trunk.
@@ -27,7 +29,7 @@ def as_if_repeated(trunk: nn.Module, frames: int, training: bool) -> Iterator[No
     counts: dict[nn.Module, int] = {}
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        counts[module] = inputs[0].numel() // inputs[0].shape[1]
+        counts[module] = inputs[0].numel() // inputs[0].shape[1] // groups.count()
 
     hooks = [m.register_forward_pre_hook(count) for m in norms]
     try:

@@ -6,11 +6,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from styleinv.nn.norms import BatchNorm2d
 
-class SyncBatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` whose training statistics are those of the inputs of all processes together.
 
-    Every process must hold equally many values. Outside training, or in a single process, it is `nn.BatchNorm2d`.
+class SyncBatchNorm2d(BatchNorm2d):
+    """`BatchNorm2d` whose training statistics are those of one group of each process together.
+
+    Every process must hold equally many values. Outside training, or in a single process, it is `BatchNorm2d`.
 
     Raises:
         ConnectionError: another process has ended.
@@ -21,9 +23,10 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         """The number of processes that share the statistics."""
         return dist.get_world_size() if dist.is_initialized() else 1
 
-    def forward(self, x: Tensor) -> Tensor:
+    def one_group(self, x: Tensor) -> Tensor:
+        """Normalise a group by the statistics of those that other processes normalise now."""
         if not self.training or self.processes == 1:
-            return super().forward(x)
+            return super().one_group(x)
         own = torch.stack([x.float().mean([0, 2, 3]), x.float().var([0, 2, 3], correction=0)])
         rows = [own if rank == dist.get_rank() else torch.zeros_like(own) for rank in range(self.processes)]
         means, variances = _Sum.apply(torch.stack(rows)).unbind(1)

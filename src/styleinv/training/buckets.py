@@ -24,7 +24,7 @@ class Buckets:
         parameters: in the order of the network.
 
     Attributes:
-        terms: how many backward passes a group of the phase takes; None until one has been seen.
+        terms: how many backward passes a pass over groups takes in the phase; None until one has been seen.
     """
 
     def __init__(self, world: World, parameters: Sequence[nn.Parameter]):

@@ -136,7 +136,8 @@ class _Loop:
         self.tick_steps = max(1, round(self.config.tick_kimg * 1000 / self.images_per_step))
         # Consecutive groups, so that what a group moves (statistics of BatchNorm) can be put in order afterwards.
         share = self.config.groups // world.size
-        self.groups = range(world.rank * share, (world.rank + 1) * share)
+        groups, together = range(world.rank * share, (world.rank + 1) * share), self.config.groups_in_pass(world.size)
+        self.passes = [tuple(groups[start : start + together]) for start in range(0, share, together)]
         self.buckets = {phase.name: Buckets(world, parameters_of(method.parts, phase)) for phase in method.phases}
         self.means = ReportMeans()
         self.signs = self._no_signs()
@@ -198,9 +199,14 @@ class _Loop:
             (self.folder / "curves.csv.tmp").replace(self.folder / "curves.csv")
 
     def _real(self, step: int) -> list[tuple[Tensor, ...]]:
-        config = self.config
-        batches = [self.method.real_batch(step * config.groups + group, config.group) for group in self.groups]
+        batches = [self._real_of(step, groups) for groups in self.passes]
         return [tuple(pinned(part, self.world.device) for part in batch) for batch in batches]
+
+    def _real_of(self, step: int, groups: tuple[int, ...]) -> tuple[Tensor, ...]:
+        """Read the real data of a pass, group after group."""
+        config = self.config
+        batches = [self.method.real_batch(step * config.groups + group, config.group) for group in groups]
+        return batches[0] if len(batches) == 1 else tuple(torch.cat(parts) for parts in zip(*batches, strict=True))
 
     def _advance(self, real: list[tuple[Tensor, ...]]) -> None:
         batches = [tuple(to_device(part, self.world.device) for part in batch) for batch in real]
@@ -233,10 +239,11 @@ class _Loop:
         return [(place, buffer) for place, buffer in named if id(buffer) not in agreed]
 
     def _update(self, phase: Phase, batches: list[tuple[Tensor, ...]]) -> None:
-        parts, numbered = self.method.parts, zip(self.groups, batches, strict=True)
+        parts, numbered = self.method.parts, zip(self.passes, batches, strict=True)
+        count = sum(len(groups) for groups in self.passes)
         with one_after_another(parts.modules.values(), self.world):
             gradients = accumulate(
-                *(parts, phase, numbered, len(self.groups), self.seed, self.step, self._report, self.config.kept),
+                *(parts, phase, numbered, count, self.seed, self.step, self._report, self.config.kept),
                 self.buckets[phase.name],
             )
         self.world.average(parts.step_means)

@@ -151,22 +151,25 @@ def _peak() -> int | None:
     return int(kilobytes[1]) * 1024 if kilobytes else None
 
 
-def _update(method: Method, phase: Phase, device: torch.device, size: int) -> list[Tensor]:
-    real = tuple(to_device(part, device) for part in method.real_batch(0, size))
-    return accumulate(method.parts, phase, [(0, real)], 1, 0, 0, lambda name, value: None)
+def _update(method: Method, phase: Phase, device: torch.device, size: int, groups: int = 1) -> list[Tensor]:
+    batches = [method.real_batch(group, size) for group in range(groups)]
+    real = tuple(to_device(torch.cat(parts), device) for parts in zip(*batches, strict=True))
+    return accumulate(method.parts, phase, [(tuple(range(groups)), real)], groups, 0, 0, lambda name, value: None)
 
 
 def _time(method: Method, phase: Phase, device: torch.device, size: int, repeats: int) -> tuple[float, float]:
+    """Time what a group of a pass takes, and the optimiser."""
+    groups = method.training.groups_in_pass(1)
     losses: list[float] = []
     steps: list[float] = []
     while len(losses) <= repeats or sum(losses[1:]) + sum(steps[1:]) < LEAST:
         start = _now(device)
-        gradients = _update(method, phase, device, size)
+        gradients = _update(method, phase, device, size, groups)
         middle = _now(device)
         step_optimizer(method.parts, phase, gradients)
         losses.append(middle - start)
         steps.append(_now(device) - middle)
-    return statistics.median(losses[1:]), statistics.median(steps[1:])
+    return statistics.median(losses[1:]) / groups, statistics.median(steps[1:])
 
 
 def _now(device: torch.device) -> float:

@@ -33,6 +33,9 @@ class TrainingConfig(Strict):
             loss): 8 on each GPU in the released recipe. A smaller batch is one group.
         batch_gpu: samples of a group whose activations stay on the GPU; those of the others wait in host memory for
             the backward pass. A matter of memory alone; null keeps them all.
+        groups_at_once: groups of a process that are computed in one pass, at most all it has: larger operations, and
+            fewer of them, in as many times the memory. Draws and statistics stay those of each group, so that the
+            numbers are the same but for rounding.
         raw_cache: keep the data set's frames decoded under results/cache/raw, R * R * 3 bytes each, and copy them from
             there: for data that decoding would hold up. The numbers are the same.
         total_kimg: length in thousands of images (StyleInV counts every frame shown).
@@ -49,6 +52,7 @@ class TrainingConfig(Strict):
     batch: int = Field(ge=1)
     group_size: int = Field(8, ge=1)
     batch_gpu: int | None = Field(None, ge=1)
+    groups_at_once: int = Field(1, ge=1)
     raw_cache: bool = False
     total_kimg: float = Field(gt=0)
     ema_kimg: float = Field(20, gt=0)
@@ -68,6 +72,10 @@ class TrainingConfig(Strict):
         """The groups of a step, over all processes."""
         return self.batch // self.group
 
+    def groups_in_pass(self, processes: int) -> int:
+        """The groups that a process computes at once."""
+        return min(self.groups_at_once, self.groups // processes)
+
     @property
     def kept(self) -> float:
         """The share of a group's activations that stay on the GPU."""
@@ -82,7 +90,9 @@ class Phase:
         name: as in StyleGAN2-ADA, e.g. `Gmain`, `Dreg`.
         optimizer: name of the optimiser that steps; its parameters get gradients.
         interval: runs at steps divisible by it; its loss is multiplied by it (lazy regularisation).
-        loss: (real data of a group, draws, report) -> scalar terms, each back-propagated when it is yielded.
+        loss: (real data, draws, report) -> scalar terms, each back-propagated when it is yielded. Data and draws are of
+            one group, or of several that lie one after another; a term is the mean over groups of what each gives
+            alone. What looks across samples asks `nn.groups`.
     """
 
     name: str
@@ -203,6 +213,11 @@ def check_batch(training: TrainingConfig, mbstd_group_sizes: Sequence[int], worl
     if training.groups % world:
         several = f"{training.groups} group{'s' * (training.groups > 1)} of {training.group} samples"
         raise ValueError(f"{several} cannot be shared by {world} processes")
+    together, share = training.groups_in_pass(world), training.groups // world
+    if share % together:
+        raise ValueError(f"groups_at_once {together} does not divide the {share} groups of a process")
+    if together > 1 and training.kept < 1:
+        raise ValueError(f"batch_gpu {training.batch_gpu} is for less than a group, groups_at_once {together} for more")
     for size in mbstd_group_sizes:
         if training.group % min(size, training.group):
             raise ValueError(f"group_size {training.group} is not divisible by mbstd_group_size {size}")

@@ -7,18 +7,20 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from styleinv.nn import groups
 from styleinv.training.buckets import Buckets
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report
 from styleinv.training.offload import offloading
+from styleinv.training.running_statistics import groups_in_turn
 
 Batch = TypeVar("Batch")
 
 
 def moving_once(batches: Iterable[Batch], buffers: Sequence[Tensor]) -> Iterator[Batch]:
-    """Give groups, each of which finds `buffers` as the first did; after the last they hold the mean.
+    """Give passes, each of which finds `buffers` as the first did; after the last they hold the mean.
 
-    A running mean that each group moves by its own values so moves once, by the mean over all of them.
+    A running mean that each pass moves by its own values so moves once, by the mean over all of them.
     """
     before = [buffer.clone() for buffer in buffers]
     # In double precision the mean of equal values is that value, bit by bit.
@@ -43,7 +45,7 @@ def parameters_of(parts: Parts, phase: Phase) -> list[nn.Parameter]:
 def accumulate(
     parts: Parts,
     phase: Phase,
-    groups: Iterable[tuple[int, tuple[Tensor, ...]]],
+    passes: Iterable[tuple[tuple[int, ...], tuple[Tensor, ...]]],
     count: int,
     seed: int,
     step: int,
@@ -54,28 +56,32 @@ def accumulate(
     """Compute the mean gradients over `count` groups of a phase; they stay in its parameters and are returned.
 
     Args:
-        groups: (number of the group within the step, its real data on the device).
+        passes: (numbers of groups within the step, their real data on the device, group after group), with equally
+            many groups in each.
         kept: share of the activations that stay on the device, see `offloading`.
         buckets: in which the gradients go to the other processes, which hold as many groups.
 
     Raises:
-        RuntimeError: a group took another number of backward passes than those before it.
+        RuntimeError: a pass took another number of backward passes than those before it.
     """
     parts.optimizers[phase.optimizer].zero_grad(set_to_none=True)
     params = parameters_of(parts, phase)
     for param in params:
         param.requires_grad_(True)
-    for done, (number, real) in enumerate(moving_once(groups, parts.step_means)):
-        draws = Draws(seed, step, phase.name, number)
+    done = 0
+    for numbers, real in moving_once(passes, parts.step_means):
+        draws = Draws(seed, step, phase.name, numbers)
+        done += len(numbers)
         terms = 0
-        with offloading(parts.modules.values(), kept, params[0].device):
+        modules = parts.modules.values()
+        with groups.at_once(len(numbers)), groups_in_turn(modules), offloading(modules, kept, params[0].device):
             for term in phase.loss(real, draws, report):
                 terms += 1
-                last = buckets is not None and done == count - 1 and terms == buckets.terms
+                last = buckets is not None and done == count and terms == buckets.terms
                 # Averaged over groups, so that a step does not depend on how many there are.
                 if term.requires_grad:
                     with buckets.last_pass() if buckets is not None and last else nullcontext():
-                        (term * (phase.interval / count)).backward()
+                        (term * (phase.interval * len(numbers) / count)).backward()
         if buckets is not None:
             if buckets.terms not in (None, terms):
                 raise RuntimeError(f"phase {phase.name} yielded {terms} terms, and {buckets.terms} before")

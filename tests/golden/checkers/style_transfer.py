@@ -14,7 +14,7 @@ from tests.golden.checkers.stylegan2 import Collector
 
 def check_loss(case: Case) -> dict:
     cfg, order, out = case.config, case.manifest["vector_names"]["G"], {}
-    transfer, draws, z = cfg["transfer"], Draws(0, 0, "golden", 0), case.tensor("gen_z")
+    transfer, draws, z = cfg["transfer"], Draws(0, 0, "golden", (0,)), case.tensor("gen_z")
     perceptual_weight, identity_weight = transfer["perceptual_weight"], transfer["identity_weight"]
     start = transfer["finetune_start"] if transfer["finetune_start"] >= 0 else None
     for phase in sorted({name.split("/")[0] for name in case.outputs if name.startswith("G")}):

@@ -166,7 +166,7 @@ class Collector:
 def check_loss(case: Case) -> dict:
     cfg, out = case.config, {}
     names = case.manifest["vector_names"]
-    draws = Draws(0, 0, "golden", 0)
+    draws = Draws(0, 0, "golden", (0,))
     z, real, pl_noise = case.tensor("gen_z"), case.tensor("real_img"), case.tensor("pl_noise")
     for name in cfg["phases"]:
         G = case.load(Generator(**cfg["G"]), prefix="G.").train()

@@ -130,8 +130,9 @@ class DIGAN(VideoMethod):
 
     def _fake(self, draws: Draws, n: int) -> tuple[Tensor, Tensor, Tensor]:
         device, net = self.context.device, self.config.networks
-        rng = np.random.default_rng(draws.python("t").getrandbits(63))
-        times = to_device(torch.from_numpy(np.stack([draw_times(rng) for _ in range(n)])).float(), device)
+        rngs = [np.random.default_rng(group.python("t").getrandbits(63)) for group in draws.each]
+        drawn = np.stack([draw_times(rng) for rng in rngs for _ in range(n // len(rngs))])
+        times = to_device(torch.from_numpy(drawn).float(), device)
         z, z_motion = (draws.randn(name, n, w, device=device) for name, w in (("z", net.z_dim), ("motion", net.w_dim)))
         return z, z_motion, times
 

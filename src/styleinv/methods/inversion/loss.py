@@ -5,6 +5,7 @@ from torch import Tensor
 
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.stylegan2.synthesis import SynthesisNetwork
+from styleinv.nn.groups import Source
 from styleinv.nn.identity import IDLoss
 from styleinv.nn.perceptual import LPIPS
 from styleinv.nn.precision import Precision, computing
@@ -33,11 +34,15 @@ class InversionLoss:
         self.l2_lambda, self.lpips_lambda, self.id_lambda = l2_lambda, lpips_lambda, id_lambda
         self.lpips, self.identity = lpips, identity
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the total and its terms without weights for images x [N, 3, R, R] in [-1, 1]."""
+    def __call__(self, x: Tensor, noise: Source | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the total and its terms without weights for images x [N, 3, R, R] in [-1, 1].
+
+        Args:
+            noise: of the synthesis in `random` mode.
+        """
         with computing(self.precision, x.device):
             ws = self.psp(x)
-        y_hat = self.synthesis(ws, noise_mode=self.noise_mode)
+        y_hat = self.synthesis(ws, noise_mode=self.noise_mode, generator=noise)
         terms = {"l2": F.mse_loss(y_hat, x)}
         total = terms["l2"] * self.l2_lambda
         if self.lpips_lambda > 0:

@@ -96,7 +96,7 @@ class Inversion(Method):
         return (self.frames.batch(number, size),)
 
     def _main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
-        total, terms = self.loss(to_float(real[0]))
+        total, terms = self.loss(to_float(real[0]), draws.generator("noise"))
         for name, value in terms.items():
             report(f"Loss/{name}", value)
         report("Loss/total", total)

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from styleinv.methods.long_video_gan.design import LayerDesign, design
 from styleinv.nn.clip_resample import centre_crop, downsample_space, kaiser_filter, upsample_space
 from styleinv.nn.filtered_lrelu import filtered_lrelu
-from styleinv.nn.layers import FullyConnectedLayer, input_gain
+from styleinv.nn.layers import FullyConnectedLayer, input_gain, scaled
 from styleinv.nn.mapping import MappingNetwork
 from styleinv.nn.precision import HALF, HalfDtype
 
@@ -72,7 +72,7 @@ def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, gain: Tensor, demo
         styles = styles * styles.square().mean().rsqrt()
         energy = styles.square() @ weight.square().sum(dim=[2, 3]).t()
         scale = (energy + 1e-8).rsqrt().to(x.dtype)[:, :, None, None]
-    x = x * (styles * gain).to(x.dtype)[:, :, None, None]
+    x = x * scaled(styles, gain).to(x.dtype)[:, :, None, None]
     y = F.conv2d(x, weight.to(x.dtype), padding=weight.shape[2] - 1)
     return y if scale is None else y * scale
 

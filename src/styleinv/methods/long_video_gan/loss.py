@@ -9,7 +9,9 @@ from torch import Tensor
 from styleinv.methods.long_video_gan.discriminator import SuperResDiscriminator
 from styleinv.methods.long_video_gan.generator import SuperResGenerator
 from styleinv.nn.augment import Augment
+from styleinv.nn.groups import Source
 from styleinv.nn.host import to_device
+from styleinv.rng import drawn_by_group
 from styleinv.training.adversarial import logistic_d, logistic_g, r1
 from styleinv.training.method import Report
 
@@ -18,9 +20,9 @@ from styleinv.training.method import Report
 class Randomness:
     """Random generators of the corruption of low-resolution clips, of the augmentation, and of hiding them."""
 
-    corrupt: torch.Generator | None = None
-    augment: torch.Generator | None = None
-    hide: torch.Generator | None = None
+    corrupt: Source | None = None
+    augment: Source | None = None
+    hide: Source | None = None
 
 
 class SuperResLoss:
@@ -59,7 +61,8 @@ class SuperResLoss:
         if self.augment is not None:
             both = self.augment(both, random.augment)
         low, high = both.chunk(2, dim=2)
-        visible = torch.rand([len(low)], generator=random.hide) < self.lr_cond_prob
+        drawn = drawn_by_group(lambda n, generator: torch.rand([n], generator=generator), len(low), random.hide)
+        visible = drawn < self.lr_cond_prob
         return self.D(low * to_device(visible, low.device).to(low.dtype)[:, None, None, None, None], high)
 
     def generator_main(self, z: Tensor, low: Tensor, random: Randomness, report: Report) -> Iterator[Tensor]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from styleinv.methods.long_video_gan.loss import Randomness, SuperResLoss
 from styleinv.methods.long_video_gan_lr.generate import load_low_res
 from styleinv.methods.long_video_gan_lr.method import EmaConfig, consecutive, to_clips
 from styleinv.nn.augment import Augment, AugmentPipe
+from styleinv.nn.groups import Source
 from styleinv.nn.precision import HalfDtype
 from styleinv.rng import key
 from styleinv.schema import Strict
@@ -93,7 +93,7 @@ class Config(Strict):
 def of_clips(pipe: AugmentPipe) -> Augment:
     """Apply a pipe of images to clips [N, 3, T, H, W], with one draw for all frames of a clip."""
 
-    def augment(clips: Tensor, draws: torch.Generator | None) -> Tensor:
+    def augment(clips: Tensor, draws: Source | None) -> Tensor:
         n, _, t, h, w = clips.shape
         frames = pipe(clips.transpose(1, 2).reshape(n, 3 * t, h, w), draws)
         return frames.reshape(n, t, 3, h, w).transpose(1, 2)

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styleinv.nn.diffaugment import diffaugment, draw, reach_of
+from styleinv.nn.groups import Source
+from styleinv.rng import drawn_by_group
 
 
 class ClipAugment:
@@ -18,7 +20,7 @@ class ClipAugment:
     def __init__(self, policy: str, temporal_scale: float):
         self.policy, self.temporal_scale = policy, temporal_scale
 
-    def __call__(self, clips: Tensor, generator: torch.Generator | None) -> Tensor:
+    def __call__(self, clips: Tensor, generator: Source | None) -> Tensor:
         """Augment clips [N, 3, T, H, W], keeping their shape."""
         n, _, frames, height, width = clips.shape
         generator = generator or torch.default_generator
@@ -27,9 +29,10 @@ class ClipAugment:
         clips = diffaugment(clips.transpose(1, 2), draws, self.policy, contrast_over="clip").transpose(1, 2)
         if not self.temporal_scale:
             return clips
-        exponents = (torch.rand([n], generator=generator) * 2 - 1) * self.temporal_scale
+        uniform = drawn_by_group(lambda n, generator: torch.rand([n], generator=generator), n, generator)
+        exponents = (uniform * 2 - 1) * self.temporal_scale
         missing = frames - (frames * torch.exp2(exponents)).floor().long()
-        where = torch.rand([2, n], generator=generator)
+        where = drawn_by_group(lambda n, generator: torch.rand([2, n], generator=generator), n, generator, dim=1)
         pad = (where[0] * (missing.clamp(min=0) + 1)).long()
         start = (where[1] * ((-missing).clamp(min=0) + 1)).long()
         return rescale_time(clips, exponents, pad, start)

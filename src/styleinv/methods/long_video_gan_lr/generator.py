@@ -16,7 +16,7 @@ from styleinv.nn.clip_resample import (
     upsample_space,
     upsample_time,
 )
-from styleinv.nn.layers import FullyConnectedLayer, MagnitudeEMA, bias_act, normalize_2nd_moment
+from styleinv.nn.layers import FullyConnectedLayer, MagnitudeEMA, bias_act, normalize_2nd_moment, scaled
 
 CLAMP = 256.0
 LEVELS = 5
@@ -41,7 +41,7 @@ def modulated_conv3d(x: Tensor, weight: Tensor, style: Tensor, gain: Tensor, dem
         weight = weight / weight.abs().amax(dim=[1, 2, 3, 4], keepdim=True)
         style = style / style.abs().amax(dim=[1, 2], keepdim=True)
     weight = weight / math.sqrt(fan_in)
-    y = x * (style * gain)[:, :, :, None, None]
+    y = x * scaled(style, gain)[:, :, :, None, None]
     y = F.conv3d(y, weight, padding=[size // 2 for size in weight.shape[2:]])
     if not demodulate:
         return y
@@ -86,7 +86,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, w: Tensor, frames: int | None = None, beta: float = 1.0) -> Tensor:
         """Apply the block to x [N, C, T, H, W] under w [N, latent_dim, T]: [N, C', frames, H', W']."""
         styles = [affine(w.transpose(1, 2)).transpose(1, 2) for affine in (self.affine_0, self.affine_1)]
-        x = x * self.input_magnitude_ema_0(x, beta)
+        x = scaled(x, self.input_magnitude_ema_0(x, beta))
         one = x.new_ones([])
         h = modulated_conv3d(x, self.weight_0, styles[0], one)
         h = bias_act(h, self.bias_0, act="lrelu", clamp=CLAMP)

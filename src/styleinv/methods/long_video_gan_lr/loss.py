@@ -9,6 +9,7 @@ from torch import Tensor
 from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.nn.augment import Augment
+from styleinv.nn.groups import Source
 from styleinv.training.adversarial import logistic_d, logistic_g, r1
 from styleinv.training.method import Report
 
@@ -19,7 +20,7 @@ class LowResInputs:
 
     noise: Tensor
     start: Tensor
-    augment: torch.Generator | None = None
+    augment: Source | None = None
 
 
 class LowResLoss:
@@ -50,7 +51,7 @@ class LowResLoss:
         clips = self.G(fake.noise, self.frames + self.extra, beta)
         return torch.stack([c[:, s : s + self.frames] for c, s in zip(clips, fake.start.tolist(), strict=True)])
 
-    def _score(self, clips: Tensor, augment: torch.Generator | None) -> Tensor:
+    def _score(self, clips: Tensor, augment: Source | None) -> Tensor:
         return self.D(clips if self.augment is None else self.augment(clips, augment))
 
     def generator_main(self, fake: LowResInputs, report: Report) -> Iterator[Tensor]:
@@ -60,13 +61,13 @@ class LowResLoss:
         yield loss.mean()
 
     def discriminator_main(
-        self, fake: LowResInputs, real: Tensor, augment: torch.Generator | None, report: Report
+        self, fake: LowResInputs, real: Tensor, augment: Source | None, report: Report
     ) -> Iterator[Tensor]:
         """Yield both logistic terms for real clips [N, 3, T, H, W]."""
         with torch.no_grad():
             clips = self._clips(fake, self.magnitude_beta)
         yield from logistic_d(lambda: self._score(clips, fake.augment), lambda: self._score(real, augment), report)
 
-    def discriminator_reg(self, real: Tensor, augment: torch.Generator | None, report: Report) -> Iterator[Tensor]:
+    def discriminator_reg(self, real: Tensor, augment: Source | None, report: Report) -> Iterator[Tensor]:
         real = real.detach().requires_grad_()
         yield r1(self._score(real, augment), real, self.r1_gamma, report).mean()

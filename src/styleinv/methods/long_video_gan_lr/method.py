@@ -19,7 +19,7 @@ from styleinv.methods.long_video_gan_lr.discriminator import LowResDiscriminator
 from styleinv.methods.long_video_gan_lr.generator import LowResGenerator
 from styleinv.methods.long_video_gan_lr.loss import LowResInputs, LowResLoss
 from styleinv.nn.diffaugment import Policy
-from styleinv.rng import key
+from styleinv.rng import drawn_by_group, key
 from styleinv.schema import Strict
 from styleinv.training.draws import Draws
 from styleinv.training.ema import ramped_beta
@@ -141,7 +141,10 @@ class LongVideoGANLowRes(VideoMethod):
     def _fake(self, draws: Draws, n: int) -> LowResInputs:
         shape = self.loss.G.noise_shape(n, self.loss.frames + self.loss.extra)
         noise = draws.randn("noise", *shape, device=self.context.device)
-        start = torch.randint(0, self.loss.extra, [n], generator=draws.generator("start"))
+        start = drawn_by_group(
+            lambda n, generator: torch.randint(0, self.loss.extra, [n], generator=generator),
+            *(n, draws.generator("start")),
+        )
         return LowResInputs(noise, start, draws.generator("augment_fake"))
 
     def _generator_main(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:

@@ -51,6 +51,10 @@ class CrossDomainMoCoGANHD(MoCoGANHD):
         self.D_3d = PatchDiscriminator(3, 3, c.ndf, c.num_D, c.nframes > 16, c.norm_D_3d).train()
         self.D = ImageDiscriminator(self.frame_size, x.ch, x.proj_dim).train()
         self.D_ema = copy.deepcopy(self.D)
+        if c.training.groups_at_once > 1:
+            raise ValueError(
+                "groups_at_once must be 1: spectral norms and the memory move with each group, before the next"
+            )
         if x.memory < c.training.group:
             raise ValueError(f"memory {x.memory} is smaller than group_size {c.training.group}")
         self.memory = Memory(x.memory, x.proj_dim, c.training.group)

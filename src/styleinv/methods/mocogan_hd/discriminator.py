@@ -5,6 +5,8 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styleinv.nn.norms import BatchNorm2d, BatchNorm3d, InstanceNorm2d, InstanceNorm3d
+
 STRIDES = (2, 2, 2, 1, 1)
 
 
@@ -32,8 +34,8 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         self.dims, self.num_D, self.halve_time = dims, num_D, halve_time
         conv: Any = nn.Conv2d if dims == 2 else nn.Conv3d
-        instance: Any = nn.InstanceNorm2d if dims == 2 else nn.InstanceNorm3d
-        batch: Any = nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d
+        instance: Any = InstanceNorm2d if dims == 2 else InstanceNorm3d
+        batch: Any = BatchNorm2d if dims == 2 else BatchNorm3d
         layers = {}
         for scale in range(num_D):
             width = min(64, ndf * 2 ** (num_D - 1 - scale))

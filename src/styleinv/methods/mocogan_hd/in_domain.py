@@ -26,6 +26,7 @@ from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_informati
 from styleinv.methods.mocogan_hd.options import Config
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.nn.host import to_device
+from styleinv.rng import drawn_by_group
 from styleinv.training.draws import Draws
 from styleinv.training.method import Parts, Phase, Report, VideoMethod, check_batch
 
@@ -86,7 +87,7 @@ class MoCoGANHD(VideoMethod):
         device, steps = self.context.device, self.config.nframes - 1
         with torch.no_grad():
             w0 = self.G.mapping(draws.randn("z", n, self.G.z_dim, device=device))[:, 0]
-        e = draws.randn("e", steps, n, self.R.z_dim, device=device)
+        e = draws.randn("e", steps, n, self.R.z_dim, device=device, dim=1)
         w, recovered = self.R(w0, e)
         ws = w.flatten(0, 1)[:, None].expand(-1, self.G.num_ws, -1)
         frames = self.G.synthesis(
@@ -96,15 +97,22 @@ class MoCoGANHD(VideoMethod):
         return frames.unflatten(0, (n, steps + 1)), e.transpose(0, 1).flatten(0, 1), recovered.flatten(0, 1)
 
     def _flip(self, clip: Tensor, draws: Draws, purpose: str) -> Tensor:
-        """Reverse the whole batch in time with probability 1/2."""
-        return clip.flip(2) if draws.python(purpose).random() < 0.5 else clip
+        """Reverse a whole group in time with probability 1/2."""
+        turned = [group.python(purpose).random() < 0.5 for group in draws.each]
+        parts = clip.chunk(len(turned))
+        return torch.cat([part.flip(2) if turn else part for part, turn in zip(parts, turned, strict=True)])
 
     clip_input = staticmethod(clip_input)
 
     def _of_images(self, frames: Tensor, fake: Tensor, draws: Draws, report: Report) -> Tensor:
         """Compute the generator's loss by the image discriminator."""
-        k = draws.python("k").randrange(1, self.config.nframes)
-        return generator_loss(*(self.D_img.scores(image_input(x, k)) for x in (frames, fake)))
+        return generator_loss(*(self.D_img.scores(self._image_pairs(x, draws)) for x in (frames, fake)))
+
+    def _image_pairs(self, frames: Tensor, draws: Draws) -> Tensor:
+        """Put frame 0 beside another one, which is the same for a whole group: [B, 6, H, W]."""
+        chosen = [group.python("k").randrange(1, self.config.nframes) for group in draws.each]
+        parts = frames.chunk(len(chosen))
+        return torch.cat([image_input(part, k) for part, k in zip(parts, chosen, strict=True)])
 
     def _generator(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         frames = to_float(real[0])
@@ -130,7 +138,10 @@ class MoCoGANHD(VideoMethod):
         x, y = self.clip_input(frames), self.clip_input(fake)
         scores = [self.D_3d.scores(self._flip(c, draws, f"flip_{name}")) for name, c in (("fake", y), ("real", x))]
         of_real, of_fake = discriminator_loss(scores[1], scores[0])
-        alpha = to_device(torch.rand([len(x), 1, 1, 1, 1], generator=draws.generator("alpha")), x.device)
+        alpha = drawn_by_group(
+            lambda n, generator: torch.rand([n, 1, 1, 1, 1], generator=generator), len(x), draws.generator("alpha")
+        )
+        alpha = to_device(alpha, x.device)
         penalty = gradient_penalty(self.D_3d, x, y, alpha)
         report("Loss/D/3d", 0.5 * (of_real + of_fake))
         report("Loss/D/gp", penalty)
@@ -139,8 +150,7 @@ class MoCoGANHD(VideoMethod):
     def _images(self, real: tuple[Tensor, ...], draws: Draws, report: Report) -> Iterator[Tensor]:
         frames = to_float(real[0])
         fake, draws = self._discriminated(draws, len(frames))
-        k = draws.python("k").randrange(1, self.config.nframes)
-        of_real, of_fake = discriminator_loss(*(self.D_img.scores(image_input(x, k)) for x in (frames, fake)))
+        of_real, of_fake = discriminator_loss(*(self.D_img.scores(self._image_pairs(x, draws)) for x in (frames, fake)))
         report("Loss/D/2d", 0.5 * (of_real + of_fake))
         yield 0.5 * (of_real + of_fake)
 

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from styleinv.methods.mocogan_hd.discriminator import PatchDiscriminator
+from styleinv.nn import groups
 
 GP_WEIGHT = 10.0
 
 
 def relativistic(a: Sequence[Tensor], b: Sequence[Tensor], target: float) -> Tensor:
-    """Compute the sum over scales of mean((a - mean b - target)^2); the mean of b is over its whole map and batch."""
-    return torch.stack([(p - q.mean() - target).square().mean() for p, q in zip(a, b, strict=True)]).sum()
+    """Compute the sum over scales of mean((a - mean b - target)^2); the mean of b is over its whole map and group."""
+    return torch.stack([(p - groups.mean(q) - target).square().mean() for p, q in zip(a, b, strict=True)]).sum()
 
 
 def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

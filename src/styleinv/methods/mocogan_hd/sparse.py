@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from styleinv.methods.mocogan_hd import generate
 from styleinv.methods.mocogan_hd.motion import MotionGenerator, mutual_information_loss
 from styleinv.methods.sparse_video import ClipInputs, SamplingConfig, SparseVideoConfig, SparseVideoGAN, SparseVideoLoss
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.nn import groups
 from styleinv.nn.augment import Augment
 from styleinv.nn.host import to_device
 from styleinv.training.adversarial import logistic_g
@@ -36,7 +38,10 @@ class SparseConfig(SamplingConfig, SparseVideoConfig):
 
 
 class WalkLoss(SparseVideoLoss):
-    """The terms of the phases Rmain, Dmain and Dreg; motion noise is [steps, B, z_dim], a row per frame after 0."""
+    """The terms of the phases Rmain, Dmain and Dreg; motion noise is [steps, B, z_dim], a row per frame after 0.
+
+    Of several groups each walks on to the last time of all; what lies beyond its own is not looked at.
+    """
 
     def __init__(self, G: Generator, R: MotionGenerator, D: nn.Module, augment: Augment | None, config: SparseConfig):
         super().__init__(D, augment, config.r1_gamma)
@@ -47,10 +52,20 @@ class WalkLoss(SparseVideoLoss):
         with torch.no_grad():
             w0 = self.G.mapping(fake.z)[:, 0]
         w, recovered = self.R(w0, fake.motion_z)
-        mutual = mutual_information_loss(recovered.flatten(0, 1), fake.motion_z.transpose(0, 1).flatten(0, 1))
+        mutual = self._mutual(recovered, fake)
         chosen = w.gather(1, fake.t.long()[:, :, None].expand(-1, -1, w.shape[2]))
         ws = chosen.flatten(0, 1)[:, None].expand(-1, self.G.num_ws, -1)
         return self.G.synthesis(ws, noise_mode="const").unflatten(0, fake.t.shape), chosen, mutual
+
+    def _mutual(self, recovered: Tensor, fake: ClipInputs) -> Tensor:
+        """Compute the mutual information loss, each group's over the steps up to its own last time."""
+        noise = fake.motion_z.transpose(0, 1)
+        if groups.count() == 1:
+            return mutual_information_loss(recovered.flatten(0, 1), noise.flatten(0, 1))
+        last = groups.split(fake.t).amax(dim=[1, 2])
+        walked = torch.arange(noise.shape[1], device=noise.device) < groups.spread(last, fake.t)
+        alike = F.cosine_similarity(recovered, noise, dim=2, eps=1e-8) * walked
+        return -(groups.split(alike).sum(dim=[1, 2]) / groups.split(walked).sum(dim=[1, 2])).mean()
 
     def generated_clips(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
         """Generate all frames; the first is G(w_0)."""
@@ -99,9 +114,12 @@ class SparseMoCoGANHD(SparseVideoGAN):
     def inputs(self, draws: Draws, n: int) -> ClipInputs:
         """Draw whole times, and noise for every frame up to the last of them."""
         device, t = self.context.device, self.draw_times(self.real_times, draws, n)
+        width, share = self.loss.R.z_dim, t.chunk(len(draws.groups))
+        noise = [group.randn("e", int(u.max()), len(u), width) for group, u in zip(draws.each, share, strict=True)]
+        padded = [F.pad(e, (0, 0, 0, 0, 0, int(t.max()) - len(e))) for e in noise]
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
-            motion_z=draws.randn("e", int(t.max()), n, self.loss.R.z_dim, device=device),
+            motion_z=to_device(torch.cat(padded, dim=1), device),
             t=to_device(t, device),
             augment=draws.generator("augment_fake"),
         )

@@ -119,7 +119,7 @@ class StyleTransfer(ImageGAN):
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:
         """Make a 4 x 8 grid of pairs: the parent's image and the averaged tuned one, with constant noise."""
-        z = Draws(self.context.seed, 0, "samples", 0).randn("z", 16, self.loss.G.z_dim, device=self.context.device)
+        z = Draws(self.context.seed, 0, "samples", (0,)).randn("z", 16, self.loss.G.z_dim, device=self.context.device)
         tuned = self.parts.modules["G_ema"]
         assert isinstance(tuned, Generator)
         pairs = []

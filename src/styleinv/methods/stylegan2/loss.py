@@ -8,7 +8,9 @@ from torch import Tensor
 
 from styleinv.methods.stylegan2.discriminator import Discriminator
 from styleinv.methods.stylegan2.synthesis import Generator
+from styleinv.nn import groups
 from styleinv.nn.augment import Augment
+from styleinv.nn.host import to_device
 from styleinv.rng import standard_normal
 from styleinv.training.adversarial import logistic_d, logistic_g, r1, report_scores
 from styleinv.training.draws import Draws
@@ -43,15 +45,23 @@ class StyleGAN2Loss:
         self.pl_mean = torch.zeros([], device=G.mapping.w_avg.device)
 
     def generate(self, z: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Generate images and their ws [N, num_ws, w_dim] from z [N, z_dim], mixing styles at one cut for all."""
+        """Generate images and their ws [N, num_ws, w_dim] from z [N, z_dim], mixing styles at one cut for a group."""
         ws = self.G.mapping(z)
+        layers = ws.shape[1]
+        cuts = [self._cut(group, layers) for group in draws.each]
+        if min(cuts) < layers:
+            other = self.G.mapping(draws.randn("mixed_z", *z.shape, device=z.device), skip_w_avg_update=True)
+            own = to_device(torch.arange(layers) < torch.tensor(cuts)[:, None], z.device)
+            ws = torch.where(own.repeat_interleave(len(z) // len(cuts), dim=0)[:, :, None], ws, other)
+        return self.G.synthesis(ws, noise_mode=self.noise_mode, generator=draws.generator("noise")), ws
+
+    def _cut(self, draws: Draws, layers: int) -> int:
+        """Draw the first layer of a group that takes another style; `layers` for none."""
         if self.style_mixing_prob > 0:
             rng = draws.python("style_mixing")
             if rng.random() < self.style_mixing_prob:
-                cut = rng.randint(1, ws.shape[1] - 1)
-                other = draws.randn("mixed_z", *z.shape, device=z.device)
-                ws = torch.cat([ws[:, :cut], self.G.mapping(other, skip_w_avg_update=True)[:, cut:]], dim=1)
-        return self.G.synthesis(ws, noise_mode=self.noise_mode, generator=draws.generator("noise")), ws
+                return rng.randint(1, layers - 1)
+        return layers
 
     def logits(self, images: Tensor, draws: Draws, purpose: str) -> Tensor:
         """Augment and score images: [N, 1]."""
@@ -70,18 +80,21 @@ class StyleGAN2Loss:
     def generator_reg(
         self, z: Tensor, draws: Draws, report: Report, pl_noise: Tensor | None = None
     ) -> Iterator[Tensor]:
-        """Yield the path length regularisation on the first 1 / pl_batch_shrink of z.
+        """Yield the path length regularisation on the first 1 / pl_batch_shrink of each group of z.
 
         The gradient also flows through the freshly updated mean, as released.
         """
-        images, ws = self.generate(z[: max(1, z.shape[0] // self.pl_batch_shrink)], draws)
+        of_groups = groups.split(z)
+        z = of_groups[:, : max(1, of_groups.shape[1] // self.pl_batch_shrink)].flatten(0, 1)
+        images, ws = self.generate(z, draws)
         if pl_noise is None:
             pl_noise = standard_normal(images.shape, draws.generator("path_length"), images.device)
         pl_noise = pl_noise / math.sqrt(images.shape[2] * images.shape[3])
         (jacobian,) = torch.autograd.grad((images * pl_noise).sum(), ws, create_graph=True)
         lengths = jacobian.square().sum(dim=2).mean(dim=1).sqrt()
-        mean = self.pl_mean.lerp(lengths.mean(), self.pl_decay)
-        self.pl_mean.copy_(mean.detach())
+        # Each group holds its lengths to the mean as it has moved it; what is left is the mean of these.
+        mean = self.pl_mean.lerp(groups.mean(lengths), self.pl_decay)
+        self.pl_mean.copy_(mean.detach().mean())
         penalty = (lengths - mean).square()
         report("Loss/pl_penalty", penalty)
         report("Loss/G/reg", penalty * self.pl_weight)

@@ -184,7 +184,7 @@ class StyleGAN2(ImageGAN):
     @torch.no_grad()
     def sample_images(self) -> np.ndarray:
         """Make a 4 x 8 grid of images of the averaged generator from fixed latents, with constant noise."""
-        z = Draws(self.context.seed, 0, "samples", 0).randn(
+        z = Draws(self.context.seed, 0, "samples", (0,)).randn(
             "z", 32, self.config.networks.z_dim, device=self.context.device
         )
         images = torch.cat([self.parts.modules["G_ema"](part, noise_mode="const") for part in z.split(8)])

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styleinv.nn.conv import modulated_conv2d
+from styleinv.nn.groups import Source
 from styleinv.nn.layers import Conv2dLayer, FullyConnectedLayer
 from styleinv.nn.mapping import MappingNetwork
 from styleinv.nn.precision import HALF, HalfDtype, channels_at, half_from
@@ -50,7 +51,7 @@ class SynthesisLayer(nn.Module):
         w: Tensor,
         noise_mode: str = "random",
         gain: float = 1.0,
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         frames: int = 1,
     ) -> Tensor:
         styles = self.affine(w)
@@ -148,7 +149,7 @@ class SynthesisBlock(nn.Module):
         ws: Tensor,
         noise_mode: str = "random",
         force_fp32: bool = False,
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         frames: int = 1,
     ) -> tuple[Tensor, Tensor | None]:
         """Bring x [N, C, r/2, r/2] and img [N, 3, r/2, r/2] to resolution r by ws [N, num_conv + num_torgb, w_dim].
@@ -232,7 +233,7 @@ class SynthesisNetwork(nn.Module):
         ws: Tensor,
         noise_mode: str = "random",
         force_fp32: bool = False,
-        generator: torch.Generator | None = None,
+        generator: Source | None = None,
         inputs: Tensor | None = None,
         frames: int = 1,
     ) -> Tensor:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from styleinv.methods.stylegan2.synthesis import SynthesisNetwork
@@ -43,7 +42,3 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, t: Tensor, motion_z: Tensor, truncation_psi: float = 1.0) -> Tensor:
         return self.frames(self.mapping(z, truncation_psi=truncation_psi), t, motion_z)
-
-    def motion_noise(self, n: int, max_t: float, generator: torch.Generator) -> Tensor:
-        """Draw motion noise [n, L, motion z_dim] for times up to `max_t` on the CPU."""
-        return torch.randn([n, self.motion_encoder.traj_len(max_t), self.motion_encoder.z_dim], generator=generator)

@@ -4,6 +4,7 @@ Its own ideas are the motion codes between anchors of noise (`nn.motion`, there 
 the paper) and the discriminator of sparse frames (`nn.video_discriminator`); the training is `methods.sparse_video`.
 """
 
+import random
 from typing import Any, Literal
 
 import numpy as np
@@ -109,17 +110,20 @@ class StyleGANV(SparseVideoGAN):
 
     def inputs(self, draws: Draws, n: int) -> ClipInputs:
         """Draw noise, and times within the lengths of random videos."""
-        device, rng = self.context.device, draws.python("t")
-        videos = self.clips.videos
-        lengths = [int(self.lengths[videos[rng.randrange(len(videos))]]) for _ in range(n)]
-        t = np.stack([self.fake_times.draw(rng, length) for length in lengths])
-        noise = self.loss.G.motion_noise(n, float(t.max()), draws.generator("motion_z"))
+        device, motion = self.context.device, self.loss.G.motion_encoder
+        t = np.concatenate([self._times(group.python("t"), n // len(draws.groups)) for group in draws.each])
         return ClipInputs(
             z=draws.randn("z", n, self.loss.G.z_dim, device=device),
-            motion_z=to_device(noise, device),
+            # No time lies beyond the longest training clip.
+            motion_z=draws.randn("motion_z", n, motion.traj_len(0), motion.z_dim, device=device),
             t=to_device(torch.from_numpy(t), device),
             augment=draws.generator("augment_fake"),
         )
+
+    def _times(self, rng: random.Random, n: int) -> np.ndarray:
+        videos = self.clips.videos
+        lengths = [int(self.lengths[videos[rng.randrange(len(videos))]]) for _ in range(n)]
+        return np.stack([self.fake_times.draw(rng, length) for length in lengths])
 
     def generator(self) -> generate.StyleGANVGenerator:
         """Return a maker of videos from the averaged networks as they stand."""

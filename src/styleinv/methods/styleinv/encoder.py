@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styleinv.methods.inversion.encoder import UNITS, WIDTHS
+from styleinv.nn import groups
 from styleinv.nn.irse import irse_units
 from styleinv.nn.layers import FullyConnectedLayer
 from styleinv.nn.precision import in_float32
@@ -21,13 +22,14 @@ class AdaIN(nn.Module):
         self.fc = FullyConnectedLayer(style_dim, num_features * 2, lr_multiplier=lr_multiplier)
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
-        """Normalise x [B, C, H, W] by styles s [F * B, style_dim], rows (frame, video): [F * B, C, H, W]."""
+        """Normalise x [B, C, H, W] by styles s [F * B, style_dim] into [F * B, C, H, W]; rows as in the encoder."""
         frames = s.shape[0] // x.shape[0]
         with in_float32(x.device):
-            gamma, beta = self.fc(s).unflatten(0, (frames, x.shape[0]))[..., None, None].chunk(2, dim=2)
+            affine = groups.split(self.fc(s)).unflatten(1, (frames, -1))
+            gamma, beta = affine[..., None, None].chunk(2, dim=3)
             # One normalisation serves all frames of a video that share x.
-            normal = F.instance_norm(x.float(), eps=1e-5)[None]
-            return torch.addcmul(beta, 1 + gamma, normal).flatten(0, 1).to(x.dtype)
+            normal = groups.split(F.instance_norm(x.float(), eps=1e-5))[:, None]
+            return torch.addcmul(beta, 1 + gamma, normal).flatten(0, 2).to(x.dtype)
 
 
 class AdainResBlk(nn.Module):
@@ -43,10 +45,11 @@ class AdainResBlk(nn.Module):
         self.norm2 = AdaIN(style_dim, dim, lr_multiplier)
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
-        """Modulate x [B, C, H, W] by styles s [F * B, style_dim], rows (frame, video): [F * B, C, H, W]."""
+        """Modulate x [B, C, H, W] by styles s [F * B, style_dim] into [F * B, C, H, W]; rows as in the encoder."""
+        frames = s.shape[0] // x.shape[0]
         residual = self.conv1(F.leaky_relu_(self.norm1(x, s), 0.2))
         residual = self.conv2(F.leaky_relu_(self.norm2(residual, s), 0.2))
-        out = (residual.unflatten(0, (-1, x.shape[0])) + x).flatten(0, 1)
+        out = (groups.split(residual).unflatten(1, (frames, -1)) + groups.split(x)[:, None]).flatten(0, 2)
         return out / math.sqrt(2) if self.normalize else out
 
 
@@ -81,7 +84,7 @@ class ModulatedEncoder(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
-        """Encode x [B, 3, R, R] under styles s [F * B, style_dim], rows (frame, video): [F * B, w_dim].
+        """Encode x [B, 3, R, R] under styles s [F * B, style_dim]: [F * B, w_dim], rows (frame, video), group by group.
 
         `s=None` leaves the AdaIN blocks out: the raw inversion encoder.
         """

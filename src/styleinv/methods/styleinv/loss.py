@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from styleinv.methods.sparse_video import ClipInputs, SparseVideoLoss
 from styleinv.methods.stylegan2.synthesis import Generator
 from styleinv.methods.styleinv.model import StyleInV
+from styleinv.nn import groups
 from styleinv.nn.augment import Augment
 from styleinv.nn.precision import Precision, computing
 from styleinv.training.adversarial import logistic_g
@@ -70,12 +71,12 @@ class StyleInVLoss(SparseVideoLoss):
         loss = adv.mean()
         if self.recon:
             if self.lambda_recon < 0:
-                recon = F.mse_loss(w[: len(w0)], w0) * -self.lambda_recon
+                recon = F.mse_loss(self._by_frame(w, fake)[:, 0], groups.split(w0)) * -self.lambda_recon
             else:
                 recon = F.mse_loss(frames[:, 0], initial) * self.lambda_recon
             report("Loss/G/recon", recon)
             loss = loss + recon
-        drift = (w - w0.repeat(fake.t.shape[1], 1)).norm(dim=1) * self.lambda_w_reg
+        drift = (w - groups.repeated(w0, fake.t.shape[1])).norm(dim=1) * self.lambda_w_reg
         report("Loss/G/wreg", drift)
         if self.lambda_w_reg > 0:
             loss = loss + drift.mean()
@@ -84,14 +85,14 @@ class StyleInVLoss(SparseVideoLoss):
     def generated_clips(self, fake: ClipInputs) -> tuple[Tensor, Tensor]:
         """Generate what the discriminator sees: the frames, with the initial one as `first_frame` says."""
         _, initial, w = self._latents(fake)
-        # Where the generated frame 0 is hidden it need not be synthesised: the rows of its latents, which come first,
+        # Where the generated frame 0 is hidden it need not be synthesised: the rows of its latents, a group's first,
         # are left out. They were computed nevertheless, because E normalises the frames of a batch by their common
         # statistics (BatchNorm): without frame 0 the latents of all others would differ from those in SImain.
-        seen = w[len(initial) :] if self.hides_0 else w
+        seen = self._by_frame(w, fake)[:, 1:].flatten(0, 2) if self.hides_0 else w
         return self._with_initial(self._synthesis(seen, fake), initial, fake.t)
 
     def _latents(self, fake: ClipInputs) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute w_0 [B, w_dim], G(w_0) [B, 3, R, R] and w_t [F * B, w_dim] with rows (frame, video)."""
+        """Compute w_0 [B, w_dim], G(w_0) [B, 3, R, R] and w_t [F * B, w_dim], rows as in `StyleInV`."""
         with torch.no_grad():
             ws = self.G.mapping(fake.z)
             initial = self.G.synthesis(ws, noise_mode=self.initial_noise_mode, generator=fake.noise)
@@ -99,11 +100,16 @@ class StyleInVLoss(SparseVideoLoss):
             w = self.SI(initial, ws[:, 0], fake.motion_z, fake.t)
         return ws[:, 0], initial, w
 
+    @staticmethod
+    def _by_frame(w: Tensor, fake: ClipInputs) -> Tensor:
+        """Unfold w_t [F * B, ...] as [groups, F, B / groups, ...]."""
+        return groups.split(w).unflatten(1, (-1, len(fake.z) // groups.count()))
+
     def _synthesis(self, w: Tensor, fake: ClipInputs) -> Tensor:
         """Synthesise frames [B, F', 3, R, R] from latents w [F' * B, w_dim]."""
         ws = w[:, None].expand(-1, self.G.num_ws, -1)
         images = self.G.synthesis(ws, noise_mode=self.noise_mode, generator=fake.noise)
-        return images.unflatten(0, (-1, len(fake.z))).transpose(0, 1)
+        return self._by_frame(images, fake).transpose(1, 2).flatten(0, 1)
 
     def _with_initial(self, seen: Tensor, initial: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Put G(w_0) before the frames seen [B, F', 3, R, R] where it is shown; t [B, F] as generated."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from styleinv.nn import groups
 from styleinv.nn.layers import FullyConnectedLayer
 from styleinv.nn.motion import MotionMappingNetwork
 
@@ -36,10 +37,13 @@ class MappingFuse(nn.Module):
             setattr(self, f"fcf{i}", layer)
 
     def forward(self, w0: Tensor, motion_z: Tensor, t: Tensor) -> Tensor:
-        """Map w0 [B, content_dim], motion_z [B, L, z_dim], t [B, F] frames to [F * B, w_dim], rows (frame, video)."""
-        batch, frames = t.shape
-        v = self.motion_encoder(t, motion_z).unflatten(0, (batch, frames)).transpose(0, 1).flatten(0, 1)
-        x = torch.cat([w0.repeat(frames, 1), v], dim=1) if self.concat_content else v
+        """Map w0 [B, content_dim], motion_z [B, L, z_dim], t [B, F] frames to [F * B, w_dim].
+
+        Rows are (frame, video), group after group.
+        """
+        v = self.motion_encoder(t, motion_z).unflatten(0, t.shape)
+        v = groups.split(v).transpose(1, 2).flatten(0, 2)
+        x = torch.cat([groups.repeated(w0, t.shape[1]), v], dim=1) if self.concat_content else v
         for i in range(self.layers):
             x = getattr(self, f"fcf{i}")(x)
         return x

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from styleinv.methods.styleinv.encoder import ModulatedEncoder
 from styleinv.methods.styleinv.mapping import MappingFuse
+from styleinv.nn import groups
 from styleinv.nn.precision import in_float32
 
 
@@ -32,15 +33,15 @@ class StyleInV(nn.Module):
     def forward(self, x: Tensor, w0: Tensor, motion_z: Tensor, t: Tensor) -> Tensor:
         """Compute w_t [F * B, w_dim] from x = G(w0) [B, 3, R, R], w0 [B, w_dim], motion_z [B, L, z_dim], t [B, F].
 
-        Rows are ordered (frame, video).
+        Rows are ordered (frame, video), group after group.
         """
         # Waves of late times would not survive fewer bits than float32's; the encoder may have them (`computing`).
         with in_float32(x.device):
             s = self.mapping(w0, motion_z, t)
         if self.skip_encoder:
-            return s + w0.repeat(t.shape[1], 1)
+            return s + groups.repeated(w0, t.shape[1])
         residual = self.encoder(x, s)
-        return residual + (w0.repeat(t.shape[1], 1) if self.input_residual else self.latent_avg)
+        return residual + (groups.repeated(w0, t.shape[1]) if self.input_residual else self.latent_avg)
 
     def load_inversion(self, encoder_state: dict[str, Tensor]) -> None:
         """Initialise the trunk from a raw inversion encoder (section 3.2): every tensor of it, AdaIN blocks excepted.
