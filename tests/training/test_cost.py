@@ -33,7 +33,7 @@ def test_kept_bytes_are_counted_once_and_released() -> None:
 
 
 def test_days_follow_from_rate_and_length() -> None:
-    assert Cost(1, 0, 4, 0, 25000, None, 1, 8.64).days == pytest.approx(2.5)
+    assert Cost(1, 0, 4, 0, 25000, None, 1, 1, 8.64).days == pytest.approx(2.5)
 
 
 def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +45,7 @@ def test_costs_need_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[st
     table = pd.read_csv(folder / "results/tables/cost.csv").set_index(["method", "stage"])
     assert len(table) == 8 and (table["memory_gb_per_video"] > 0).all() and (table["days"] > 0).all()
     assert (table["host_gb"] > 0.2).all() and (table["fits"] > 100).all()
+    assert (table["groups_at_once"] == [1 if stage.endswith("/inversion") else 2 for _, stage in table.index]).all()
     whole, without = (
         table.loc[f"talking_faces/{m}", f"talking_faces/{m}"] for m in ("styleinv", "styleinv-no_inversion")
     )
@@ -100,3 +101,23 @@ def test_the_cure_for_a_full_memory_is_true(
     training = TrainingConfig(batch=64, batch_gpu=batch_gpu, total_kimg=1)
     line = str(_does_not_fit(parse_run("talking_faces/styleinv"), tiny, training, device, fits))
     assert field in line and cure in line
+
+
+@pytest.mark.parametrize(
+    "at_once,fits,processes,cure",
+    [
+        (8, 0, 1, "8 groups of 8 samples at once do not fit the memory. Set it to 4: slower, but the same training"),
+        (8, 40, 1, "Set it to 4, the most that fits"),
+        (8, 16, 1, "Set it to 2, the most that fits"),
+        (8, 64, 1, "Set it to 4, the most that fits"),
+        (8, 7, 1, "Set it to 1: slower"),
+        (8, 0, 4, "2 groups of 8 samples at once do not fit the memory. Set it to 1: slower"),
+    ],
+)
+def test_fewer_groups_at_once_are_the_first_cure(
+    tiny: Setting, at_once: int, fits: int, processes: int, cure: str
+) -> None:
+    """As many as divide the groups of a process, and fewer than have been tried."""
+    training = TrainingConfig(batch=64, groups_at_once=at_once, total_kimg=1)
+    line = str(_does_not_fit(parse_run("talking_faces/styleinv"), tiny, training, "cuda", fits, processes))
+    assert "training.groups_at_once" in line and cure in line

@@ -16,7 +16,8 @@ from styleinv.training.measure import Cost
 PAPER = "paper"
 NOTE = (
     "Measured on the {device}; one process. Memory is what one more video in the group takes{how}; so many fit at "
-    "once: where a group is larger, that is the largest `training.batch_gpu` of a GPU. "
+    "once: where a group is larger, that is the largest `training.batch_gpu` of a GPU; where several fit, the largest "
+    "`training.groups_at_once` takes so many groups. "
     "Days are those of this device at the schedule of the scale; the paper's are those of V100 GPUs."
 )
 
@@ -51,13 +52,14 @@ def write_cost(
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = ("trained_parameters", "frozen_parameters", "frames_per_video", "memory_gb_per_video", "host_gb", "fits")
-    writer.writerow(["scale", "method", "stage", *columns, "seconds_per_kimg", "total_kimg", "days", "device"])
+    rest = ("groups_at_once", "seconds_per_kimg", "total_kimg", "days", "device")
+    writer.writerow(["scale", "method", "stage", *columns, *rest])
     for run, stages in chains.items():
         for stage in stages:
             cost = stage.cost
             host = "" if cost.host_bytes is None else f"{cost.host_bytes / 1e9:.4g}"
             sizes = (cost.trained, cost.frozen, cost.frames_per_video)
-            memory = (f"{cost.bytes_per_video / 1e9:.4g}", host, cost.fits)
+            memory = (f"{cost.bytes_per_video / 1e9:.4g}", host, cost.fits, cost.groups_at_once)
             times = (f"{cost.seconds_per_kimg:.4g}", cost.total_kimg, f"{cost.days:.4g}")
             writer.writerow([scale, run, stage.run, *sizes, *memory, *times, device])
     write_text(out_csv, file.getvalue())
@@ -77,7 +79,16 @@ def _cells(
         if number.table == "S1":
             printed[f"{number.method}-{number.variant}".rstrip("-"), number.metric] = number.value
     kind = "GPU" if on_gpu else "CPU"
-    heads = ["method", "parameters (M)", "frames per video", "paper", "GB per video", "paper", "fit at once"]
+    heads = [
+        "method",
+        "parameters (M)",
+        "frames per video",
+        "paper",
+        "GB per video",
+        "paper",
+        "fit at once",
+        "groups at once",
+    ]
     heads += ["s per kimg", f"{kind} days", "paper (GPU days)", "verdict"]
     rows = []
     for run, stages in chains.items():
@@ -85,7 +96,7 @@ def _cells(
         paper = [printed.get((name, m)) for m in ("frames_per_video", "memory_gb_per_video", "gpu_days")]
         days = " + ".join(f"{stage.cost.days:.3g}" for stage in stages)
         cells = [titles[run], f"{own.trained / 1e6:.2f}", str(own.frames_per_video), _number(paper[0])]
-        cells += [f"{own.bytes_per_video / 1e9:.3g}", _number(paper[1]), str(own.fits)]
+        cells += [f"{own.bytes_per_video / 1e9:.3g}", _number(paper[1]), str(own.fits), str(own.groups_at_once)]
         cells += [f"{own.seconds_per_kimg:.3g}", days]
         rows.append([*cells, _number(paper[2]), _verdict(own, paper[0], paper[1], scale == PAPER and on_gpu)])
     return heads, rows

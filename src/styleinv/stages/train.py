@@ -118,7 +118,7 @@ def train(
         # The traceback holds what did not fit.
         trying, error.__traceback__ = method, None
         fits = _most_that_fit(trying, world) if trying else 0
-        raise _does_not_fit(run, setting, config.training, world.device.type, fits) from None
+        raise _does_not_fit(run, setting, config.training, world.device.type, fits, world.size) from None
     finally:
         world.close()
     return None
@@ -136,12 +136,27 @@ def _most_that_fit(method: Method, world: World) -> int:
         return 0
 
 
-def _does_not_fit(run: Run, setting: Setting, training: TrainingConfig, device: str, fits: int) -> OutOfMemory:
+def _does_not_fit(
+    run: Run, setting: Setting, training: TrainingConfig, device: str, fits: int, processes: int = 1
+) -> OutOfMemory:
     """Say what to set.
 
     Args:
         fits: samples that have been found to fit at once; 0 where that is not known.
+        processes: that share the groups.
     """
+    together = training.groups_in_pass(processes)
+    if together > 1:
+        # What has not fitted is no cure, whatever was found.
+        samples = min(fits or together // 2 * training.group, (together - 1) * training.group)
+        found = ", the most that fits" * (fits >= training.group)
+        most = training.most_groups(samples, processes)
+        return OutOfMemory(
+            f"{together} groups of {training.group} samples at once do not fit the memory",
+            file=setting.method_file(run),
+            field="training.groups_at_once",
+            cure=f"Set it to {most}{found}: slower, but the same training, which goes on from its last state.",
+        )
     held = min(training.batch_gpu or training.group, training.group)
     in_pieces = device == "cuda" and held > 1
     large = held if in_pieces else training.group

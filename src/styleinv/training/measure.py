@@ -48,11 +48,13 @@ class Cost(Sizes):
             system cannot say.
         fits: most samples whose activations the device's memory holds at once, by what it had left beside networks and
             optimisers; other programs' share is theirs.
+        groups_at_once: the largest `training.groups_at_once` of one process by that.
         seconds_per_kimg: time of one process for 1,000 images, all phases at their intervals.
     """
 
     host_bytes: int | None
     fits: int
+    groups_at_once: int
     seconds_per_kimg: float
 
     @property
@@ -80,10 +82,12 @@ def measure(method: Method, device: torch.device, size: int | None = None, repea
         group += seconds / phase.interval
         optimiser += step / phase.interval
     per_step = group * training.batch / size + optimiser
+    fits = _fitting(slopes, _room(device))
     return Cost(
         **asdict(_sizes(method, slopes)),
         host_bytes=_peak(),
-        fits=_fitting(slopes, _room(device)),
+        fits=fits,
+        groups_at_once=training.most_groups(fits) if method.several_groups else 1,
         seconds_per_kimg=per_step / (training.batch * method.images_per_sample) * 1000,
     )
 

@@ -76,6 +76,11 @@ class TrainingConfig(Strict):
         """The groups that a process computes at once."""
         return min(self.groups_at_once, self.groups // processes)
 
+    def most_groups(self, samples: int, processes: int = 1) -> int:
+        """Compute the largest `groups_at_once` of a process where so many samples fit, at least 1."""
+        share = self.groups // processes
+        return max(n for n in range(1, share + 1) if n == 1 or (share % n == 0 and n * self.group <= samples))
+
     @property
     def kept(self) -> float:
         """The share of a group's activations that stay on the GPU."""
@@ -139,6 +144,7 @@ class Method(ABC):
         images_per_sample: how many images one sample of the batch counts for (StyleInV: frames per video).
         frames_per_sample: frames of one sample that a discriminator sees, where that is another number.
         has_encoder: it computes what the precision `bfloat16` is for.
+        several_groups: a pass can take more than one group; if not, it is refused.
     """
 
     training: TrainingConfig
@@ -147,6 +153,7 @@ class Method(ABC):
     images_per_sample: int = 1
     frames_per_sample: int | None = None
     has_encoder: bool = False
+    several_groups: bool = True
 
     @abstractmethod
     def real_batch(self, number: int, size: int) -> tuple[Tensor, ...]:

@@ -46,6 +46,8 @@ class CrossDomainMoCoGANHD(MoCoGANHD):
     The memory is filled by the first process, from the projections of its groups.
     """
 
+    several_groups = False
+
     def _parts(self, device: torch.device) -> Parts:
         c, x = self.config, self.config.cross_domain
         self.D_3d = PatchDiscriminator(3, 3, c.ndf, c.num_D, c.nframes > 16, c.norm_D_3d).train()
