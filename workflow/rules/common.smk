@@ -180,6 +180,15 @@ def asked_of(name):
     return made_from(runs, (*shown.datasets, *shown.unseen))
 
 
+def chosen(*keys):
+    """What the study is of, as `styleinv figures` and `styleinv question` are told it."""
+    return " ".join(
+        f"--{key} {' '.join(map(str, values))}"
+        for key in keys
+        if (values := getattr(STUDY, key)) or key in ("styles", "unseen")
+    )
+
+
 def answers(*names):
     """All files of the answer to each question."""
     return [

@@ -64,15 +64,6 @@ rule what_if:
         [str(P.what_if(run)) for run in RUNS],
 
 
-def chosen(*keys):
-    """What the study is of, as `styleinv figures` and `styleinv question` are told it."""
-    return " ".join(
-        f"--{key} {' '.join(map(str, values))}"
-        for key in keys
-        if (values := getattr(STUDY, key)) or key in ("styles", "unseen")
-    )
-
-
 CHOSEN = chosen("datasets", "methods", "seeds", "styles", "unseen")
 
 for figure, shown in SHOWN.items():
