@@ -313,8 +313,8 @@ def test_latex_holds_the_same_and_compiles(tmp_path: Path) -> None:
 
 def test_the_table_of_costs_judges_what_compares(tmp_path: Path) -> None:
     chains = {
-        "sky/digan": [Stage("sky/digan", Cost(1_000_000, 0, 2, 1.32e9, None, 8, 1, 8.64, 25000))],
-        "sky/styleinv": [Stage("sky/styleinv", Cost(1_000_000, 0, 3, 4e9, None, 8, 1, 8.64, 25000))],
+        "sky/digan": [Stage("sky/digan", Cost(1_000_000, 0, 2, 1.32e9, 25000, None, 8, 1, 8.64))],
+        "sky/styleinv": [Stage("sky/styleinv", Cost(1_000_000, 0, 3, 4e9, 25000, None, 8, 1, 8.64))],
     }
     titles = {run: run for run in chains}
     for scale, on_gpu, memory in (("paper", True, "reproduced within 5 %"), ("demo", False, "not comparable")):
