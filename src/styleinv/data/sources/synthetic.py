@@ -24,15 +24,13 @@ class Config(SourceConfig):
     frames: int = Field(ge=1)
     size: int = Field(ge=32)
     seed: int = Field(0, ge=0)
-    # One shot is not said: data sets from before there were more are not made again.
-    shots: int = Field(1, ge=1, exclude_if=lambda shots: shots == 1)
+    shots: int = Field(1, ge=1)
 
 
 def fetch(source: Config, job: Job) -> Manifest:
     """Make the videos; each entry also names its exact landmarks."""
     settings: dict[str, Any] = {"videos": source.videos, "frames": source.frames, "size": source.size, "fps": job.fps}
-    settings |= {"seed": source.seed, "identities": source.identities, "drawing": source.drawing}
-    settings |= {"shots": source.shots} if source.shots > 1 else {}
+    settings |= {"seed": source.seed, "identities": source.identities, "drawing": source.drawing, "shots": source.shots}
     entries = []
     for number, name in enumerate(make_talking_faces(job.raw, **settings)):
         file = f"original/{name}.mp4"
@@ -53,7 +51,7 @@ def labels(manifest: Manifest) -> dict[str, dict[str, np.ndarray]]:
     for entry in manifest.videos:
         number = int(entry.name.removeprefix("face_"))
         poses = poses_of(number, told["seed"], entry.frames, told["fps"])
-        persons = persons_of(number, told["videos"], told["identities"], entry.frames, told.get("shots", 1))
+        persons = persons_of(number, told["videos"], told["identities"], entry.frames, told["shots"])
         known[entry.name] = {"person": np.array(persons).astype(str)}
         known[entry.name] |= {one.name: np.array([getattr(pose, one.name) for pose in poses]) for one in fields(Pose)}
     return known
