@@ -84,8 +84,8 @@ def test_bad_workflow_configuration_is_one_line(tmp_path: Path) -> None:
 def test_on_a_cpu_jobs_run_side_by_side_and_the_longest_chain_goes_first(tmp_path: Path) -> None:
     folder = clone(tmp_path)
 
-    def asked(key: str) -> dict[str, str]:
-        text = call(folder, "snakemake", "demo", "-n", "--cores", "8", "--config", "methods=[styleinv,digan]")
+    def asked(key: str, cores: int = 8, methods: str = "styleinv,digan") -> dict[str, str]:
+        text = call(folder, "snakemake", "demo", "-n", "--cores", str(cores), "--config", f"methods=[{methods}]")
         jobs = re.split(r"^(?:local)?rule (\w+):$", text, flags=re.MULTILINE)[1:]
         found = {
             rule: re.search(rf"^    {key}: (\d+)$", job, re.MULTILINE)
@@ -94,7 +94,10 @@ def test_on_a_cpu_jobs_run_side_by_side_and_the_longest_chain_goes_first(tmp_pat
         return {rule: said[1] for rule, said in found.items() if said}
 
     chain = ("train_stylegan2", "train_inversion", "train_styleinv")
-    assert asked("threads") == {chain[-1]: "2"}  # beside the others there may be trainings of other methods
+    assert asked("threads") == dict.fromkeys(chain, "2")
+    assert asked("threads", 2) == dict.fromkeys(chain[1:], "2")  # the other core trains DIGAN beside the first
+    assert asked("threads", 2, "styleinv,digan,stylegan_v") == {chain[2]: "2"}
+    assert asked("threads", 2, "styleinv,digan,stylegan_v,mocogan_hd") == {}  # enough for both cores until the end
     assert asked("priority") == dict.fromkeys(chain, "3") | {"train_digan": "1"}
     scale = folder / "config/tiny.yaml"
     scale.write_text(scale.read_text().replace("device: cpu", "device: auto"))

@@ -34,10 +34,19 @@ def longest_chain(method):
     return max(map(len, chains), default=0)
 
 
+@functools.cache
 def threads_of(method):
-    """Threads for each GPU of a training; on a CPU the end of the longest chain, beside which no other is left, has two."""
-    ends = {parts[-1].method for parts in CHAINS.values() if len(parts) > 2}
-    return THREADS + int(THREADS == 1 and method in ends)
+    """Threads for each GPU of a training; on a CPU a part of the study's longest chain has two once cores are left over."""
+    longest = max(CHAINS.values(), key=len, default=[])
+    methods = [part.method for part in longest]
+    if THREADS > 1 or len(longest) < 3 or method not in methods:
+        return THREADS
+    # Where a scheduler has the cores, each job gets its own.
+    cores = workflow.resource_settings.cores or float("inf")
+    # While a part of the chain trains, each other core does one training of the rest.
+    rest = len(set(chain(*CHAINS.values())) - set(longest))
+    rest -= methods.index(method) * (cores - 1)
+    return 2 if rest + 2 <= cores else 1
 
 
 def launcher(wildcards, resources, threads):
