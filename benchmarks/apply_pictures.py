@@ -1,9 +1,11 @@
-"""Draw what the commands of docs/apply.md make of the demo's run: docs/apply-*.png.
+"""Draw what the commands of docs/apply.md make of runs of the demo's scale: docs/apply-*.png.
 
 make demo && python benchmarks/apply_pictures.py
+snakemake figure8 --cores all && python benchmarks/apply_pictures.py stylize
 """
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from styleinv.stages.model import Model
 from styleinv.stages.showing import enlarged
 
 ROOT = Path(__file__).parent.parent
-RUN, SIDE = "talking_faces/styleinv", 80
+RUN, STYLE, SIDE = "talking_faces/styleinv", "drawings/style_transfer", 80
 
 
 def strip(name: str, rows: Sequence[Sequence[np.ndarray]]) -> None:
@@ -23,19 +25,53 @@ def strip(name: str, rows: Sequence[Sequence[np.ndarray]]) -> None:
     Image.fromarray(picture).save(ROOT / f"docs/apply-{name}.png", optimize=True)
 
 
-def draw(model: Model) -> None:
-    """Draw all pictures."""
+def generate(model: Model) -> None:
     strip("generate", [model.generate(seed=seed, frames=128)[::16] for seed in range(3)])
-    # Three frames of the training's rate, and what is sampled between them.
+
+
+def interpolate(model: Model) -> None:
+    """Three frames of the training's rate, and what is sampled between them."""
     strip("interpolate", [model.generate(seed=0, frames=9, fps=4 * model.fps, start=1.0)])
+
+
+def edit(model: Model) -> None:
     edited = [model.edit(model.component(0), strength).generate(seed=1, frames=128)[::16] for strength in (-2, 0, 2)]
     strip("edit", edited)
-    psi = []
+
+
+def psi(model: Model) -> None:
+    rows = []
     for value in (1.0, 0.5):
         model.truncate(value)
-        psi.append([model.generate(seed=seed, frames=1)[0] for seed in range(8)])
-    strip("psi", psi)
+        rows.append([model.generate(seed=seed, frames=1)[0] for seed in range(8)])
+    strip("psi", rows)
+
+
+def stylize(model: Model) -> None:
+    """Two videos, each above what the tuned decoder makes of the same latents."""
+    styled = model.stylize(STYLE)
+    strip("stylize", [each.generate(seed=seed, frames=128)[::16] for seed in (0, 1) for each in (model, styled)])
+
+
+# Each picture's run.
+PICTURES: dict[str, tuple[Callable[[Model], None], str]] = {
+    "generate": (generate, RUN),
+    "interpolate": (interpolate, RUN),
+    "edit": (edit, RUN),
+    "psi": (psi, RUN),
+    "stylize": (stylize, "talking_faces_ffhq/styleinv"),
+}
+
+
+def main() -> None:
+    """Draw the pictures that are asked for, without words those of `make demo`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", nargs="*", help=f"of {', '.join(PICTURES)} (default: those of make demo)")
+    demo = [name for name, (_, run) in PICTURES.items() if run == RUN]
+    for name in parser.parse_args().pictures or demo:
+        draw, run = PICTURES[name]
+        draw(styleinv.load(run, ROOT / "results", device="cpu"))
 
 
 if __name__ == "__main__":
-    draw(styleinv.load(RUN, ROOT / "results", device="cpu"))
+    main()

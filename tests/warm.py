@@ -37,7 +37,8 @@ COMMANDS = {
 LATE = """
     snakemake.api snakemake.workflow snakemake.report snakemake.storage docutils.core jinja2 smart_open yte pandas
     dvc.cli.parser dvc.repo dvc.stage dvc.lock dvc.data_cloud dvc.scm dvc.dirs dvc_render dulwich.client scmrepo.git
-    ruamel.yaml psutil
+    ruamel.yaml psutil networkx torch._dynamo torchvision pyarrow.pandas_compat sqlalchemy.dialects.sqlite mlflow.pyfunc
+    mlflow.tracking.client mlflow.store.tracking.sqlalchemy_store
 """.split()
 CLIENT = """
 import array, json, os, signal, socket, sys
@@ -116,6 +117,9 @@ def become(name: str, words: list[str], place: str, environment: dict[str, str],
     # Which torch read when it was loaded: MKL's number before OpenMP's.
     told = environment.get("MKL_NUM_THREADS") or environment.get("OMP_NUM_THREADS")
     torch.set_num_threads(int(told or os.cpu_count() or 1))
+    # Of its folder on the PATH its jobs find their commands first.
+    if name == "snakemake":
+        sys.executable = shutil.which("python", path=environment["PATH"]) or sys.executable
     code: object = 1
     try:
         if name == "python" and words[0] == "-m":
@@ -154,11 +158,16 @@ def end(pid: int) -> None:
 
 def serve(path: str) -> None:
     """Fork for each client, until standard input ends."""
-    import styleinv.stages
+    import styleinv
+    from styleinv import methods
+    from styleinv.code import code_hash
 
-    stages = [f"styleinv.stages.{found.name}" for found in pkgutil.iter_modules(styleinv.stages.__path__)]
-    for module in [*(module for module, _ in COMMANDS.values()), *LATE, *stages]:
+    parts = [found.name for found in pkgutil.walk_packages(styleinv.__path__, "styleinv.")]
+    for module in [*(module for module, _ in COMMANDS.values()), *LATE, *parts]:
         importlib.import_module(module)
+    # Kept by their module, as are the files that it has read.
+    for method in methods.known():
+        code_hash(method)
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)

@@ -3,7 +3,6 @@
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -16,7 +15,7 @@ def code_hash(method: str) -> str:
     Reports, tracking, the command line and other methods are not among it, and neither comments, docstrings nor layout
     count.
     """
-    parts = (f"{name} {_text(_file(name))}" for name in sorted(closure(f"styleinv.methods.{method}.method", LOOP)))
+    parts = (f"{name} {_read(_file(name))[1]}" for name in sorted(closure(f"styleinv.methods.{method}.method", LOOP)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -28,7 +27,7 @@ def closure(*names: str) -> set[str]:
         name = waiting.pop()
         if name not in found and _exists(name):
             found.add(name)
-            waiting += _imports(_file(name))
+            waiting += _read(_file(name))[0]
     return found
 
 
@@ -42,22 +41,15 @@ def _exists(name: str) -> bool:
 
 
 @functools.cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def _imports(file: Path) -> Iterator[str]:
-    for node in ast.walk(_tree(file)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _text(file: Path) -> str:
+def _read(file: Path) -> tuple[list[str], str]:
+    """What a file imports, and its text without comments, docstrings and layout."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
+    imports = []
     for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         body = getattr(node, "body", None)
         if (
             isinstance(body, list)
@@ -66,4 +58,4 @@ def _text(file: Path) -> str:
             and isinstance(body[0].value, ast.Constant)
         ):
             body[0].value = ast.Constant("")
-    return ast.unparse(tree)
+    return imports, ast.unparse(tree)

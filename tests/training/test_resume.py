@@ -316,7 +316,7 @@ def test_only_what_decides_the_bits_is_in_the_hash_of_the_code(tmp_path: Path, m
         text = (package / file).read_text()
         assert old in text
         (package / file).write_text(text.replace(old, new))
-        code._tree.cache_clear()
+        code._read.cache_clear()
         changed = tuple(code.code_hash(method) != was[method] for method in ("styleinv", "digan"))
         (package / file).write_text(text)
         return changed  # type: ignore[return-value]
@@ -327,7 +327,7 @@ def test_only_what_decides_the_bits_is_in_the_hash_of_the_code(tmp_path: Path, m
     assert hashes("training/adversarial.py", "F.softplus(", "1 * F.softplus(") == (True, True)
     assert hashes("nn/layers.py", '"""Eq', '"""Another sentence. Eq') == (False, False)
     assert hashes("report/tables.py", "digits = 2", "digits = 3") == (False, False)
-    code._tree.cache_clear()
+    code._read.cache_clear()
 
 
 @pytest.mark.slow
