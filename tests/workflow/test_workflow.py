@@ -98,7 +98,7 @@ def test_on_a_cpu_jobs_run_side_by_side_and_the_longest_chain_goes_first(tmp_pat
     assert asked("threads", 2) == dict.fromkeys(chain[1:], "2")  # the other core trains DIGAN beside the first
     assert asked("threads", 2, "styleinv,digan,stylegan_v") == {chain[2]: "2"}
     assert asked("threads", 2, "styleinv,digan,stylegan_v,mocogan_hd") == {}  # enough for both cores until the end
-    assert asked("priority") == dict.fromkeys(chain, "3") | {"train_digan": "1"}
+    assert asked("priority") == dict.fromkeys(("fetch", "crop"), "4") | dict.fromkeys(chain, "3") | {"train_digan": "1"}
     scale = folder / "config/tiny.yaml"
     scale.write_text(scale.read_text().replace("device: cpu", "device: auto"))
     assert asked("threads")["train_digan"] == "8"

@@ -65,6 +65,8 @@ try:
     for dataset in STUDY.datasets:
         load_dataset(dataset, SCALE)
     CHAINS = {str(run): lineage(run, CONFIG) for run in RUNS}
+    # Priority of what trainings wait for: before all of them.
+    FIRST = 1 + max(map(len, CHAINS.values()), default=0)
     # Models along the trainings, which the tables then show too.
     SNAPSHOTS = load_scale(SCALE).snapshots
     # On a CPU most jobs take one: two side by side do more than one after the other with two threads each.

@@ -11,6 +11,7 @@ rule fetch:
         P.fetched("{dataset}"),
     log:
         "results/logs/fetch/{dataset}.log",
+    priority: FIRST
     params:
         scale=SCALE,
     shell:
@@ -28,6 +29,7 @@ rule crop:
         P.cropped("{dataset}", aligned=False),
     log:
         "results/logs/crop/{dataset}.log",
+    priority: FIRST
     threads: lambda wildcards: THREADS if finds_faces(wildcards.dataset) else 1
     resources:
         gpu=lambda wildcards: int(finds_faces(wildcards.dataset)),

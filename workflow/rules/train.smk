@@ -106,6 +106,7 @@ for preparation in PREPARATIONS.values():
                 made_by(preparation),
             log:
                 f"results/logs/{preparation.name}/{{dataset}}.log",
+            priority: FIRST
             params:
                 scale=SCALE,
                 stage=preparation.name,
@@ -129,6 +130,7 @@ for preparation in PREPARATIONS.values():
                 made_by(preparation),
             log:
                 f"results/logs/{preparation.name}/{{dataset}}/{{run}}.log",
+            priority: FIRST
             resources:
                 gpu=1,
             params:
