@@ -38,6 +38,17 @@ def test_one_method_on_two_data_sets() -> None:
     assert "between A on Faces (90 %) and A on Masks (40 %)." in answer(rows).findings()
 
 
+def test_what_differs_in_all_is_still_compared() -> None:
+    """A style tuned on one data set's parent, and another variant of it on another's."""
+    rows = [
+        row("faces/a", 16, 0.98, 0.02, on="faces/c"),
+        row("masks/a", 16, 0.91, 0.1, dataset="masks", on="masks/c"),
+    ]
+    assert "between A on Faces (98 %) and A on Masks (91 %)." in answer(rows).findings()
+    # Of two lengths nothing is comparable.
+    assert "standard errors" not in answer([rows[0], rows[1] | {"frames": 512}]).findings()
+
+
 def test_a_single_number_has_no_deviation_and_lies_apart_from_nothing() -> None:
     rows = [row("faces/a", 16, 0.9, math.nan, n=1), row("faces/b", 16, 0.1, math.nan, n=1), row(REAL, 16, 1, 0)]
     page = answer(rows, trainings=2).markdown()

@@ -120,9 +120,12 @@ class Answer:
         for name in self._told:
             rows = [row for row in self.rows if row["measure"] == name]
             said = list(self._kept(rows))
-            if apart := dict.fromkeys(self._pair(a, b, rows) for a, b in self._apart(rows)):
-                said.append(f"More than {APART:g} standard errors lie between {'; '.join(apart)}.")
-            elif len([row for row in rows if row["run"] != REAL and row["n"] > 1]) > 1:
+            furthest = list(_furthest([row for row in rows if row["run"] != REAL and row["n"] > 1]))
+            apart = [(a, b) for a, b in furthest if abs(a["mean"] - b["mean"]) > APART * _error(a, b)]
+            if apart:
+                between = dict.fromkeys(self._pair(a, b, rows) for a, b in apart)
+                said.append(f"More than {APART:g} standard errors lie between {'; '.join(between)}.")
+            elif furthest:
                 said.append(f"Those furthest apart are within {APART:g} standard errors of each other.")
             if said:
                 yield f"*{_capital(MEASURES[name].title)}.* {' '.join(said)}"
@@ -151,22 +154,6 @@ class Answer:
             return f"{who[0]} at {a['frames']:,} ({means[0]}) and at {b['frames']:,} frames ({means[1]})"
         said = [f"{self._label(row, rows)}{on} ({mean})" for row, on, mean in zip((a, b), data, means, strict=True)]
         return " and ".join(said)
-
-    def _apart(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
-        """Name those furthest apart of all lengths of a run, all runs on a data set, one method on all, if they are."""
-        made = [row for row in rows if row["run"] != REAL]
-        for free in ("frames", "run", "dataset"):
-            groups: dict[tuple[Any, ...], list[Row]] = {}
-            for row in made:
-                # The same method on another data set is another run.
-                key = {"frames": row["frames"], "run": row["run"].partition("/")[2], "dataset": row["dataset"]}
-                kept = tuple(value for name, value in key.items() if name != free)
-                groups.setdefault((*kept, row["on"] if free != "run" else ""), []).append(row)
-            for those in groups.values():
-                pairs = sorted(combinations(those, 2), key=lambda pair: -abs(pair[0]["mean"] - pair[1]["mean"]))
-                for a, b in pairs[:1]:
-                    if abs(a["mean"] - b["mean"]) > APART * _error(a, b):
-                        yield a, b
 
     def _read(self) -> Iterator[str]:
         for dataset, reader in self.readers.items():
@@ -203,6 +190,26 @@ class Answer:
 def check_measures(measures: Sequence[str]) -> list[str]:
     """List those that nobody measures."""
     return [name for name in measures if name not in MEASURES]
+
+
+def _furthest(made: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
+    """Of all lengths of a run, all runs on a data set, one method on all, the two furthest apart.
+
+    Where no two rows differ in one of these alone, the two furthest apart of all of a length.
+    """
+    found: list[list[Row]] = []
+    for free in ("frames", "run", "dataset"):
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for row in made:
+            # The same method on another data set is another run.
+            key = {"frames": row["frames"], "run": row["run"].partition("/")[2], "dataset": row["dataset"]}
+            kept = tuple(value for name, value in key.items() if name != free)
+            groups.setdefault((*kept, row["on"] if free != "run" else ""), []).append(row)
+        found += groups.values()
+    if all(len(those) < 2 for those in found):
+        found = [[row for row in made if row["frames"] == frames] for frames in {row["frames"] for row in made}]
+    for those in found:
+        yield from sorted(combinations(those, 2), key=lambda pair: -abs(pair[0]["mean"] - pair[1]["mean"]))[:1]
 
 
 def _error(a: Row, b: Row) -> float:
