@@ -71,6 +71,19 @@ def test_only_high_resolutions_move(study: Setting) -> None:
     assert any(not torch.equal(value, tuned[key]) for key, value in parent.items() if key.startswith("D."))
 
 
+@pytest.mark.parametrize("variant, moves", [("all_blocks", {"synthesis"}), ("with_mapping", {"synthesis", "mapping"})])
+def test_a_variant_moves_all_blocks_and_the_mapping_where_it_says_so(
+    study: Setting, variant: str, moves: set[str]
+) -> None:
+    run = parse_run(f"{STYLED}-{variant}")
+    train(run, study)
+    tuned = read_model(study.paths.model(run))[1]
+    parent = read_model(study.paths.model(parse_run("talking_faces/stylegan2")))[1]
+    moved = {key for key in parent if key.startswith("G_ema.") and not torch.equal(parent[key], tuned[key])}
+    assert {key.split(".")[1] for key in moved - {"G_ema.mapping.w_avg"}} == moves
+    assert {key.split(".")[2] for key in moved if ".synthesis." in key} == {"b4", "b8", "b16", "b32"}
+
+
 def test_samples_show_parent_and_tuned_side_by_side(study: Setting) -> None:
     config = load_method(STYLED, study.config, methods.get("style_transfer").Config)
     upstream = {"stylegan2": study.paths.model(parse_run("talking_faces/stylegan2"))}

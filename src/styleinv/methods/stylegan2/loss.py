@@ -45,7 +45,12 @@ class StyleGAN2Loss:
         self.pl_mean = torch.zeros([], device=G.mapping.w_avg.device)
 
     def generate(self, z: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Generate images and their ws [N, num_ws, w_dim] from z [N, z_dim], mixing styles at one cut for a group."""
+        """Generate images and their ws [N, num_ws, w_dim] from z [N, z_dim]."""
+        ws = self.latents(z, draws)
+        return self.images_of(ws, draws), ws
+
+    def latents(self, z: Tensor, draws: Draws) -> Tensor:
+        """Map z [N, z_dim] to ws [N, num_ws, w_dim], mixing styles at one cut for a group."""
         ws = self.G.mapping(z)
         layers = ws.shape[1]
         cuts = [self._cut(group, layers) for group in draws.each]
@@ -53,7 +58,11 @@ class StyleGAN2Loss:
             other = self.G.mapping(draws.randn("mixed_z", *z.shape, device=z.device), skip_w_avg_update=True)
             own = to_device(torch.arange(layers) < torch.tensor(cuts)[:, None], z.device)
             ws = torch.where(own.repeat_interleave(len(z) // len(cuts), dim=0)[:, :, None], ws, other)
-        return self.G.synthesis(ws, noise_mode=self.noise_mode, generator=draws.generator("noise")), ws
+        return ws
+
+    def images_of(self, ws: Tensor, draws: Draws) -> Tensor:
+        """Generate images from ws [N, num_ws, w_dim] with the noise of these draws."""
+        return self.G.synthesis(ws, noise_mode=self.noise_mode, generator=draws.generator("noise"))
 
     def _cut(self, draws: Draws, layers: int) -> int:
         """Draw the first layer of a group that takes another style; `layers` for none."""
@@ -86,7 +95,10 @@ class StyleGAN2Loss:
         """
         of_groups = groups.split(z)
         z = of_groups[:, : max(1, of_groups.shape[1] // self.pl_batch_shrink)].flatten(0, 1)
-        images, ws = self.generate(z, draws)
+        ws = self.latents(z, draws)
+        if not ws.requires_grad:  # of a mapping that stays fixed
+            ws.requires_grad_()
+        images = self.images_of(ws, draws)
         if pl_noise is None:
             pl_noise = standard_normal(images.shape, draws.generator("path_length"), images.device)
         pl_noise = pl_noise / math.sqrt(images.shape[2] * images.shape[3])
