@@ -26,6 +26,7 @@ def strip(name: str, rows: Sequence[Sequence[np.ndarray]]) -> None:
 
 
 def generate(model: Model) -> None:
+    """Three videos, every 16th frame."""
     strip("generate", [model.generate(seed=seed, frames=128)[::16] for seed in range(3)])
 
 
@@ -35,11 +36,13 @@ def interpolate(model: Model) -> None:
 
 
 def edit(model: Model) -> None:
+    """A video against the first principal component, as it is, and along it."""
     edited = [model.edit(model.component(0), strength).generate(seed=1, frames=128)[::16] for strength in (-2, 0, 2)]
     strip("edit", edited)
 
 
 def psi(model: Model) -> None:
+    """First frames as they are, and truncated."""
     rows = []
     for value in (1.0, 0.5):
         model.truncate(value)
@@ -68,7 +71,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="*", help=f"of {', '.join(PICTURES)} (default: those of make demo)")
     demo = [name for name, (_, run) in PICTURES.items() if run == RUN]
-    for name in parser.parse_args().pictures or demo:
+    names = parser.parse_args().pictures or demo
+    if unknown := [name for name in names if name not in PICTURES]:
+        parser.error(f"no such picture: {', '.join(unknown)}; there are {', '.join(PICTURES)}")
+    for name in names:
         draw, run = PICTURES[name]
         draw(styleinv.load(run, ROOT / "results", device="cpu"))
 
