@@ -129,12 +129,20 @@ def discriminate(net: Discriminator, img: Tensor) -> Tensor:
     return x
 
 
+def _plain(conv: Any, x: Tensor) -> Tensor:
+    """Convolve by PyTorch, in the layout that comes."""
+    return F.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding)
+
+
 def _unit(unit: BottleneckIRSE, x: Tensor, stride: int) -> Tensor:
-    projects = isinstance(unit.shortcut_layer, nn.Sequential)
-    shortcut = unit.shortcut_layer(x) if projects else F.max_pool2d(x, 1, stride)
+    if isinstance(unit.shortcut_layer, nn.Sequential):
+        project, norm = unit.shortcut_layer
+        shortcut = norm(_plain(project, x))
+    else:
+        shortcut = F.max_pool2d(x, 1, stride)
     norm1, conv1, prelu, conv2, norm2, gate = unit.res_layer
-    x = norm2(conv2(prelu(conv1(norm1(x)))))
-    g = torch.sigmoid(gate.fc2(F.relu(gate.fc1(F.adaptive_avg_pool2d(x, 1)))))
+    x = norm2(_plain(conv2, prelu(_plain(conv1, norm1(x)))))
+    g = torch.sigmoid(_plain(gate.fc2, F.relu(_plain(gate.fc1, F.adaptive_avg_pool2d(x, 1)))))
     return x * g + shortcut
 
 
@@ -145,14 +153,15 @@ def _adain(norm: AdaIN, x: Tensor, s: Tensor) -> Tensor:
 
 def encode(net: ModulatedEncoder, x: Tensor, s: Tensor) -> Tensor:
     """Encode images [B, 3, R, R] under styles s [F * B, style_dim], the image once for every frame."""
-    x = net.input_layer(x.repeat(s.shape[0] // x.shape[0], 1, 1, 1))
+    conv, norm, prelu = net.input_layer
+    x = prelu(norm(_plain(conv, x.repeat(s.shape[0] // x.shape[0], 1, 1, 1))))
     blocks = iter(net.adains)
     for i, unit in enumerate(net.body):
         x = _unit(unit, x, unit.res_layer[3].stride[0])
         if i in net.adain_index:
             block: Any = next(blocks)
-            y = block.conv1(F.leaky_relu(_adain(block.norm1, x, s), 0.2))
-            y = block.conv2(F.leaky_relu(_adain(block.norm2, y, s), 0.2))
+            y = _plain(block.conv1, F.leaky_relu(_adain(block.norm1, x, s), 0.2))
+            y = _plain(block.conv2, F.leaky_relu(_adain(block.norm2, y, s), 0.2))
             x = (x + y) / SQRT2 if block.normalize else x + y
     return net.linear(x.mean(dim=[2, 3]))
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from styleinv.methods.inversion.encoder import PSP
 from styleinv.methods.styleinv.encoder import AdaIN
+from styleinv.nn.channels_last import Conv2d
 from styleinv.nn.precision import Precision, computing, why_not
 from tests.golden.case import Case
 from tests.golden.conftest import load_checkers
@@ -60,7 +61,7 @@ def test_what_is_bfloat16_and_what_float32() -> None:
         module.register_forward_hook(see)
     with computing("bfloat16", CPU):
         ws = psp(torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
-    assert seen[nn.Conv2d] == {torch.bfloat16} and ws.dtype == torch.float32
+    assert seen[Conv2d] == {torch.bfloat16} and ws.dtype == torch.float32
     norms = [module for module in psp.modules() if isinstance(module, nn.BatchNorm2d)]
     assert all(n.running_mean is not None and n.running_mean.dtype == torch.float32 for n in norms)
 

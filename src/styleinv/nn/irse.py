@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from styleinv.nn.channels_last import Conv2d
 from styleinv.nn.norms import BatchNorm2d
 
 
@@ -13,9 +14,9 @@ class SEModule(nn.Module):
         super().__init__()
         squeezed = max(channels // reduction, 1)
         self.avg_pool = nn.AdaptiveAvgPool2d(1)
-        self.fc1 = nn.Conv2d(channels, squeezed, 1, bias=False)
+        self.fc1 = Conv2d(channels, squeezed, 1, bias=False)
         self.relu = nn.ReLU()
-        self.fc2 = nn.Conv2d(squeezed, channels, 1, bias=False)
+        self.fc2 = Conv2d(squeezed, channels, 1, bias=False)
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,12 +46,12 @@ class BottleneckIRSE(nn.Module):
         if in_channel == depth:
             self.shortcut_layer = Subsample(stride)
         else:
-            self.shortcut_layer = nn.Sequential(nn.Conv2d(in_channel, depth, 1, stride, bias=False), BatchNorm2d(depth))
+            self.shortcut_layer = nn.Sequential(Conv2d(in_channel, depth, 1, stride, bias=False), BatchNorm2d(depth))
         self.res_layer = nn.Sequential(
             BatchNorm2d(in_channel),
-            nn.Conv2d(in_channel, depth, 3, 1, 1, bias=False),
+            Conv2d(in_channel, depth, 3, 1, 1, bias=False),
             nn.PReLU(depth),
-            nn.Conv2d(depth, depth, 3, stride, 1, bias=False),
+            Conv2d(depth, depth, 3, stride, 1, bias=False),
             BatchNorm2d(depth),
             SEModule(depth),
         )
@@ -66,7 +67,7 @@ def irse_units(
 
     The first unit of every group halves the resolution.
     """
-    first = nn.Sequential(nn.Conv2d(3, widths[0], 3, 1, 1, bias=False), BatchNorm2d(widths[0]), nn.PReLU(widths[0]))
+    first = nn.Sequential(Conv2d(3, widths[0], 3, 1, 1, bias=False), BatchNorm2d(widths[0]), nn.PReLU(widths[0]))
     body, last = [], []
     for group, count in enumerate(units):
         body.append(BottleneckIRSE(widths[group], widths[group + 1], 2))

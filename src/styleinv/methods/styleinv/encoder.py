@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from styleinv.methods.inversion.encoder import UNITS, WIDTHS
 from styleinv.nn import groups
+from styleinv.nn.channels_last import Conv2d
 from styleinv.nn.irse import irse_units
 from styleinv.nn.layers import FullyConnectedLayer
 from styleinv.nn.precision import in_float32
@@ -39,8 +40,8 @@ class AdainResBlk(nn.Module):
     def __init__(self, dim: int, style_dim: int, lr_multiplier: float = 1.0, normalize: bool = True):
         super().__init__()
         self.normalize = normalize
-        self.conv1 = nn.Conv2d(dim, dim, 3, 1, 1)
-        self.conv2 = nn.Conv2d(dim, dim, 3, 1, 1)
+        self.conv1 = Conv2d(dim, dim, 3, 1, 1)
+        self.conv2 = Conv2d(dim, dim, 3, 1, 1)
         self.norm1 = AdaIN(style_dim, dim, lr_multiplier)
         self.norm2 = AdaIN(style_dim, dim, lr_multiplier)
 
