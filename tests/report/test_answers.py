@@ -36,6 +36,11 @@ def test_what_lies_apart_is_named_with_what_differs() -> None:
 def test_one_method_on_two_data_sets() -> None:
     rows = [row("faces/a", 16, 0.9, 0.01), row("masks/a", 16, 0.4, 0.01, dataset="masks")]
     assert "between A on Faces (90 %) and A on Masks (40 %)." in answer(rows).findings()
+    # Two methods on one of several data sets are named with it, two lengths likewise.
+    methods = [row("faces/b", 16, 0.8, 0.01), row("masks/a", 16, 0.4, 0.01, dataset="masks")]
+    assert "A (90 %) and B (80 %) on Faces;" in answer([rows[0], *methods]).findings()
+    lengths = [row("faces/a", 512, 0.8, 0.01), row("masks/a", 16, 0.4, 0.01, dataset="masks")]
+    assert "A at 16 (90 %) and at 512 frames (80 %) on Faces;" in answer([rows[0], *lengths]).findings()
 
 
 def test_what_differs_in_all_is_still_compared() -> None:

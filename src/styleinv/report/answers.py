@@ -146,14 +146,16 @@ class Answer:
         return self._who(row["run"], row["on"]) + (f" at {row['frames']:,} frames" if many else "")
 
     def _pair(self, a: Row, b: Row, rows: Sequence[Row]) -> str:
-        """Name two rows by what they differ in, with their means."""
+        """Name two rows by what they differ in, with their means, and their data set where the answer has several."""
         data = [f" on {self.names[row['dataset']]}" if a["dataset"] != b["dataset"] else "" for row in (a, b)]
+        several = len({row["dataset"] for row in rows}) > 1
+        both = f" on {self.names[a['dataset']]}" if several and a["dataset"] == b["dataset"] else ""
         means = [_mean(row) for row in (a, b)]
         who = [self._who(row["run"], row["on"]) for row in (a, b)]
         if who[0] == who[1] and a["dataset"] == b["dataset"]:
-            return f"{who[0]} at {a['frames']:,} ({means[0]}) and at {b['frames']:,} frames ({means[1]})"
+            return f"{who[0]} at {a['frames']:,} ({means[0]}) and at {b['frames']:,} frames ({means[1]}){both}"
         said = [f"{self._label(row, rows)}{on} ({mean})" for row, on, mean in zip((a, b), data, means, strict=True)]
-        return " and ".join(said)
+        return " and ".join(said) + both
 
     def _read(self) -> Iterator[str]:
         for dataset, reader in self.readers.items():
