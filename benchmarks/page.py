@@ -40,7 +40,7 @@ the rates of a GPU is reckoned, and waits for one:
 | StyleGAN2, 256², one H200 | 25,000 kimg are 0.15 days of work at peak rate; 0.4 to 0.6 are expected |
 | StyleInV, 256², one H200 | 0.24 days at peak rate; 0.6 to 0.8 are expected with the encoder in bfloat16 |
 | operations | a GPU launches each; at 5 µs they, not arithmetic, bound small micro-batches |
-| channels-last, graphs, fused filters | said to be faster on GPUs; on this CPU channels-last lost, see below |
+| channels-last, graphs, fused filters | said to be faster on GPUs; on this CPU encoders gain by channels-last (C5) |
 
 ## What would give most next
 
@@ -48,8 +48,9 @@ the rates of a GPU is reckoned, and waits for one:
 2. One micro-batch of 64 with `torch.compile` or a CUDA graph for each phase: eight times fewer launches, then one.
 3. One kernel for filter, demodulation, noise, bias, leaky ReLU and clamp of a synthesis layer, which now passes five
    times over its memory (C2).
-4. Backward passes of convolutions are 60 % of a step on a CPU and belong to oneDNN. bfloat16 should help (C6); in the
-   one trial a layout did not: D in channels-last took as long forward, and 1.4 times as long with its backward.
+4. Backward passes of convolutions are 60 % of a step on a CPU and belong to oneDNN. bfloat16 should help (C6).
+   Channels-last, with the gradient of the weights by products of matrices (`nn/channels_last.py`), is what encoders
+   have; G took 1.3 times as long by it for gradients of gradients, D gained no more than the machine wavers.
 5. Batches in memory that is kept: with `raw_cache` the loader copies each frame once, into new memory (C13).
 """
 
