@@ -85,14 +85,22 @@ def folder() -> Path:
 
 
 def receive(client: socket.socket) -> tuple[str, list[str], str, dict[str, str], dict[int, int]]:
-    """What a client asks for; its open files by the numbers that they have there and here."""
+    """What a client asks for; its open files by the numbers that they have there and here.
+
+    Raises:
+        EOFError: the client has been killed.
+    """
     files = array.array("i")
     head, rights, *_ = client.recvmsg(4, socket.CMSG_SPACE(256 * files.itemsize))
+    if len(head) < 4:
+        raise EOFError
     for _, _, data in rights:
         files.frombytes(data[: len(data) - len(data) % files.itemsize])
     said, size = b"", int.from_bytes(head, "big")
     while len(said) < size:
-        said += client.recv(size - len(said))
+        if not (more := client.recv(size - len(said))):
+            raise EOFError
+        said += more
     name, words, place, environment, numbers = json.loads(said)
     return name, words, place, environment, dict(zip(numbers, files, strict=True))
 
@@ -103,6 +111,7 @@ def become(name: str, words: list[str], place: str, environment: dict[str, str],
 
     os.setsid()
     os.chdir(place)
+    Path("/proc/self/comm").write_text(name)
     os.environ.clear()
     os.environ.update(environment)
     # Out of the way first: a number of theirs may be one of ours.
@@ -117,8 +126,9 @@ def become(name: str, words: list[str], place: str, environment: dict[str, str],
     # Which torch read when it was loaded: MKL's number before OpenMP's.
     told = environment.get("MKL_NUM_THREADS") or environment.get("OMP_NUM_THREADS")
     torch.set_num_threads(int(told or os.cpu_count() or 1))
-    # Of its folder on the PATH its jobs find their commands first.
-    if name == "snakemake":
+    # Of its folder on the PATH its jobs find their commands first. Steps of Slurm's jobs begin cold, so that it has its
+    # hands on what it ends, unless a test that disturbs none says otherwise.
+    if name == "snakemake" or (words[:2] == ["-m", "snakemake"] and "WARM_STEPS" in environment):
         sys.executable = shutil.which("python", path=environment["PATH"]) or sys.executable
     code: object = 1
     try:
@@ -198,7 +208,11 @@ def serve(path: str) -> None:
                     end(pid)
         if listener.fileno() in ready:
             client, _ = listener.accept()
-            asked = receive(client)
+            try:
+                asked = receive(client)
+            except (EOFError, ConnectionError):
+                client.close()
+                continue
             pid = os.fork()
             if not pid:
                 become(*asked)

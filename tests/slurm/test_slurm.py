@@ -4,7 +4,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,11 +25,8 @@ LONG = (
     "batch: 4, group_size: 2, total_kimg: 0.08, ema_kimg: 0.05, tick_kimg: 0.02",
     "batch: 8, group_size: 2, total_kimg: 0.24, ema_kimg: 0.05, tick_kimg: 0.08",
 )
-# The profile as it is, but for the patience that a test cannot have. Started cold: a test kills all other processes of
-# its folder, and has to know this one.
+# The profile as it is, but for the patience that a test cannot have.
 SNAKEMAKE = [
-    sys.executable,
-    "-m",
     "snakemake",
     "--profile",
     "slurm",
@@ -91,9 +87,9 @@ class Job:
 
 
 def processes(job: Job) -> list[psutil.Process]:
-    """All that runs in a job's folder, but for the Snakemake that watches it."""
-    found = [p for p in psutil.process_iter(["cwd", "cmdline"]) if p.info["cwd"] == str(job.folder)]
-    return [p for p in found if p.pid != job.process.pid]
+    """All that runs in a job's folder, but for the Snakemake that watches it; a job's own is `python -m snakemake`."""
+    found = [p for p in psutil.process_iter(["cwd", "name"]) if p.info["cwd"] == str(job.folder)]
+    return [p for p in found if p.info["name"] != "snakemake"]
 
 
 def warn(job: Job) -> None:
@@ -295,7 +291,8 @@ RUNS = ["digan", "digan-seed1", "stylegan_v", "stylegan_v-seed1"]
 def finished(cluster: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone whose study of two methods and two seeds has gone through Slurm, each stage a job of its own."""
     folder = clone(tmp_path_factory.mktemp("finished"))
-    call(folder, *SNAKEMAKE, "demo", "--set-threads", *ONE_EACH, "--config", *STUDY, env=cluster)
+    own = cluster | {"WARM_STEPS": "1"}
+    call(folder, *SNAKEMAKE, "demo", "--set-threads", *ONE_EACH, "--config", *STUDY, env=own)
     return folder
 
 
