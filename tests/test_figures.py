@@ -26,7 +26,7 @@ from styleinv.stages.model import Model
 from styleinv.stages.setting import Setting
 from styleinv.stages.summary import gallery
 from styleinv.stages.train import train
-from tests.project import ROOT
+from tests.project import ROOT, alike
 from tests.styled import RUN, STYLED, make_styled_study
 
 CONFIG = ROOT / "config"
@@ -138,20 +138,20 @@ def test_uncurated_samples(study: Setting, draw: Draw) -> None:
             assert (
                 row["frames"] == list(range(0, 128, 16)) and row["block"] == f"Talking faces (synthetic), seed {seed}"
             )
-            assert np.array_equal(shown(study, "figure6", row), made(study, run, seed, row["frames"]))
+            assert alike(shown(study, "figure6", row), made(study, run, seed, row["frames"]))
     assert not list(rows)
 
 
 def test_frames_between_and_an_hour(study: Setting, draw: Draw) -> None:
     (row,) = draw("figure_s2")["rows"]
     assert row["frames"] == [i / 2 for i in range(256)]
-    assert np.array_equal(shown(study, "figure_s2", row)[:64], made(study, RUN, 0, row["frames"][:64]))
+    assert alike(shown(study, "figure_s2", row)[:64], made(study, RUN, 0, row["frames"][:64]))
     sheet = np.asarray(Image.open(study.paths.figure("figure_s2")))
     assert [tuple(sheet[y - 1, x]) == (214, 40, 40) for x, y in row["places"][:4]] == [True, False, True, False]
     assert row["places"][16][0] == row["places"][0][0]
     rows = draw("figure_s1")["rows"]
     assert [row["seed"] for row in rows] == [0, 1] and rows[0]["frames"][-1] == 3600 * 25
-    assert np.array_equal(shown(study, "figure_s1", rows[0])[-2:], made(study, RUN, 0, rows[0]["frames"][-2:]))
+    assert alike(shown(study, "figure_s1", rows[0])[-2:], made(study, RUN, 0, rows[0]["frames"][-2:]))
 
 
 def test_styles(study: Setting, draw: Draw) -> None:
@@ -160,10 +160,10 @@ def test_styles(study: Setting, draw: Draw) -> None:
         assert set(record["runs"]) == {str(RUN), str(STYLED)}
         own, styled = record["rows"][:2]
         assert (own["seed"], styled["seed"], styled["style"], styled["label"]) == (0, 0, str(STYLED), "Drawings")
-        assert np.array_equal(shown(study, name, own), made(study, RUN, 0, own["frames"]))
+        assert alike(shown(study, name, own), made(study, RUN, 0, own["frames"]))
         other = Model(RUN, study.paths, "cpu").stylize(STYLED).generator
         clip = other.videos([0], torch.tensor(own["frames"]), "round")[0].permute(0, 2, 3, 1).numpy()
-        assert np.array_equal(shown(study, name, styled), clip) and styled["frames"] == list(range(0, 128, 16))
+        assert alike(shown(study, name, styled), clip) and styled["frames"] == list(range(0, 128, 16))
 
 
 def test_videos_that_begin_with_a_real_image(study: Setting, draw: Draw) -> None:
@@ -178,7 +178,7 @@ def test_videos_that_begin_with_a_real_image(study: Setting, draw: Draw) -> None
         found = model.invert(image)
         assert np.array_equal(inverted, found.image) and row["inversion_error"] == round(found.error, 3)
         clip = model.animate(found).generator.videos([0], torch.zeros(1), "round")[0, 0]
-        assert np.array_equal(first, clip.permute(1, 2, 0).numpy())
+        assert alike(first, clip.permute(1, 2, 0).numpy())
     assert rows[1]["style"] == str(STYLED)
 
 
@@ -193,7 +193,7 @@ def test_first_frames_of_one_latent(study: Setting, draw: Draw) -> None:
     generator = Model(RUN, study.paths, "cpu").generator
     w0 = generator.first_frame(0)[0]  # type: ignore[attr-defined]
     clip = generator.started(w0).videos([5], torch.zeros(1), "round")[0, 0]  # type: ignore[attr-defined]
-    assert np.array_equal(frames[5], clip.permute(1, 2, 0).numpy())
+    assert alike(frames[5], clip.permute(1, 2, 0).numpy())
     # First-frame-aware: the noise changes nothing at t = 0.
     assert row["spread"] == 0 and row["error"] == pytest.approx(
         np.abs(frames[1:].astype(float) - frames[0]).mean(), abs=1e-3
@@ -207,7 +207,7 @@ def test_the_ablation_shows_the_initial_frame_before_the_video(study: Setting, d
     row = draw("figure11")["rows"][0]
     file.write_text(original)
     assert row["initial"] and row["frames"] == [0, 1, 2, 3, 4, 8, 12, 16] and len(row["places"]) == 9
-    assert np.array_equal(shown(study, "figure11", row)[1:], made(study, RUN, 0, row["frames"]))
+    assert alike(shown(study, "figure11", row)[1:], made(study, RUN, 0, row["frames"]))
 
 
 def test_latents_of_persons(study: Setting, draw: Draw) -> None:
