@@ -50,7 +50,7 @@ the rates of a GPU is reckoned, and waits for one:
    times over its memory (C2).
 4. Backward passes of convolutions are 60 % of a step on a CPU and belong to oneDNN. bfloat16 should help (C6).
    Channels-last, with the gradient of the weights by products of matrices (`nn/channels_last.py`), is what encoders
-   have; G took 1.3 times as long by it for gradients of gradients, D gained no more than the machine wavers.
+   have; G and D gained nothing by it, and gradients of gradients took longer.
 5. Batches in memory that is kept: with `raw_cache` the loader copies each frame once, into new memory (C13).
 """
 

@@ -86,16 +86,18 @@ def test_the_source_of_the_page_is_one_file(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "kinds/tarball.py").write_text(code)
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path / "kinds")])
     folder = make_project(tmp_path)
-    names = make_talking_faces(tmp_path / "faces", videos=2, frames=12, size=64, fps=25, seed=1)
+    make_talking_faces(tmp_path / "faces", videos=2, frames=12, size=64, fps=25, seed=1)
     with tarfile.open(tmp_path / "videos.tar", "w") as archive:
-        archive.add(tmp_path / "faces/original", ".")
+        # Two of one name, of which one lies outside of where it is unpacked.
+        for place, file in zip(("../one", "two"), sorted((tmp_path / "faces/original").iterdir()), strict=True):
+            archive.add(file, f"{place}/clip.mp4")
     text = f"title: x\nsource: {{type: tarball, path: {tmp_path}/videos.tar}}\ncrop: {{type: centre}}\n"
     (folder / "config/datasets/mine.yaml").write_text(f"{text}resolution: 32\nmin_frames: 12\n")
     setting = Setting(folder / "config/paper.yaml", Paths(folder / "results"))
     for _ in range(2):
         fetch("mine", setting)
         crop("mine", setting)
-        assert FrameStore(setting.paths.frames("mine")).names == names
+        assert FrameStore(setting.paths.frames("mine")).names == ["one_clip", "two_clip"]
     assert next(doctor(["mine"], setting)).endswith("videos.tar is there")
 
 
